@@ -1,0 +1,152 @@
+/* backend.h: the seam between the portable core and a platform; internal to core/.
+ *
+ * A backend is one constant table of operations. Nothing outside core/offline and core/windows calls the
+ * system for files, registry or services. Errors: the operation fills `error` with object, operation, native
+ * code in words and advice. Names inside a folder are single components as they stand on disk: a backend
+ * refuses separators, "." and ".." with KM_MISUSE and never follows a link or reparse point.
+ */
+#ifndef KM_BACKEND_H
+#define KM_BACKEND_H
+
+#include "keymend.h"
+
+#define KM_MAX_DESCRIPTOR 65536 /* bytes of a self-relative security descriptor */
+
+typedef struct km_folder km_folder;   /* an open folder beneath a volume's root */
+typedef struct km_listing km_listing; /* a walk over a folder's names */
+typedef struct km_file km_file;       /* an open file: the journal */
+
+/* A key of the registry while its hive is open. 0 is "no key". */
+typedef uint64_t km_key;
+
+typedef enum km_hive_id { KM_HIVE_SOFTWARE, KM_HIVE_SYSTEM } km_hive_id;
+
+/* All that a file must have again after vault, rename and undo, beside its bytes. */
+typedef struct km_file_meta {
+  km_time created, written; /* created 0: the file system does not store it or does not let it be set */
+  uint32_t attributes;
+  uint32_t mode, uid, gid; /* POSIX side; 0 live */
+  uint8_t *descriptor;     /* self-relative security descriptor, NULL when the file system has none */
+  size_t descriptor_size;
+} km_file_meta;
+
+typedef struct km_backend {
+  const char *name; /* "offline", "live" */
+
+  /* Fills target->info and target->state; the registry operations work afterwards. */
+  km_status (*open)(km_target *target, const km_target_options *options, km_error *error);
+  void (*close)(km_target *target);
+
+  /* Registry, read only. Strings are UTF-8; `value` NULL or "" is the default value. A child is found
+   * ignoring case. registry_close frees a key where the platform needs it. */
+  km_status (*registry_root)(km_target *target, km_hive_id hive, km_key *out, km_error *error);
+  km_status (*registry_child)(km_target *target, km_key key, const char *name, km_key *out,
+                              km_error *error);
+  km_status (*registry_children)(km_target *target, km_key key,
+                                 bool (*each)(void *user, const char *name, km_key child), void *user,
+                                 km_error *error);
+  km_status (*registry_value)(km_target *target, km_key key, const char *value,
+                              km_registry_value *out, km_error *error);
+  km_time (*registry_time)(km_target *target, km_key key);
+  void (*registry_close)(km_target *target, km_key key);
+
+  /* Folders. folder_open takes a Windows path. folder_list gives names in the file system's order, "." and ".."
+   * left out; `maybe_folder` is set when the system says for nothing that it is a folder. `length` of the name. */
+  km_status (*folder_open)(km_target *target, const char *path, km_folder **out, km_error *error);
+  void (*folder_close)(km_folder *folder);
+  km_status (*folder_list)(km_folder *folder, km_listing **out, km_error *error);
+  km_status (*listing_next)(km_listing *listing, const char **name, size_t *length,
+                            bool *is_folder, km_error *error); /* KM_END */
+  void (*listing_close)(km_listing *listing);
+
+  /* Files, reading. file_read reads at most `max` bytes whole (KM_LIMIT when larger), through one handle, and
+   * fills `info` from the same handle; the caller frees *data with km_secret_free. */
+  km_status (*file_info)(km_folder *folder, const char *name, km_file_info *out, km_error *error);
+  km_status (*file_read)(km_folder *folder, const char *name, size_t max, uint8_t **data,
+                         size_t *size, km_file_info *info, km_error *error);
+  km_status (*meta_read)(km_folder *folder, const char *name, km_file_meta *out, km_error *error);
+
+  /* Writing. None of these is called by a read-only verb. */
+
+  /* Why this volume must not be written: read-only, hibernated, unclean, unknown driver, less than `need` bytes
+   * free; KM_OK when it may. Called before anything is touched. */
+  km_status (*volume_check)(km_folder *folder, uint64_t need, km_error *error);
+  /* Exclusive lock of the target's store; held until unlock or the end of the process. KM_BUSY. */
+  km_status (*lock)(km_target *target, km_folder *store, km_error *error);
+  void (*unlock)(km_target *target);
+  /* Opens folder/name; makes it first, with its final private descriptor, when `create` is set and it is absent
+   * (built under a temporary name and renamed, so no half-made one is ever seen); KM_FORGED unless it is a real
+   * folder with exactly that descriptor (elsewhere than NTFS: mode 0700, owned by the caller). */
+  km_status (*private_folder)(km_folder *parent, const char *name, bool create, km_folder **out,
+                              km_error *error);
+  /* Copies bytes and meta to a new file (KM_EXISTS when there is one), flushes it, and tells the hash of the
+   * bytes that were written. */
+  km_status (*file_copy)(km_folder *from, const char *name, km_folder *to, const char *new_name,
+                         char sha256[KM_SHA256_TEXT], km_error *error);
+  /* A second name for a file; KM_EXISTS, KM_UNSUPPORTED (no hard links here: the caller moves instead). */
+  km_status (*file_link)(km_folder *from, const char *name, km_folder *to, const char *new_name,
+                         km_error *error);
+  /* Renames; with `replace` an existing new_name is replaced in one step, else KM_EXISTS. */
+  km_status (*file_rename)(km_folder *from, const char *name, km_folder *to, const char *new_name,
+                           bool replace, km_error *error);
+  km_status (*file_remove)(km_folder *folder, const char *name, km_error *error);
+  km_status (*folder_remove)(km_folder *parent, const char *name, km_error *error); /* empty ones */
+  /* Sets what differs; nothing is written when all is equal. */
+  km_status (*meta_write)(km_folder *folder, const char *name, const km_file_meta *meta,
+                          km_error *error);
+  km_status (*folder_flush)(km_folder *folder, km_error *error);
+
+  /* The journal's file. journal_create makes a private file of exactly `size` zero bytes, all of them written and
+   * flushed, and flushes the folder. journal_write writes at an offset inside it and flushes. */
+  km_status (*journal_create)(km_folder *folder, const char *name, size_t size, km_file **out,
+                              km_error *error);
+  km_status (*journal_open)(km_folder *folder, const char *name, km_file **out, km_error *error);
+  km_status (*journal_write)(km_file *file, uint64_t offset, const void *data, size_t size,
+                             km_error *error);
+  void (*journal_close)(km_file *file);
+
+  /* Services; NULL where services cannot be reached (offline): steps are then recorded as deferred. */
+  km_status (*service_stop)(km_target *target, const char *name, km_error *error);
+  km_status (*service_start)(km_target *target, const char *name, km_error *error);
+} km_backend;
+
+/* A target: the backend, what it found, and the backend's own state. */
+struct km_target {
+  const km_backend *backend;
+  km_target_info info;
+  void *state;
+};
+
+extern const km_backend km_offline_backend;
+
+/* ---- error.c ---- */
+
+/* Fills *error (may be NULL) and returns status. Format is printf's. `native` as in km_error. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 4, 5)))
+#endif
+km_status km_fail(km_error *error, km_status status, int32_t native, const char *format, ...);
+
+/* Puts words before an error's message: "check the plan: <message>". */
+#if defined(__GNUC__)
+__attribute__((format(printf, 2, 3)))
+#endif
+void km_error_prefix(km_error *error, const char *format, ...);
+
+/* ---- secret.c: memory that held key-file content is wiped before it is freed ---- */
+void km_wipe(void *data, size_t size);
+void km_secret_free(void *data, size_t size);
+
+/* ---- hash.c ---- */
+typedef struct km_sha256_state km_sha256_state; /* for hashing in pieces; km_sha256_finish frees it */
+km_sha256_state *km_sha256_begin(void); /* NULL: out of memory */
+void km_sha256_add(km_sha256_state *state, const void *data, size_t size);
+void km_sha256_finish(km_sha256_state *state, char text[KM_SHA256_TEXT]);
+uint32_t km_crc32c(uint32_t crc, const void *data, size_t size); /* Castagnoli; start with 0 */
+
+/* ---- registry.c: convenience over the backend's operations ---- */
+km_status km_registry_open_path(km_target *target, const char *path, km_key *out, km_error *error);
+char *km_registry_text(km_target *target, km_key key, const char *value); /* NULL when absent; free() */
+bool km_registry_number(km_target *target, km_key key, const char *value, uint32_t *out);
+
+#endif
