@@ -1,0 +1,141 @@
+/* offline.h: the offline backend's state and operations; internal to core/offline.
+ *
+ * Rooms: lookup.c finds paths beneath a volume's root, folder.c opens, lists and reads, write.c writes,
+ * volume.c knows drivers and what they can do, times.c the --times file, ntfs.c owners and descriptors,
+ * hive.c the registry, offline.c the table that joins them.
+ */
+#ifndef KM_OFFLINE_H
+#define KM_OFFLINE_H
+
+#include "backend.h"
+
+#include <sys/types.h>
+
+#define KM_MAX_VOLUMES 26      /* one a drive letter */
+#define KM_MAX_PATH_PARTS 64   /* components of a Windows path */
+#define KM_MAX_WINDOWS_PATH 4096 /* bytes of a Windows path with its NUL */
+#define KM_MAX_FOLDER_NAMES 4000000 /* names read while one component is looked up */
+
+typedef struct km_driver km_driver; /* volume.h */
+typedef struct km_times km_times;   /* times.h */
+typedef struct km_hives km_hives;   /* hive.h */
+
+/* A volume: a folder of this system that is the root of a Windows drive. */
+typedef struct km_volume {
+  char letter; /* upper case */
+  char *folder; /* as given */
+  int fd;       /* its root, O_RDONLY | O_DIRECTORY */
+  dev_t device;
+  uid_t owner;             /* of the root */
+  const km_driver *driver; /* never NULL */
+  char driver_name[32];    /* "ntfs-3g", "ext4", "fuse.other" */
+  char source[256];        /* block device or image it is mounted from, "" when not told */
+  bool whole;              /* the folder is the mount's root, so that it is the NTFS volume's too */
+  bool noatime;            /* mounted read-only or noatime: reading cannot leave a trace */
+  bool loud;               /* O_NOATIME was refused: reading may move access times */
+} km_volume;
+
+typedef struct km_offline {
+  km_volume volumes[KM_MAX_VOLUMES]; /* the first one is --root's */
+  size_t volume_count;
+  km_times *times; /* NULL without --times */
+  bool plain_walk; /* use the walk for kernels without openat2; for tests */
+  int lock;        /* the locked store folder, or -1 */
+  km_hives *hives; /* hive.c's own */
+  char unclean_text[200];
+} km_offline;
+
+struct km_folder {
+  km_offline *offline;
+  km_volume *volume;
+  int fd;
+  char *path; /* Windows path, for messages and the times file */
+};
+
+/* ---- State (volume.c) ---- */
+
+/* Opens --root (as letter C until km_offline_set_letter), the further volumes and the times file into a
+ * zeroed state. On failure nothing is left open. Errors: KM_NOT_FOUND (no such folder), KM_MISUSE (bad or
+ * double letter), those of the times file. */
+km_status km_offline_volumes_open(km_offline *offline, const km_target_options *options,
+                                  km_error *error);
+void km_offline_volumes_close(km_offline *offline);
+
+/* Gives --root its real letter. KM_MISUSE when --volume gave that letter to another folder. */
+km_status km_offline_set_letter(km_offline *offline, char letter, km_error *error);
+
+/* The volume of a letter (any case), or NULL when none was given. */
+km_volume *km_offline_volume(km_offline *offline, char letter);
+
+/* Opens a file or folder by Windows path, ignoring case, for reading (O_RDONLY | O_NOATIME | O_NOFOLLOW |
+ * O_CLOEXEC | O_NONBLOCK; only regular files and folders are opened). *fd is the caller's. KM_NOT_FOUND: not
+ * there, or its volume was not given (the message says --volume); KM_OUTSIDE: link, reparse point, other file
+ * system or odd file on the way; KM_REFUSED: two names differ in case alone; KM_MISUSE: no absolute path. */
+km_status km_offline_resolve(km_offline *offline, const char *windows_path, int *fd,
+                             km_error *error);
+
+/* Fills at most `max` rows (KM_OFFLINE_CAPABILITIES suffice) for the volume of `store`, or of --root when it
+ * is NULL; returns how many. Texts live as long as the state. */
+#define KM_OFFLINE_CAPABILITIES 10
+size_t km_offline_capabilities(km_offline *offline, km_folder *store, km_capability *out,
+                               size_t max);
+
+/* The driver's name of the volume of `store`, or of --root. Lives as long as the state. */
+const char *km_offline_driver(km_offline *offline, km_folder *store);
+
+/* ---- Operations: contracts in backend.h; target->state is the km_offline ---- */
+
+km_status km_offline_folder_open(km_target *target, const char *path, km_folder **out,
+                                 km_error *error);
+void km_offline_folder_close(km_folder *folder);
+km_status km_offline_folder_list(km_folder *folder, km_listing **out, km_error *error);
+km_status km_offline_listing_next(km_listing *listing, const char **name, size_t *length,
+                                  bool *is_folder, km_error *error);
+void km_offline_listing_close(km_listing *listing);
+
+km_status km_offline_file_info(km_folder *folder, const char *name, km_file_info *out,
+                               km_error *error);
+km_status km_offline_file_read(km_folder *folder, const char *name, size_t max, uint8_t **data,
+                               size_t *size, km_file_info *info, km_error *error);
+km_status km_offline_meta_read(km_folder *folder, const char *name, km_file_meta *out,
+                               km_error *error);
+
+km_status km_offline_volume_check(km_folder *folder, uint64_t need, km_error *error);
+km_status km_offline_lock(km_target *target, km_folder *store, km_error *error);
+void km_offline_unlock(km_target *target);
+km_status km_offline_private_folder(km_folder *parent, const char *name, bool create,
+                                    km_folder **out, km_error *error);
+km_status km_offline_file_copy(km_folder *from, const char *name, km_folder *to,
+                               const char *new_name, char sha256[KM_SHA256_TEXT],
+                               km_error *error);
+km_status km_offline_file_link(km_folder *from, const char *name, km_folder *to,
+                               const char *new_name, km_error *error);
+km_status km_offline_file_rename(km_folder *from, const char *name, km_folder *to,
+                                 const char *new_name, bool replace, km_error *error);
+km_status km_offline_file_remove(km_folder *folder, const char *name, km_error *error);
+km_status km_offline_folder_remove(km_folder *parent, const char *name, km_error *error);
+km_status km_offline_meta_write(km_folder *folder, const char *name, const km_file_meta *meta,
+                                km_error *error);
+km_status km_offline_folder_flush(km_folder *folder, km_error *error);
+km_status km_offline_journal_create(km_folder *folder, const char *name, size_t size,
+                                    km_file **out, km_error *error);
+km_status km_offline_journal_open(km_folder *folder, const char *name, km_file **out,
+                                  km_error *error);
+km_status km_offline_journal_write(km_file *file, uint64_t offset, const void *data, size_t size,
+                                   km_error *error);
+void km_offline_journal_close(km_file *file);
+
+/* ---- Shared by the rooms (lookup.c) ---- */
+
+/* Opens one component beneath `fd`, exactly as named, never following a link and never leaving the file
+ * system. `flags` as open's. 0 or errno; EXDEV and ELOOP mean outside. */
+int km_lookup_open(km_offline *offline, int fd, const char *name, int flags, int *out);
+
+/* KM_MISUSE unless `name` is one component as a backend takes it. */
+km_status km_lookup_check_name(const char *name, km_error *error);
+
+/* As km_offline_resolve for a folder; fills *volume and *fd (its fd is the caller's). */
+km_status km_lookup_folder(km_offline *offline, const char *path, km_volume **volume, int *fd,
+                           km_error *error);
+
+#endif
