@@ -1,0 +1,59 @@
+# Makefile: bootstrap only: installs what is missing, finds premake5, generates, builds; premake5.lua is the build
+#
+#   make            build/bin/keymend, keymend.so (Lua module), libkeymend.so (C API)
+#   make demo       repairs a broken Windows 2000 volume before your eyes
+#   make test       all tests; ends with "N passed, N failed, N skipped"
+#   make lint       format, static analysis and house rules      make format   lays the C files out
+#   make fuzz       libFuzzer, FUZZ_SECONDS (30) for each target
+#   make bench      speed and memory of a store of 1,000,000 files
+#   make clean      removes build/
+# CONFIG=release (default), debug or sanitize chooses what `make` builds.
+
+CONFIG ?= release
+JOBS ?= $(shell nproc 2> /dev/null || echo 1)
+FUZZ_SECONDS ?= 30
+export FUZZ_SECONDS
+
+GENERATED := build/gmake2
+STAMP := $(GENERATED)/stamp
+
+.DELETE_ON_ERROR:
+.PHONY: all demo test bench lint format fuzz clean generate packages-%
+
+all: generate
+	$(MAKE) -C $(GENERATED) -j $(JOBS) --no-print-directory config=$(CONFIG)_linux64
+
+packages-%:
+	@.ci/install $*
+
+# Generation is cheap, so every build does it: new and removed sources are always seen. Changed flags make
+# every object stale, a changed list of sources the archives (ar would keep the removed members).
+generate: packages-build
+	@mkdir -p $(GENERATED)
+	@premake=$$(.ci/premake5) && $$premake embed > build/embed.log && $$premake gmake2 > build/premake.log \
+	  || { cat build/embed.log build/premake.log >&2; exit 1; }
+	@if [ -e $(STAMP) ] && [ premake5.lua -nt $(STAMP) ]; then rm -rf build/obj; fi
+	@if [ -n "$$(find $(GENERATED) -name '*.make' -newer $(STAMP) 2> /dev/null)" ]; then \
+	  rm -f build/lib/*.a build/*/lib/*.a; fi
+	@touch $(STAMP)
+
+demo: all
+	@tests/demo/run
+
+test: packages-test
+	@tests/run
+
+bench: packages-test all
+	@tests/bench/run
+
+lint: packages-build packages-lint
+	@tests/lint/run
+
+format: packages-lint
+	@git ls-files -z --cached --others --exclude-standard '*.c' '*.h' | xargs -0 clang-format -i
+
+fuzz: packages-build packages-fuzz
+	@tests/fuzz/run $(FUZZ_SECONDS)
+
+clean:
+	rm -rf build

@@ -1,0 +1,85 @@
+-- embed.lua: writes build/gen/embedded.c, the Lua side and the shipped policies as C data
+--
+-- Run by `premake5 embed` (the Makefile does it before each build). The text goes in unchanged, so that line
+-- numbers in messages are those of the source. The file is rewritten only when its content changes, so that
+-- nothing is compiled again without need. Declared in lua/binding/embedded.h.
+
+local BYTES_A_LINE = 24
+
+local function read(file)
+  local handle, message = io.open(file, "rb")
+  if not handle then error("embed: " .. message .. " (Debian package lua-dkjson, or --dkjson=FILE)", 0) end
+  local text = handle:read "*a"
+  handle:close()
+  return text
+end
+
+-- "lua/keymend/report/text.lua" is the module "keymend.report.text"; an init.lua is its folder's module.
+local function module_name(file)
+  return (file:gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
+end
+
+-- The files below `folder` as { name, text }, sorted by name.
+local function gather(root, folder, name_of)
+  local found = {}
+  for _, file in ipairs(os.matchfiles(path.join(root, folder, "**.lua"))) do
+    local relative = path.getrelative(path.join(root, folder), file)
+    table.insert(found, { name = name_of(relative), text = read(file) })
+  end
+  return found
+end
+
+local function bytes(text)
+  local lines = {}
+  for first = 1, #text, BYTES_A_LINE do
+    local last = math.min(first + BYTES_A_LINE - 1, #text)
+    table.insert(lines, "  " .. table.concat({ text:byte(first, last) }, ",") .. ",")
+  end
+  table.insert(lines, "  0")
+  return table.concat(lines, "\n")
+end
+
+-- One table of km_embedded and the arrays it points to. char may be signed, so the bytes stand in unsigned
+-- arrays.
+local function emit(out, symbol, entries)
+  table.sort(entries, function(a, b) return a.name < b.name end)
+  local rows = {}
+  for index, entry in ipairs(entries) do
+    local array = symbol .. "_" .. index
+    table.insert(out, "/* " .. entry.name .. " */")
+    table.insert(out, "static const unsigned char " .. array .. "[] = {\n" .. bytes(entry.text) .. "};\n")
+    table.insert(rows, ('  {"%s", (const char *)%s, sizeof %s - 1},'):format(entry.name, array, array))
+  end
+  table.insert(rows, "  {NULL, NULL, 0},")
+  table.insert(out, ("const km_embedded %s[] = {\n%s\n};\n"):format(symbol, table.concat(rows, "\n")))
+end
+
+-- Writes the file for the tree `root`; `dkjson` is the path of dkjson.lua.
+return function(options)
+  local root = options.root
+  local modules = gather(root, "lua/keymend", function(relative)
+    return module_name("keymend/" .. relative)
+  end)
+  table.insert(modules, { name = "dkjson", text = read(options.dkjson) })
+  local policies = gather(root, "scripts/policies", function(relative)
+    return (relative:gsub("%.lua$", ""))
+  end)
+
+  local out = {
+    "/* embedded.c: Lua modules and policies; written by lua/embed.lua, do not edit */",
+    '#include "embedded.h"\n',
+  }
+  emit(out, "km_embedded_modules", modules)
+  emit(out, "km_embedded_policies", policies)
+  local text = table.concat(out, "\n")
+
+  local target = path.join(root, "build/gen/embedded.c")
+  local present = io.open(target, "rb")
+  local same = present and present:read "*a" == text
+  if present then present:close() end
+  if same then return end
+  os.mkdir(path.getdirectory(target))
+  local handle = assert(io.open(target, "wb"))
+  assert(handle:write(text))
+  assert(handle:close())
+end

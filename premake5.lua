@@ -1,0 +1,276 @@
+-- premake5.lua: the build of keymend, every project for every platform
+--
+-- `make` calls it; by hand: premake5 embed, then premake5 gmake2 | vs2019 | vs2022. Works with premake
+-- 5.0.0-alpha15 and later. All output goes below build/:
+--   release on linux64      build/bin, build/tests
+--   debug, sanitize         build/<configuration>/bin, build/<configuration>/tests
+--   win32, win64            build/<platform>/<configuration>/bin, .../tests
+-- A project whose folder holds no source is left out, so that generation never depends on one.
+
+local visual_studio = _ACTION ~= nil and _ACTION:match "^vs" ~= nil
+
+newoption {
+  trigger = "lua-include",
+  value = "DIR",
+  default = "/usr/include/lua5.1",
+  description = "Folder of lua.h (Lua 5.1)",
+}
+
+newoption {
+  trigger = "dkjson",
+  value = "FILE",
+  default = "/usr/share/lua/5.1/dkjson.lua",
+  description = "dkjson.lua, embedded beside keymend's own Lua side",
+}
+
+newaction {
+  trigger = "embed",
+  description = "Write build/gen/embedded.c: the Lua side, dkjson and the shipped policies",
+  execute = function()
+    local embed = dofile(path.join(_MAIN_SCRIPT_DIR, "lua/embed.lua"))
+    embed { root = _MAIN_SCRIPT_DIR, dkjson = _OPTIONS["dkjson"] }
+  end,
+}
+
+-- premake 5.0.0-alpha15 ends at Visual Studio 2019.
+if not premake.action.get "vs2022" then
+  local vs2022 = {}
+  for key, value in pairs(premake.action.get "vs2019") do vs2022[key] = value end
+  vs2022.trigger, vs2022.shortname = "vs2022", "Visual Studio 2022"
+  vs2022.description, vs2022.toolset = "Generate Visual Studio 2022 project files", "msc-v143"
+  vs2022.vstudio = table.merge(vs2022.vstudio, { versionName = "Version 17" })
+  newaction(vs2022)
+end
+
+workspace "keymend"
+  configurations(visual_studio and { "debug", "release" } or { "debug", "release", "sanitize" })
+  platforms(visual_studio and { "win32", "win64" } or { "linux64", "win32", "win64" })
+  location("build/" .. (_ACTION or "none"))
+  objdir "build/obj"
+  language "C"
+  warnings "Extra"
+  flags { "FatalWarnings" }
+  symbols "On"
+
+  filter "configurations:debug"
+    optimize "Off"
+  filter "configurations:release"
+    optimize "Speed"
+  filter "configurations:sanitize"
+    optimize "Debug"
+
+  filter "platforms:linux64"
+    system "linux"
+    architecture "x86_64"
+  filter "platforms:win32"
+    system "windows"
+    architecture "x86"
+    defines { "_WIN32_WINNT=0x0500" } -- Windows 2000
+  filter "platforms:win64"
+    system "windows"
+    architecture "x86_64"
+    defines { "_WIN32_WINNT=0x0502" } -- the first 64-bit Windows on x86
+
+  filter "action:gmake*"
+    buildoptions {
+      "-std=c11", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections",
+      "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wold-style-definition", "-Wvla",
+      "-Wformat=2", "-Wundef", "-Wpointer-arith", "-Wwrite-strings", "-Wcast-qual",
+    }
+    linkoptions { "-Wl,--gc-sections" }
+  filter { "action:gmake*", "system:linux" }
+    defines { "_GNU_SOURCE" }
+    buildoptions { "-fstack-protector-strong", "-fstack-clash-protection", "-fcf-protection" }
+    linkoptions { "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack" }
+  filter { "action:gmake*", "system:linux", "configurations:release" }
+    buildoptions { "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2" } -- needs optimization
+  filter { "configurations:sanitize", "platforms:linux64" } -- mingw has no sanitizers
+    buildoptions {
+      "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer",
+    }
+    linkoptions { "-fsanitize=address,undefined" }
+  filter { "action:gmake*", "platforms:win32" }
+    gccprefix "i686-w64-mingw32-"
+    linkoptions {
+      "-static", "-Wl,--major-subsystem-version,5", "-Wl,--minor-subsystem-version,0",
+      "-Wl,--no-insert-timestamp",
+    }
+  filter { "action:gmake*", "platforms:win64" }
+    gccprefix "x86_64-w64-mingw32-"
+    linkoptions { "-static", "-Wl,--no-insert-timestamp" }
+  filter "action:vs*"
+    buildoptions { "/std:c11", "/utf-8" }
+    defines { "_CRT_SECURE_NO_WARNINGS" }
+  filter {}
+
+-- Where a project's output goes: `what` is "bin", "tests" or "lib" below the configuration's folder.
+local function output(what)
+  filter "platforms:linux64"
+    targetdir("build/%{cfg.buildcfg}/" .. what)
+  filter { "platforms:linux64", "configurations:release" }
+    targetdir("build/" .. what)
+  filter "system:windows"
+    targetdir("build/%{cfg.platform}/%{cfg.buildcfg}/" .. what)
+  filter {}
+end
+
+local function any(...)
+  for _, pattern in ipairs { ... } do
+    if #os.matchfiles(pattern) > 0 then return true end
+  end
+  return false
+end
+
+-- Begins a project when one of its globs matches; tells whether it did.
+local function begin(name, project_kind, what, globs)
+  if not any(table.unpack(globs)) then return false end
+  project(name)
+  kind(project_kind)
+  files(globs)
+  includedirs { "core" }
+  output(what)
+  return true
+end
+
+-- The libraries that core needs. Debian's libtomcrypt.a is not position independent, so that shared objects
+-- take the shared one; programs link it statically, which saves them its start-up time.
+local function links_of_core(has_static_libraries)
+  filter "system:linux"
+    links { "hivex", has_static_libraries and "tomcrypt:static" or "tomcrypt" }
+  filter "system:windows"
+    links { "tomcrypt", "advapi32" }
+  filter {}
+end
+
+-- Only Linux has what the tests need (preloading, cmocka, libFuzzer, POSIX).
+local function linux_only()
+  removeplatforms { "win32", "win64" }
+end
+
+local has_core = begin("core", "StaticLib", "lib", { "core/*.c", "core/*.h" })
+if has_core then
+  pic "On"
+  filter "system:linux"
+    files { "core/offline/*.c", "core/offline/*.h" }
+  filter "system:windows"
+    files { "core/windows/*.c", "core/windows/*.h" }
+  filter {}
+end
+
+-- The C API alone. On Windows keymend.dll is both this and the Lua module.
+if has_core and not visual_studio then
+  project "libkeymend"
+  kind "SharedLib"
+  linux_only()
+  targetname "keymend"
+  output "bin"
+  links { "core" }
+  links_of_core(false)
+  local archive = path.getabsolute "build"
+  filter "configurations:release"
+    linkoptions { "-Wl,--whole-archive", archive .. "/lib/libcore.a", "-Wl,--no-whole-archive" }
+  filter "configurations:not release"
+    linkoptions {
+      "-Wl,--whole-archive", archive .. "/%{cfg.buildcfg}/lib/libcore.a", "-Wl,--no-whole-archive",
+    }
+  filter "configurations:not sanitize" -- the sanitizers' runtime is resolved by the program
+    linkoptions { "-Wl,-z,defs" }
+  filter {}
+end
+
+local has_binding = any "lua/binding/*.c"
+  and begin("binding", "StaticLib", "lib", { "lua/binding/*.c", "lua/binding/*.h" })
+
+local function lua_headers()
+  filter "action:gmake*"
+    buildoptions { "-isystem " .. _OPTIONS["lua-include"] }
+  filter "action:vs*"
+    includedirs { _OPTIONS["lua-include"] }
+  filter {}
+end
+
+if has_binding then
+  pic "On"
+  files { "build/gen/embedded.c" }
+  includedirs { "lua/binding" }
+  lua_headers()
+  filter "action:vs*"
+    prebuildcommands { 'cd /d "' .. path.getabsolute "." .. '" && premake5 embed' }
+  filter {}
+end
+
+-- The Lua module. Lua's own symbols come from the interpreter that loads it, on Windows from lua51.dll.
+if has_binding and has_core then
+  project "module"
+  kind "SharedLib"
+  targetname "keymend"
+  targetprefix ""
+  output "bin"
+  links { "binding", "core" }
+  links_of_core(false)
+  filter "action:gmake*"
+    linkoptions { "-Wl,-u,luaopen_keymend" }
+  filter "system:linux"
+    linkoptions { "-Wl,--exclude-libs,libcore.a" } -- the C API is libkeymend.so's
+  filter "system:windows"
+    links { "lua51" }
+  filter {}
+end
+
+if has_binding and has_core and begin("host", "ConsoleApp", "bin", { "lua/host/*.c", "lua/host/*.h" }) then
+  targetname "keymend"
+  includedirs { "lua/binding" }
+  lua_headers()
+  links { "binding", "core" }
+  links_of_core(true)
+  filter "system:linux"
+    links { "edit", "lua5.1" }
+    linkoptions { "-Wl,-E" } -- C modules that a script requires
+  filter "system:windows"
+    links { "lua51" }
+  filter {}
+end
+
+if visual_studio then return end
+
+if begin("unit", "ConsoleApp", "tests", { "tests/unit/*.c", "tests/unit/*.h" }) then
+  linux_only()
+  includedirs { "core/offline", "tests/unit" }
+  links { "core" }
+  links_of_core(true)
+  links { "cmocka" }
+end
+
+-- The shim is preloaded into the program under test, so it exports its functions and links nothing of ours.
+if begin("crashshim", "SharedLib", "tests", { "tests/crash/shim*.c" }) then
+  linux_only()
+  removeconfigurations { "sanitize" }
+  targetprefix ""
+  buildoptions { "-fvisibility=default", "-U_FORTIFY_SOURCE" }
+  links { "dl" }
+end
+
+local crash_sources = table.filter(os.matchfiles "tests/crash/*.c", function(file)
+  return not path.getname(file):match "^shim"
+end)
+if #crash_sources > 0 and begin("crash", "ConsoleApp", "tests", crash_sources) then
+  linux_only()
+  removeconfigurations { "sanitize" }
+  links { "core" }
+  links_of_core(true)
+end
+
+for _, file in ipairs(os.matchfiles "tests/fuzz/fuzz_*.c") do
+  begin(path.getbasename(file), "ConsoleApp", "tests", { file, "tests/fuzz/standalone.c" })
+  linux_only()
+  includedirs { "core/offline" }
+  links { "core" }
+  links_of_core(true)
+end
+
+if begin("bench", "ConsoleApp", "tests", { "tests/bench/*.c", "tests/bench/*.h" }) then
+  linux_only()
+  removeconfigurations { "sanitize" }
+  links { "core" }
+  links_of_core(true)
+end
