@@ -55,7 +55,7 @@ workspace "keymend"
   filter "configurations:debug"
     optimize "Off"
   filter "configurations:release"
-    optimize "Speed"
+    optimize "On"
   filter "configurations:sanitize"
     optimize "Debug"
 
@@ -149,8 +149,8 @@ end
 
 local has_core = begin("core", "StaticLib", "lib", { "core/*.c", "core/*.h" })
 if has_core then
-  pic "On"
   filter "system:linux"
+    pic "On"
     files { "core/offline/*.c", "core/offline/*.h" }
   filter "system:windows"
     files { "core/windows/*.c", "core/windows/*.h" }
@@ -190,7 +190,9 @@ local function lua_headers()
 end
 
 if has_binding then
-  pic "On"
+  filter "system:linux"
+    pic "On"
+  filter {}
   files { "build/gen/embedded.c" }
   includedirs { "lua/binding" }
   lua_headers()
@@ -223,9 +225,8 @@ if has_binding and has_core and begin("host", "ConsoleApp", "bin", { "lua/host/*
   lua_headers()
   links { "binding", "core" }
   links_of_core(true)
-  filter "system:linux"
+  filter "system:linux" -- the shared liblua5.1: C modules that a script requires find Lua's symbols in it
     links { "edit", "lua5.1" }
-    linkoptions { "-Wl,-E" } -- C modules that a script requires
   filter "system:windows"
     links { "lua51" }
   filter {}
