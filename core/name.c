@@ -87,8 +87,11 @@ km_name_class km_name_classify(const char *name, size_t length, const char *guid
     return KM_NAME_STRAY;
   if (guid == NULL || guid[0] == '\0')
     return KM_NAME_FOREIGN;
-  unsigned differ = 0;
+  const char *suffix = name + GUID_START;
+  if (memcmp(suffix, guid, GUID_LENGTH) == 0)
+    return KM_NAME_CURRENT;
   for (size_t i = 0; i < GUID_LENGTH; i++)
-    differ |= (uint8_t)(name[GUID_START + i] | LOWER_BIT) ^ (unsigned)(uint8_t)guid[i];
-  return differ == 0 ? KM_NAME_CURRENT : KM_NAME_FOREIGN;
+    if ((suffix[i] | LOWER_BIT) != guid[i])
+      return KM_NAME_FOREIGN;
+  return KM_NAME_CURRENT;
 }
