@@ -1,0 +1,389 @@
+-- volume.lua: makes Windows volumes for tests and the demo: folders, hives, key files and a bodyfile of times
+--
+--   lua5.1 tests/lib/volume.lua DIR CASE      makes the volume of tests/golden/cases/CASE.lua as the folder DIR
+--
+-- DIR is the root of C:, DIR.D that of D: (when the case has one), DIR.times the creation times as a bodyfile.
+-- A volume is described by a table, every field of which has a default (see volume.make).
+
+local here = (arg and arg[0] or ""):match "^(.*)/[^/]*$" or "."
+if not package.path:find(here .. "/?.lua", 1, true) then package.path = here .. "/?.lua;" .. package.path end
+
+local lfs = require "lfs"
+local bytes = require "bytes"
+local hive = require "hive"
+local keyfile = require "keyfile"
+
+local volume = {}
+
+-- The machine GUIDs of KB 884872: before and after the reset.
+volume.OLD = "4cbde50a-570f-47f5-8cc1-f6e151231826"
+volume.NEW = "1b2162a0-ed5a-4d56-bd8a-8f2f65406b82"
+-- The master key of every key file that names no other.
+volume.MASTER_KEY = "9f6a3c52-0c3e-4b51-8d27-5a41e0c6b7d9"
+
+volume.IIS = "Microsoft Internet Information Server"
+volume.DCOM = "MS IIS DCOM Server"
+
+-- Hashes that the field knows; volume.hash computes others with md5sum.
+local HASHES = {
+  ["microsoft internet information server"] = "c2319c42033a5ca7f44e731bfd3fa2b5",
+  ["ms iis dcom server"] = "7a436fe806e483969f48a894af2fe9a1",
+  ["netframeworkconfigurationkey"] = "d6d986f09a1ee04e24c949879fdb506c",
+  ["sms"] = "19c5cf9c7b5dc9de3e548adb70398402",
+}
+
+-- layout: where things stand and what the registry says of the system
+local LAYOUTS = {
+  ["2000"] = {
+    windows = "WINNT", product = "Microsoft Windows 2000", version = "5.0", build = "2195",
+    service_pack = "Service Pack 4", installed = "2001-03-14T09:12:44Z",
+    profiles = "Documents and Settings", all_users = "All Users", app_data = "Application Data",
+  },
+  ["xp"] = {
+    windows = "WINDOWS", product = "Microsoft Windows XP", version = "5.1", build = "2600",
+    service_pack = "Service Pack 2", installed = "2002-03-14T09:12:44Z", modern = true,
+    profiles = "Documents and Settings", all_users = "All Users", app_data = "Application Data",
+  },
+  ["vista"] = {
+    windows = "Windows", product = "Windows Server (R) 2008 Standard", version = "6.0", build = "6002",
+    service_pack = "Service Pack 2", installed = "2009-06-02T09:12:44Z", modern = true, program_data = true,
+    upper = true,
+  },
+}
+-- Localized folder names of Windows 2000 and XP.
+local LANGUAGES = {
+  de = { profiles = "Dokumente und Einstellungen", app_data = "Anwendungsdaten" },
+  es = { app_data = "Datos de programa" },
+  ru = { app_data = "Данные приложений" },
+}
+
+-- name, display name, start, type, other fields
+local SERVICES = {
+  { "IISADMIN", "IIS Admin Service", 2, 0x20, depends = { "RpcSs", "ProtectedStorage" } },
+  { "W3SVC", "World Wide Web Publishing Service", 2, 0x20, depends = { "IISADMIN" } },
+  { "SMTPSVC", "Simple Mail Transport Protocol (SMTP)", 2, 0x20, depends = { "IISADMIN", "Eventlog" } },
+  { "MSFTPSVC", "FTP Publishing Service", 3, 0x20, depends = { "IISADMIN" } },
+  { "SMS_EXECUTIVE", "SMS_EXECUTIVE", 2, 0x10, depends = { "LanmanServer", "W3SVC" }, account = ".\\SMSService" },
+  { "SMS_SITE_COMPONENT_MANAGER", "SMS_SITE_COMPONENT_MANAGER", 2, 0x10, depends = { "LanmanServer" } },
+  { "CcmExec", "SMS Agent Host", 2, 0x10, depends = { "winmgmt", "RpcSs" } },
+  { "winmgmt", "Windows Management Instrumentation", 2, 0x20, depends = { "RpcSs" } },
+  { "RpcSs", "Remote Procedure Call (RPC)", 2, 0x20 },
+  { "ProtectedStorage", "Protected Storage", 2, 0x120, depends = { "RpcSs" } },
+  { "Eventlog", "Event Log", 2, 0x20, group = "Event log" },
+  { "LanmanServer", "Server", 2, 0x20, depends_groups = { "TDI" } },
+  { "LanmanWorkstation", "Workstation", 2, 0x20, group = "NetworkProvider", depends_groups = { "TDI" } },
+  { "Spooler", "Print Spooler", 2, 0x110, group = "SpoolerGroup", depends = { "RpcSs" } },
+  { "Tcpip", "TCP/IP Protocol Driver", 1, 1, group = "PNP_TDI" },
+  { "AFD", "AFD Networking Support Environment", 1, 1, group = "TDI" },
+  { "NetBT", "NetBios over Tcpip", 1, 1, group = "PNP_TDI", depends = { "Tcpip" } },
+  { "Ntfs", "Ntfs", 4, 2, group = "File system" },
+  { "Disk", "Disk Driver", 0, 1, group = "SCSI Class" },
+}
+local GROUPS = {
+  "System Reserved", "Boot Bus Extender", "SCSI Class", "File system", "Event log", "PNP_TDI", "TDI",
+  "NetworkProvider", "SpoolerGroup",
+}
+
+-- Key files that are on many such servers; the policies here ask for none of them.
+local OTHER_KEYS = {
+  { container = volume.DCOM, made = "2001-03-14T10:22:33Z" },
+  { container = "NetFrameworkConfigurationKey", made = "2002-02-11T18:40:02Z", signature = false },
+  { container = "SMS", made = "2003-11-20T13:05:51Z" },
+  { container = "{5F0A9B1E-8C3D-4A6E-9E57-2B64F0C1D8A3}", made = "2003-12-01T08:00:10Z", signature = false },
+}
+
+function volume.hash(container)
+  local known = HASHES[container:lower()]
+  if known then return known end
+  local pipe = assert(io.popen("printf '%s\\0' '" .. container:lower():gsub("'", "'\\''") .. "' | md5sum"))
+  local hex = pipe:read "*a"
+  pipe:close()
+  local words = {}
+  for a, b, c, d in hex:sub(1, 32):gmatch "(%x%x)(%x%x)(%x%x)(%x%x)" do words[#words + 1] = d .. c .. b .. a end
+  HASHES[container:lower()] = table.concat(words)
+  return HASHES[container:lower()]
+end
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+volume.quote = quote
+
+local function make_folders(path)
+  local at = path:sub(1, 1) == "/" and "" or "."
+  for part in path:gmatch "[^/]+" do
+    at = at .. "/" .. part
+    if not lfs.attributes(at) then assert(lfs.mkdir(at)) end
+  end
+end
+
+local function write_file(path, data)
+  local file = assert(io.open(path, "wb"))
+  assert(file:write(data))
+  assert(file:close())
+end
+
+-- The work in progress: `rows` of the bodyfile, `owners` to be set at the end.
+local function host_path(state, windows_path)
+  local letter, rest = windows_path:match "^(%a):\\(.*)$"
+  local root = letter:upper() == "C" and state.root or state.root .. "." .. letter:upper()
+  return root .. "/" .. rest:gsub("\\", "/")
+end
+
+-- Writes a file of the volume with its times; `made` only goes to the bodyfile.
+local function put(state, folder, name, data, file)
+  local path = host_path(state, folder) .. "/" .. name
+  if file.symlink then
+    assert(lfs.link(file.symlink, path, true))
+    return
+  end
+  write_file(path, data)
+  local written = bytes.seconds(file.written or file.made or state.spec.installed)
+  assert(lfs.touch(path, written, written))
+  if file.hardlink then assert(lfs.link(path, host_path(state, folder) .. "/" .. file.hardlink)) end
+  if file.owner then state.owners[#state.owners + 1] = { path, file.owner } end
+  state.rows[#state.rows + 1] = ("0|%s/%s|%d|r/rrwxrwxrwx|0|0|%d|%d|%d|%d|%d"):format(
+    folder:gsub("\\", "/"), name, 100 + #state.rows, #data, written, written, written,
+    bytes.seconds(file.made or 0))
+end
+
+local function or_default(value, default)
+  if value == nil then return default end
+  return value
+end
+
+local function put_key(state, key)
+  local spec = state.spec
+  local hash = key.hash or volume.hash(key.container)
+  local guid = key.guid or spec.guid or volume.NEW
+  local name = key.name or hash .. "_" .. guid
+  local data = keyfile.compose {
+    container = key.inside or key.container,
+    seed = key.seed or name,
+    signature = not key.keyless and or_default(key.signature, 1024) or nil,
+    exchange = not key.keyless and or_default(key.exchange, 1024) or nil,
+    master_key = key.master_key or volume.MASTER_KEY,
+    damage = key.damage,
+  }
+  put(state, state.store, name, data, key)
+end
+
+local function put_store(state)
+  local spec = state.spec
+  if spec.store == false then return end
+  make_folders(host_path(state, state.store))
+  for _, key in ipairs(spec.keys) do put_key(state, key) end
+  if spec.others ~= false then
+    for _, key in ipairs(OTHER_KEYS) do
+      key.guid = spec.others or volume.OLD
+      put_key(state, key)
+    end
+  end
+  for _, kind in ipairs { "Keys", "SystemKeys" } do
+    for _, key in ipairs(spec.cng and spec.cng[kind] or {}) do
+      local folder = state.app_data .. "\\Microsoft\\Crypto\\" .. kind
+      make_folders(host_path(state, folder))
+      local data = keyfile.compose_cng(key.container, key.container, volume.MASTER_KEY, key.made)
+      put(state, folder, key.name, data, key)
+    end
+  end
+end
+
+local function put_master_keys(state)
+  if state.spec.master_keys == false then return end
+  local folder = "C:\\" .. state.spec.windows .. "\\system32\\Microsoft\\Protect\\S-1-5-18"
+  make_folders(host_path(state, folder .. "\\User"))
+  for _, guid in ipairs(state.spec.master_keys or { volume.MASTER_KEY }) do
+    put(state, folder, guid, keyfile.master_key(guid), {})
+  end
+  put(state, folder .. "\\User", "c0e4b1f7-27d3-4e0c-a3a5-6e0f5d9b1c42",
+    keyfile.master_key "c0e4b1f7-27d3-4e0c-a3a5-6e0f5d9b1c42", {})
+end
+
+local function put_hive(state, folder, name, root, options)
+  make_folders(host_path(state, folder))
+  local data = hive.compose {
+    root = root, file = "\\" .. name, saved = options.saved, modern = state.spec.modern,
+    sequence1 = options.sequence1, sequence2 = options.sequence2,
+  }
+  put(state, folder, state.spec.upper and name:upper() or name:lower(), data,
+    { made = state.spec.installed, written = options.saved })
+end
+
+local function cryptography(root, guid, written, kind)
+  if guid then
+    hive.set(root, "Microsoft\\Cryptography", "MachineGuid", kind or "sz", guid).written = written
+  else
+    hive.key(root, "Microsoft\\Cryptography").written = written
+  end
+  hive.set(root, "Microsoft\\Cryptography\\Defaults\\Provider Types\\Type 001", "Name", "sz",
+    "Microsoft Base Cryptographic Provider v1.0")
+end
+
+local function software_root(state)
+  local spec, root = state.spec, { name = "$$$PROTO.HIV", written = state.spec.installed }
+  cryptography(root, spec.guid, spec.guid_written, spec.guid_type)
+  local version = "Microsoft\\Windows NT\\CurrentVersion"
+  local system_root = "C:\\" .. spec.windows
+  hive.set(root, version, "ProductName", "sz", spec.product)
+  hive.set(root, version, "CurrentVersion", "sz", spec.version)
+  hive.set(root, version, "CurrentBuildNumber", "sz", spec.build)
+  hive.set(root, version, "CSDVersion", "sz", spec.service_pack)
+  hive.set(root, version, "InstallDate", "dword", bytes.seconds(spec.installed))
+  hive.set(root, version, "SystemRoot", "sz", system_root)
+  hive.set(root, version, "RegisteredOwner", "sz", "Web team")
+  local list = version .. "\\ProfileList"
+  if spec.program_data then
+    hive.set(root, list, "ProgramData", "expand", "%SystemDrive%\\ProgramData")
+  else
+    hive.set(root, list, "ProfilesDirectory", "expand", "%SystemDrive%\\" .. spec.profiles)
+    hive.set(root, list, "AllUsersProfile", "sz", spec.all_users)
+  end
+  if spec.shell_folders ~= false then
+    local explorer = "Microsoft\\Windows\\CurrentVersion\\Explorer\\"
+    hive.set(root, explorer .. "Shell Folders", "Common AppData", "sz", state.app_data)
+    hive.set(root, explorer .. "User Shell Folders", "Common AppData", "expand",
+      spec.drive and state.app_data or spec.program_data and "%ProgramData%"
+        or "%ALLUSERSPROFILE%\\" .. spec.app_data)
+  end
+  return root
+end
+
+local function system_root(state)
+  local spec, root = state.spec, { name = "$$$PROTO.HIV", written = state.spec.installed }
+  for name, number in pairs { Current = 1, Default = 1, Failed = 0, LastKnownGood = 2 } do
+    hive.set(root, "Select", name, "dword", number)
+  end
+  hive.set(root, "ControlSet001\\Control\\ComputerName\\ComputerName", "ComputerName", "sz", spec.computer)
+  hive.set(root, "ControlSet002\\Control\\ComputerName\\ComputerName", "ComputerName", "sz", "OLD-NAME")
+  hive.set(root, "ControlSet001\\Control\\ServiceGroupOrder", "List", "multi", GROUPS)
+  hive.set(root, "MountedDevices", "\\DosDevices\\C:", "binary", "\1\2\3\4\0\126\0\0\0\0\0\0")
+  local services = {}
+  for _, service in ipairs(SERVICES) do services[#services + 1] = service end
+  for _, service in ipairs(spec.more_services or {}) do services[#services + 1] = service end
+  local changes = spec.services or {}
+  for _, service in ipairs(services) do
+    local name, change = service[1], or_default(changes[service[1]], {})
+    if change then
+      local key = "ControlSet001\\Services\\" .. name
+      hive.set(root, key, "DisplayName", "sz", service[2])
+      hive.set(root, key, "Start", "dword", change.start or service[3])
+      hive.set(root, key, "Type", "dword", service[4])
+      if service[4] >= 0x10 then
+        hive.set(root, key, "ObjectName", "sz", service.account or "LocalSystem")
+        hive.set(root, key, "ImagePath", "expand", "%SystemRoot%\\System32\\" .. name:lower() .. ".exe")
+      end
+      if service.group then hive.set(root, key, "Group", "sz", service.group) end
+      local depends = change.depends or service.depends
+      if depends then hive.set(root, key, "DependOnService", "multi", depends) end
+      if service.depends_groups then hive.set(root, key, "DependOnGroup", "multi", service.depends_groups) end
+    end
+  end
+  return root
+end
+
+local function put_hives(state)
+  local spec = state.spec
+  local windows = "C:\\" .. spec.windows
+  local config = windows .. "\\system32\\config"
+  local saved = spec.saved or spec.guid_written
+  local dirty = spec.dirty or {}
+  put_hive(state, config, "SOFTWARE", software_root(state),
+    { saved = saved, sequence1 = dirty.SOFTWARE and 1044 or 1043, sequence2 = 1043 })
+  put_hive(state, config, "SYSTEM", system_root(state),
+    { saved = saved, sequence1 = dirty.SYSTEM and 2090 or 2088, sequence2 = 2088 })
+  for _, backup in ipairs(spec.backups or {}) do
+    local folder = backup.folder or (spec.program_data and config .. "\\RegBack" or windows .. "\\repair")
+    local root = { name = "$$$PROTO.HIV", written = spec.installed }
+    cryptography(root, backup.guid, backup.written or spec.installed)
+    put_hive(state, folder, "SOFTWARE", root, { saved = backup.saved })
+  end
+end
+
+local function set_owners(state)
+  for _, owner in ipairs(state.owners) do
+    assert(os.execute(("chown %d %s"):format(owner[2], quote(owner[1]))) == 0, "chown failed: run as root")
+  end
+end
+
+local function complete(spec)
+  local layout, language = (spec.layout or "2000"):match "^(%w+)%-?(%w*)$"
+  local out = {}
+  for name, value in pairs(assert(LAYOUTS[layout], "no such layout")) do out[name] = value end
+  for name, value in pairs(language ~= "" and assert(LANGUAGES[language], "no such language") or {}) do
+    out[name] = value
+  end
+  for name, value in pairs(spec) do out[name] = value end
+  if out.guid == nil then out.guid = volume.NEW end
+  out.computer = out.computer or "WEB01"
+  out.guid_written = out.guid_written or "2004-09-13T06:12:40Z"
+  out.keys = out.keys or {}
+  return out
+end
+
+-- Makes the volume that `spec` describes as the folder `dir`, which must not be there yet. Fields of spec:
+--   layout         "2000" (default), "xp", "vista"; with "-de", "-es", "-ru" localized folder names
+--   guid           MachineGuid as stored (default volume.NEW), false for none; guid_type: its registry type
+--   guid_written   last write of the Cryptography key; saved: time in the header of the hives
+--   keys           { { container=, guid= (default: the machine GUID), name= (instead of hash_guid), made=, written=,
+--                  owner= (uid), damage= (keyfile.damages), inside= (another container name in the file), keyless=,
+--                  master_key=, seed=, signature=, exchange= (bits, false: none), symlink=, hardlink= } }
+--   others         GUID suffix of the usual other key files (default volume.OLD), false: none of them
+--   cng            { Keys = { { container=, name=, made= } }, SystemKeys = { ... } }
+--   backups        { { guid=, written=, saved=, folder= } }: backup hives, in repair or RegBack by default
+--   services       { NAME = { start=, depends= } or false }; more_services: rows like SERVICES
+--   master_keys    GUIDs in Protect\S-1-5-18 (default volume.MASTER_KEY), false: no Protect folder
+--   dirty          { SOFTWARE = true }: unequal sequence numbers
+--   store          false: no key store; drive: letter of its volume; shell_folders: false for none
+--   files          { { path=, data= } }: anything else
+-- Returns { root=, times=, store=, app_data=, drive_root= }, host paths.
+function volume.make(dir, spec)
+  assert(not lfs.attributes(dir), dir .. " exists already")
+  local state = { root = dir, spec = complete(spec), rows = {}, owners = {} }
+  spec = state.spec
+  local drive = (spec.drive or "C") .. ":\\"
+  state.app_data = drive .. (spec.program_data and "ProgramData"
+    or spec.profiles .. "\\" .. spec.all_users .. "\\" .. spec.app_data)
+  state.store = state.app_data .. "\\Microsoft\\Crypto\\RSA\\MachineKeys"
+  make_folders(dir)
+  make_folders(host_path(state, state.app_data))
+  put_hives(state)
+  put_store(state)
+  put_master_keys(state)
+  for _, file in ipairs(spec.files or {}) do
+    local folder, name = file.path:match "^(.*)\\([^\\]+)$"
+    make_folders(host_path(state, folder))
+    put(state, folder, name, file.data or "", file)
+  end
+  set_owners(state)
+  write_file(dir .. ".times", table.concat(state.rows, "\n") .. "\n")
+  return {
+    root = dir, times = dir .. ".times", store = host_path(state, state.store),
+    app_data = host_path(state, state.app_data),
+    drive_root = spec.drive and dir .. "." .. spec.drive or nil,
+  }
+end
+
+-- The folder of the golden cases; the program that uses this module may set it.
+volume.cases = here .. "/../golden/cases"
+
+function volume.case(name)
+  local chunk = assert(loadfile(volume.cases .. "/" .. name .. ".lua"))
+  return chunk(volume)
+end
+
+local is_program = arg and arg[0] and arg[0]:match "volume%.lua$"
+if is_program then
+  local dir, name = arg[1], arg[2]
+  if not name then
+    io.stderr:write "usage: lua5.1 tests/lib/volume.lua DIR CASE\n"
+    os.exit(16)
+  end
+  local made = volume.make(dir, volume.case(name).volume)
+  print("volume  " .. made.root)
+  print("times   " .. made.times)
+  print("store   " .. made.store)
+  if made.drive_root then print("D:      " .. made.drive_root) end
+end
+
+return volume
