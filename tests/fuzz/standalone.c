@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static size_t files, runs;
 
-static void fail(const char *path, const char *what) {
+static _Noreturn void fail(const char *path, const char *what) {
   fprintf(stderr, "%s: %s\n", path, what);
   exit(2);
 }

@@ -1,0 +1,23 @@
+-- .luacheckrc: how luacheck reads the Lua files; `make lint` runs it
+std = "lua51"
+max_line_length = 110
+unused_args = false
+exclude_files = { "build" }
+
+-- What a policy sees beside the safe part of Lua's library: the builders. Anything else is a mistake.
+files["scripts/policies"].read_globals = {
+  "policy", "all_of", "any_of", "none_of", "windows", "has_service", "has_container", "event",
+  "first_failure", "first_of", "regenerated", "proved", "guid_history", "sole_candidate", "finding",
+}
+
+files["tests/lua"].std = "lua51+busted"
+
+-- premake's own Lua is 5.3 with premake's functions as globals.
+local premake = {
+  std = "lua53",
+  globals = { "os", "io", "path", "table", "string", "premake" },
+  allow_defined_top = true,
+  ignore = { "111", "112", "113", "143" },
+}
+files["premake5.lua"] = premake
+files["lua/embed.lua"] = premake
