@@ -96,14 +96,16 @@ typedef int64_t km_time;
 /* The longest text of km_time_text with its NUL. */
 #define KM_TIME_TEXT 32
 
-/* Writes `t` as RFC 3339 in UTC with seconds, "2004-09-14T07:08:00Z" ("" for 0); returns `text`. */
+/* Writes `t` as RFC 3339 in UTC with seconds, "2004-09-14T07:08:00Z"; returns `text`. "" for 0 and for
+ * what RFC 3339 cannot say (before 1601, after 9999). */
 KM_API const char *km_time_text(km_time t, char text[KM_TIME_TEXT]);
 
 /* Reads RFC 3339 with a zone ("2004-09-14T07:08:00Z", "...+02:00", fractions allowed). false: not such a
- * text; a time without a zone is refused, since nobody knows what it means on another machine. */
+ * text; a time without a zone is refused, since nobody knows what it means on another machine. So are leap
+ * seconds, 24:00, years outside 1601 to 9999 and the very first tick, which would mean "not known". */
 KM_API bool km_time_parse(const char *text, km_time *out);
 
-/* Seconds since 1970 (fractions kept) and back; 0 stays 0. */
+/* Seconds since 1970 (fractions kept) and back; 0 stays 0, and what a FILETIME cannot say becomes 0. */
 KM_API double km_time_to_unix(km_time t);
 KM_API km_time km_time_from_unix(int64_t seconds, uint32_t nanoseconds);
 
@@ -120,11 +122,12 @@ KM_API km_time km_time_now(void);
 
 /* The container hash of a CAPI container: MD5 of the lower-cased name with its NUL, printed as four
  * little-endian 32-bit words. The name is taken as UTF-8 and hashed in the ANSI form CryptoAPI uses: ASCII
- * letters are lowered, other characters up to U+00FF become one Windows-1252 byte. KM_MISUSE for a name that
+ * letters are lowered, the other characters of Windows-1252 become its one byte. KM_MISUSE for a name that
  * has no such form or is too long. Source: vectors of real machines (event 5058) and published key files. */
 KM_API km_status km_container_hash(const char *container, char hash[KM_HASH_TEXT], km_error *error);
 
-/* The same for a CNG container: MD5 of the lower-cased UTF-16LE name with its NUL. */
+/* The same for a CNG container: MD5 of the lower-cased UTF-16LE name with its NUL. Only ASCII letters are
+ * lowered; no vector of a CNG name with other letters is known. */
 KM_API km_status km_cng_container_hash(const char *container, char hash[KM_HASH_TEXT],
                                        km_error *error);
 
@@ -158,8 +161,8 @@ typedef struct km_unique_name {
 /* Takes a unique name (container hash, '_', GUID suffix; any case) apart. false: not a unique name. */
 KM_API bool km_unique_name_parse(const char *name, km_unique_name *out);
 
-/* Classifies a name of `length` bytes against a machine GUID (lower case, 36 characters, or NULL when there
- * is none: every unique name is then foreign). Comparison ignores case. Does not allocate. */
+/* Classifies a name of `length` bytes against a machine GUID (lower case, 36 characters, or NULL or ""
+ * when there is none: every unique name is then foreign). Comparison ignores case. Does not allocate. */
 KM_API km_name_class km_name_classify(const char *name, size_t length, const char *guid);
 
 /* SHA-256 of a buffer, in lower-case hex. */
@@ -193,13 +196,14 @@ typedef struct km_key_file {
 } km_key_file;
 
 /* Reads the clear parts of a CAPI key file (FACTS: ten u32 and the parts they measure). KM_DAMAGED with the
- * field and offset in the message when the lengths do not add up to `size` or a part is not what it must be;
- * `out` then holds what was read before. Private parts are skipped, never copied. */
+ * field and offset in the message when the lengths do not add up to `size` or a part is not what it must be
+ * (RSA1 header, an odd modulus with its top bit set, a DPAPI blob's header); KM_LIMIT above KM_MAX_KEY_FILE.
+ * `out` then holds what was read before: the name mostly. Private parts are skipped, never copied. */
 KM_API km_status km_key_file_parse(const void *data, size_t size, km_key_file *out,
                                    km_error *error);
 
 /* Reads the name of a CNG key file (Crypto\Keys, SystemKeys; sources: DSInternals' and Nemesis' samples).
- * container is UTF-8. KM_DAMAGED when it is not such a file. */
+ * container is UTF-8. KM_DAMAGED when it is not such a file, KM_LIMIT above KM_MAX_KEY_FILE. */
 KM_API km_status km_cng_file_parse(const void *data, size_t size, char container[KM_MAX_CONTAINER],
                                    km_error *error);
 
