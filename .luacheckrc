@@ -1,6 +1,6 @@
 -- .luacheckrc: how luacheck reads the Lua files; `make lint` runs it
 std = "lua51"
-max_line_length = 110
+max_line_length = 120
 unused_args = false
 exclude_files = { "build" }
 
