@@ -38,7 +38,8 @@ typedef struct km_backend {
   void (*close)(km_target *target);
 
   /* Registry, read only. Strings are UTF-8; `value` NULL or "" is the default value. A child is found
-   * ignoring case. registry_close frees a key where the platform needs it. */
+   * ignoring case. registry_close frees a key where the platform needs it; a child that registry_children
+   * gives is closed by it when `each` returns. */
   km_status (*registry_root)(km_target *target, km_hive_id hive, km_key *out, km_error *error);
   km_status (*registry_child)(km_target *target, km_key key, const char *name, km_key *out,
                               km_error *error);
@@ -108,7 +109,14 @@ typedef struct km_backend {
   /* Services; NULL where services cannot be reached (offline): steps are then recorded as deferred. */
   km_status (*service_stop)(km_target *target, const char *name, km_error *error);
   km_status (*service_start)(km_target *target, const char *name, km_error *error);
+
+  /* What can be done on the volume of `store` (NULL: the one with the Windows folder), and its driver's name.
+   * Fills at most KM_MAX_CAPABILITIES rows, returns how many; texts live as long as the target. */
+  size_t (*capabilities)(km_target *target, km_folder *store, km_capability *out, size_t max);
+  const char *(*driver)(km_target *target, km_folder *store);
 } km_backend;
+
+#define KM_MAX_CAPABILITIES 32
 
 /* A target: the backend, what it found, and the backend's own state. */
 struct km_target {
@@ -118,6 +126,9 @@ struct km_target {
 };
 
 extern const km_backend km_offline_backend;
+
+/* The live backend, or NULL on a system that is not Windows. Defined once a platform. */
+const km_backend *km_live_backend(void);
 
 /* ---- error.c ---- */
 
@@ -148,5 +159,8 @@ uint32_t km_crc32c(uint32_t crc, const void *data, size_t size); /* Castagnoli; 
 km_status km_registry_open_path(km_target *target, const char *path, km_key *out, km_error *error);
 char *km_registry_text(km_target *target, km_key key, const char *value); /* NULL when absent; free() */
 bool km_registry_number(km_target *target, km_key key, const char *value, uint32_t *out);
+/* Fills value->text from type, data and size; for backends. Strings end at their first NUL; a missing NUL and
+ * an odd last byte are borne; what is no valid UTF-16 becomes U+FFFD. KM_MEMORY. */
+km_status km_registry_decode(km_registry_value *value, km_error *error);
 
 #endif
