@@ -30,7 +30,6 @@ typedef struct km_volume {
   const km_driver *driver; /* never NULL */
   char driver_name[32];    /* "ntfs-3g", "ext4", "fuse.other" */
   char source[256];        /* block device or image it is mounted from, "" when not told */
-  bool whole;              /* the folder is the mount's root, so that it is the NTFS volume's too */
   bool noatime;            /* mounted read-only or noatime: reading cannot leave a trace */
   bool loud;               /* O_NOATIME was refused: reading may move access times */
 } km_volume;
@@ -42,7 +41,7 @@ typedef struct km_offline {
   bool plain_walk; /* use the walk for kernels without openat2; for tests */
   int lock;        /* the locked store folder, or -1 */
   km_hives *hives; /* hive.c's own */
-  char unclean_text[200];
+  char capability_text[10][200]; /* behind km_offline_capabilities */
 } km_offline;
 
 struct km_folder {
@@ -124,18 +123,5 @@ km_status km_offline_journal_open(km_folder *folder, const char *name, km_file *
 km_status km_offline_journal_write(km_file *file, uint64_t offset, const void *data, size_t size,
                                    km_error *error);
 void km_offline_journal_close(km_file *file);
-
-/* ---- Shared by the rooms (lookup.c) ---- */
-
-/* Opens one component beneath `fd`, exactly as named, never following a link and never leaving the file
- * system. `flags` as open's. 0 or errno; EXDEV and ELOOP mean outside. */
-int km_lookup_open(km_offline *offline, int fd, const char *name, int flags, int *out);
-
-/* KM_MISUSE unless `name` is one component as a backend takes it. */
-km_status km_lookup_check_name(const char *name, km_error *error);
-
-/* As km_offline_resolve for a folder; fills *volume and *fd (its fd is the caller's). */
-km_status km_lookup_folder(km_offline *offline, const char *path, km_volume **volume, int *fd,
-                           km_error *error);
 
 #endif

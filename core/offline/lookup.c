@@ -1,0 +1,455 @@
+/* lookup.c: Windows paths beneath a volume's root, ignoring case and never leaving it. */
+#include "lookup.h"
+
+#include "posix.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define KM_OVERLAY_MAGIC 0x794c7630
+#define KM_LISTING_BYTES 65536
+
+/* ---- Case ---- */
+
+/* Ranges of simple case folding: every `step`th code point from `first` to `last` is an upper-case letter whose
+ * lower-case form is `delta` further. Source: Unicode CaseFolding.txt, status C and S. */
+typedef struct km_fold_range {
+  uint32_t first, last, step;
+  int32_t delta;
+} km_fold_range;
+
+static const km_fold_range fold_ranges[] = {
+  {0x00C0, 0x00D6, 1, 32}, {0x00D8, 0x00DE, 1, 32}, {0x0100, 0x012E, 2, 1},
+  {0x0132, 0x0136, 2, 1},  {0x0139, 0x0147, 2, 1},  {0x014A, 0x0176, 2, 1},
+  {0x0178, 0x0178, 1, -121}, {0x0179, 0x017D, 2, 1}, {0x0386, 0x0386, 1, 38},
+  {0x0388, 0x038A, 1, 37}, {0x038C, 0x038C, 1, 64}, {0x038E, 0x038F, 1, 63},
+  {0x0391, 0x03A1, 1, 32}, {0x03A3, 0x03AB, 1, 32}, {0x03C2, 0x03C2, 1, 1},
+  {0x0400, 0x040F, 1, 80}, {0x0410, 0x042F, 1, 32}, {0x0460, 0x0480, 2, 1},
+  {0x048A, 0x04BE, 2, 1},  {0x04D0, 0x052E, 2, 1},
+};
+
+static uint32_t fold_point(uint32_t point) {
+  for (size_t i = 0; i < sizeof fold_ranges / sizeof *fold_ranges; i++) {
+    const km_fold_range *range = &fold_ranges[i];
+    if (point >= range->first && point <= range->last &&
+        (point - range->first) % range->step == 0) {
+      return (uint32_t)((int32_t)point + range->delta);
+    }
+  }
+  return point;
+}
+
+size_t km_fold(const char *text, size_t length, char *out, size_t size) {
+  size_t used = 0;
+  for (size_t i = 0; i < length && used + 2 < size; i++) {
+    unsigned char byte = (unsigned char)text[i];
+    unsigned char next = i + 1 < length ? (unsigned char)text[i + 1] : 0;
+    if (byte >= 'A' && byte <= 'Z') {
+      out[used++] = (char)(byte + 32);
+    } else if (byte >= 0xC3 && byte <= 0xDF && (next & 0xC0) == 0x80) {
+      /* All ranges and their lower-case forms are two-byte characters, U+00C0 to U+07FF. */
+      uint32_t point = fold_point((uint32_t)(byte & 0x1F) << 6 | (next & 0x3F));
+      out[used++] = (char)(0xC0 | point >> 6);
+      out[used++] = (char)(0x80 | (point & 0x3F));
+      i++;
+    } else {
+      out[used++] = (char)byte;
+    }
+  }
+  if (size > 0) {
+    out[used] = 0;
+  }
+  return used;
+}
+
+/* ---- One component ---- */
+
+static bool is_odd(uint32_t type) {
+  return type != S_IFREG && type != S_IFDIR && type != S_IFLNK;
+}
+
+/* Whether `inner`, found in the folder `fd`, lies on another file system. Overlay file systems give files
+ * another device number than folders. */
+static bool crosses(int fd, const struct stat *inner) {
+  struct stat outer;
+  struct statfs fs;
+  if (fstat(fd, &outer) != 0) {
+    return true;
+  }
+  if (outer.st_dev == inner->st_dev) {
+    return false;
+  }
+  return S_ISDIR(inner->st_mode) || fstatfs(fd, &fs) != 0 || fs.f_type != KM_OVERLAY_MAGIC;
+}
+
+/* Looks at a component: an O_PATH descriptor and its stat. openat2 makes the kernel refuse mount points; an
+ * equal check stands in for it on kernels and in sandboxes without it. */
+static int look(km_offline *offline, int fd, const char *name, int *out, struct stat *stat_out) {
+  const uint64_t flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+  struct open_how how = {.flags = flags,
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
+                                    RESOLVE_NO_XDEV};
+  int found = -1;
+  if (!offline->plain_walk) {
+    found = (int)syscall(SYS_openat2, fd, name, &how, sizeof how);
+    if (found < 0 && (errno == ENOSYS || errno == EPERM || errno == E2BIG)) {
+      offline->plain_walk = true;
+    } else if (found < 0) {
+      return errno;
+    }
+  }
+  if (found < 0) {
+    found = openat(fd, name, (int)flags);
+    if (found < 0) {
+      return errno;
+    }
+  }
+  int number = fstat(found, stat_out) != 0 ? errno : 0;
+  if (!number && offline->plain_walk && crosses(fd, stat_out)) {
+    number = EXDEV;
+  }
+  if (number) {
+    close(found);
+    return number;
+  }
+  *out = found;
+  return 0;
+}
+
+int km_lookup_open(km_offline *offline, km_volume *volume, int fd, const char *name, int flags,
+                   int *out, km_lookup_what *what) {
+  struct stat seen, opened;
+  int path_fd;
+  if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..")) {
+    return EXDEV;
+  }
+  int number = look(offline, fd, name, &path_fd, &seen);
+  if (number) {
+    return number;
+  }
+  if (what) {
+    *what = (km_lookup_what){seen.st_mode & S_IFMT, seen.st_dev, seen.st_ino};
+  }
+  if (S_ISLNK(seen.st_mode)) {
+    number = ELOOP;
+  } else if (is_odd(seen.st_mode & S_IFMT)) {
+    number = ENXIO;
+  } else if ((flags & O_DIRECTORY) && !S_ISDIR(seen.st_mode)) {
+    number = ENOTDIR;
+  }
+  if (number || (flags & O_PATH)) {
+    if (number) {
+      close(path_fd);
+    } else {
+      *out = path_fd;
+    }
+    return number;
+  }
+  /* The second open is by name again (a sandbox may lack /proc), so check that it is the same file; while
+   * path_fd is open its inode number cannot be given away. */
+  *out = km_posix_open(volume, fd, name, flags);
+  number = *out < 0 ? errno : 0;
+  if (!number && (fstat(*out, &opened) != 0 || opened.st_dev != seen.st_dev ||
+                  opened.st_ino != seen.st_ino)) {
+    close(*out);
+    number = ESTALE;
+  }
+  close(path_fd);
+  return number;
+}
+
+/* Reads the folder for names that fold to `folded`. */
+static int search_folder(DIR *folder, const char *folded, char *found, char *second) {
+  char buffer[KM_MAX_NAME];
+  size_t budget = KM_MAX_FOLDER_NAMES;
+  bool any = false;
+  for (;;) {
+    errno = 0;
+    const struct dirent *entry = readdir(folder);
+    if (!entry) {
+      return errno ? errno : any ? 0 : ENOENT;
+    }
+    if (budget-- == 0) {
+      return E2BIG;
+    }
+    size_t length = strlen(entry->d_name);
+    if (length >= KM_MAX_NAME) {
+      continue;
+    }
+    km_fold(entry->d_name, length, buffer, sizeof buffer);
+    if (strcmp(buffer, folded) != 0) {
+      continue;
+    }
+    memcpy(any ? second : found, entry->d_name, length + 1);
+    if (any) {
+      return EEXIST;
+    }
+    any = true;
+  }
+}
+
+int km_lookup_name(km_offline *offline, km_volume *volume, int fd, const char *name, char *found,
+                   char *second) {
+  char folded[KM_MAX_NAME];
+  struct stat seen;
+  int path_fd;
+  size_t length = strlen(name);
+  if (length >= KM_MAX_NAME) {
+    return ENAMETOOLONG;
+  }
+  int number = look(offline, fd, name, &path_fd, &seen);
+  if (number == 0) {
+    close(path_fd);
+  }
+  if (number != ENOENT) {
+    memcpy(found, name, length + 1);
+    return number;
+  }
+  km_fold(name, length, folded, sizeof folded);
+  int list_fd = km_posix_open(volume, fd, ".", O_RDONLY | O_DIRECTORY);
+  if (list_fd < 0) {
+    return errno;
+  }
+  DIR *folder = fdopendir(list_fd);
+  if (!folder) {
+    number = errno;
+    close(list_fd);
+    return number;
+  }
+  number = search_folder(folder, folded, found, second);
+  closedir(folder);
+  return number;
+}
+
+/* ---- Names and paths ---- */
+
+km_status km_lookup_check_name(const char *name, km_error *error) {
+  char shown[128];
+  size_t length = name ? strnlen(name, KM_MAX_NAME) : 0;
+  if (length > 0 && length < KM_MAX_NAME && !strpbrk(name, "/\\") && strcmp(name, ".") != 0 &&
+      strcmp(name, "..") != 0) {
+    return KM_OK;
+  }
+  km_escape(name ? name : "", length, shown, sizeof shown);
+  return km_fail(error, KM_MISUSE, 0, "\"%s\" is not the name of a file in a folder", shown);
+}
+
+/* CON, NUL, COM1 and kin name devices in every folder, with any extension too. */
+static bool is_device_name(const char *name) {
+  static const char *const devices[] = {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"};
+  char folded[16];
+  size_t length = strcspn(name, ".:");
+  while (length > 0 && name[length - 1] == ' ') {
+    length--;
+  }
+  if (length == 0 || length > 7) {
+    return false;
+  }
+  km_fold(name, length, folded, sizeof folded);
+  for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+    if (!strcmp(folded, devices[i])) {
+      return true;
+    }
+  }
+  return length == 4 && (!strncmp(folded, "com", 3) || !strncmp(folded, "lpt", 3)) &&
+         folded[3] >= '0' && folded[3] <= '9';
+}
+
+/* Why a component of a Windows path cannot be looked up, or NULL. */
+static const char *component_problem(const char *name) {
+  size_t length = strlen(name);
+  if (length == 0) {
+    return "an empty component";
+  }
+  if (!strcmp(name, ".") || !strcmp(name, "..")) {
+    return "a component that leaves the path";
+  }
+  for (size_t i = 0; i < length; i++) {
+    if ((unsigned char)name[i] < 32 || strchr("<>:\"|?*", name[i])) {
+      return "a character that no Windows name has";
+    }
+  }
+  if (name[length - 1] == '.' || name[length - 1] == ' ') {
+    return "a component that ends in a dot or a space";
+  }
+  return is_device_name(name) ? "the name of a device" : NULL;
+}
+
+static km_status fail_path(km_error *error, km_status status, int number, const char *path,
+                           const char *problem) {
+  char shown[512];
+  km_escape(path, strlen(path), shown, sizeof shown);
+  return km_fail(error, status, number, "look up %s: %s", shown, problem);
+}
+
+/* Splits a path into components in place; checks all of them before anything is opened. */
+static km_status split_path(char *path, const char *whole, char **parts, size_t *count,
+                            km_error *error) {
+  char problem[128];
+  char *rest = path;
+  *count = 0;
+  while (*rest) {
+    if (*count == KM_MAX_PATH_PARTS) {
+      return fail_path(error, KM_LIMIT, 0, whole, "the path has too many components");
+    }
+    char *end = rest + strcspn(rest, "\\/");
+    bool last = !*end;
+    *end = 0;
+    const char *reason =
+      (size_t)(end - rest) < KM_MAX_NAME ? component_problem(rest) : "a component that is too long";
+    if (reason) {
+      snprintf(problem, sizeof problem, "the path has %s", reason);
+      return fail_path(error, KM_OUTSIDE, 0, whole, problem);
+    }
+    parts[(*count)++] = rest;
+    rest = last ? end : end + 1;
+  }
+  return KM_OK;
+}
+
+/* Takes "C:\a\b" apart: its volume, and a copy of the rest. */
+static km_status start_path(km_offline *offline, const char *path, km_volume **volume, char **copy,
+                            km_error *error) {
+  char problem[192];
+  size_t length = path ? strnlen(path, KM_MAX_WINDOWS_PATH) : 0;
+  if (length == KM_MAX_WINDOWS_PATH) {
+    return km_fail(error, KM_LIMIT, 0, "look up a path: it is longer than %d bytes",
+                   KM_MAX_WINDOWS_PATH - 1);
+  }
+  if (length > 1 && strchr("\\/", path[0]) && strchr("\\/", path[1])) {
+    return fail_path(error, KM_OUTSIDE, 0, path, "it is not on a volume of the target");
+  }
+  char letter = length > 2 ? path[0] : 0;
+  if (!((letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z')) || path[1] != ':' ||
+      !strchr("\\/", path[2])) {
+    return fail_path(error, KM_MISUSE, 0, path ? path : "(null)",
+                     "it is not an absolute path with a drive letter");
+  }
+  *volume = km_offline_volume(offline, letter);
+  if (!*volume) {
+    char upper = (char)(letter & ~0x20);
+    snprintf(problem, sizeof problem,
+             "the volume %c: was not given; mount it too and add --volume %c:=DIR", upper, upper);
+    return fail_path(error, KM_NOT_FOUND, 0, path, problem);
+  }
+  *copy = strdup(path + 3);
+  return *copy ? KM_OK : km_fail(error, KM_MEMORY, 0, "look up %s: out of memory", path);
+}
+
+static const char *outside_reason(int number, const km_lookup_what *what) {
+  switch (number) {
+    case ELOOP:
+      return what->type == S_IFLNK ? "is a symbolic link or reparse point, and keymend follows none"
+                                   : "cannot be reached without following a link";
+    case EXDEV:
+      return "is a mount point, and keymend stays on the volume's own file system";
+    case ENXIO:
+      return "is a device, socket or pipe";
+    default:
+      return NULL;
+  }
+}
+
+/* Fails for the component `name` of `path`. */
+static km_status fail_component(km_error *error, int number, const char *path, const char *name,
+                                const char *second, const km_lookup_what *what) {
+  char problem[512], shown[160], other[160];
+  km_escape(name, strlen(name), shown, sizeof shown);
+  const char *reason = outside_reason(number, what);
+  if (reason) {
+    snprintf(problem, sizeof problem, "\"%s\" %s", shown, reason);
+    return fail_path(error, KM_OUTSIDE, number, path, problem);
+  }
+  if (number == EEXIST) {
+    km_escape(second, strlen(second), other, sizeof other);
+    snprintf(problem, sizeof problem,
+             "the names \"%s\" and \"%s\" differ in case alone; remove or rename the wrong one",
+             shown, other);
+    return fail_path(error, KM_REFUSED, 0, path, problem);
+  }
+  if (number == E2BIG) {
+    snprintf(problem, sizeof problem, "the folder in which \"%s\" is looked for has too many names",
+             shown);
+    return fail_path(error, KM_LIMIT, 0, path, problem);
+  }
+  if (number == ESTALE) {
+    snprintf(problem, sizeof problem, "\"%s\" was replaced meanwhile; try again", shown);
+    return fail_path(error, KM_BUSY, number, path, problem);
+  }
+  km_status status = km_posix_fail(error, number, "look up", path, NULL);
+  return status;
+}
+
+/* Opens component by component; *fd is the caller's. */
+static km_status walk(km_offline *offline, km_volume *volume, const char *path, char **parts,
+                      size_t count, int *fd, km_error *error) {
+  char found[KM_MAX_NAME], second[KM_MAX_NAME];
+  int here = km_posix_open(volume, volume->fd, ".", O_RDONLY | O_DIRECTORY);
+  if (here < 0) {
+    return km_posix_fail(error, errno, "look up", path, NULL);
+  }
+  for (size_t i = 0; i < count; i++) {
+    km_lookup_what what = {0};
+    int next = -1;
+    found[0] = second[0] = 0;
+    int number = km_lookup_name(offline, volume, here, parts[i], found, second);
+    if (!number) {
+      int flags = i + 1 < count ? O_PATH | O_DIRECTORY : O_RDONLY;
+      number = km_lookup_open(offline, volume, here, found, flags, &next, &what);
+    }
+    close(here);
+    if (number) {
+      return fail_component(error, number, path, *found ? found : parts[i], second, &what);
+    }
+    here = next;
+  }
+  *fd = here;
+  return KM_OK;
+}
+
+static km_status resolve(km_offline *offline, const char *path, km_volume **volume, int *fd,
+                         km_error *error) {
+  char *parts[KM_MAX_PATH_PARTS];
+  char *copy = NULL;
+  size_t count;
+  *fd = -1;
+  km_status status = start_path(offline, path, volume, &copy, error);
+  if (!status) {
+    status = split_path(copy, path, parts, &count, error);
+  }
+  if (!status) {
+    status = walk(offline, *volume, path, parts, count, fd, error);
+  }
+  free(copy);
+  return status;
+}
+
+km_status km_offline_resolve(km_offline *offline, const char *windows_path, int *fd,
+                             km_error *error) {
+  km_volume *volume;
+  return resolve(offline, windows_path, &volume, fd, error);
+}
+
+km_status km_lookup_folder(km_offline *offline, const char *path, km_volume **volume, int *fd,
+                           km_error *error) {
+  struct stat seen;
+  km_status status = resolve(offline, path, volume, fd, error);
+  if (status) {
+    return status;
+  }
+  if (fstat(*fd, &seen) == 0 && S_ISDIR(seen.st_mode)) {
+    return KM_OK;
+  }
+  close(*fd);
+  *fd = -1;
+  return fail_path(error, KM_NOT_FOUND, ENOTDIR, path, "it is not a folder");
+}

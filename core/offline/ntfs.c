@@ -1,0 +1,323 @@
+/* ntfs.c: what an NTFS driver stores of a file beside its bytes: times, attributes, security descriptor. */
+#include "ntfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define MAX_SUB_AUTHORITIES 15
+#define DESCRIPTOR_HEADER 20
+#define CONTROL_DACL_PRESENT 0x0004
+#define CONTROL_DACL_PROTECTED 0x1000
+
+static uint16_t get16(const uint8_t *at) {
+  return (uint16_t)(at[0] | at[1] << 8);
+}
+
+static uint32_t get32(const uint8_t *at) {
+  return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static uint64_t get64(const uint8_t *at) {
+  return (uint64_t)get32(at + 4) << 32 | get32(at);
+}
+
+static uint64_t get64_be(const uint8_t *at) {
+  uint64_t value = 0;
+  for (int i = 0; i < 8; i++) {
+    value = value << 8 | at[i];
+  }
+  return value;
+}
+
+static void put64_be(uint8_t *at, uint64_t value) {
+  for (int i = 7; i >= 0; i--, value >>= 8) {
+    at[i] = (uint8_t)value;
+  }
+}
+
+/* ---- Descriptors ---- */
+
+/* The bytes of a SID at `offset`, or 0 when there is no whole one. */
+static size_t sid_size(const uint8_t *data, size_t size, size_t offset) {
+  if (offset > size || size - offset < 8 || data[offset] != 1 ||
+      data[offset + 1] > MAX_SUB_AUTHORITIES) {
+    return 0;
+  }
+  size_t whole = 8 + 4 * (size_t)data[offset + 1];
+  return whole <= size - offset ? whole : 0;
+}
+
+static void sid_text(const uint8_t *sid, char text[KM_SID_TEXT]) {
+  uint64_t authority = 0;
+  for (int i = 2; i < 8; i++) {
+    authority = authority << 8 | sid[i];
+  }
+  /* At most "S-1-" + 15 digits + 15 * 11: 184 with the NUL. */
+  size_t used = (size_t)snprintf(text, KM_SID_TEXT, "S-1-%llu", (unsigned long long)authority);
+  for (int i = 0; i < sid[1] && used < KM_SID_TEXT; i++) {
+    used += (size_t)snprintf(text + used, KM_SID_TEXT - used, "-%lu",
+                             (unsigned long)get32(sid + 8 + 4 * i));
+  }
+}
+
+/* The SID that a header field points to, or NULL. */
+static const uint8_t *header_sid(const uint8_t *data, size_t size, size_t field) {
+  if (size < DESCRIPTOR_HEADER || data[0] != 1) {
+    return NULL;
+  }
+  size_t offset = get32(data + field);
+  return offset >= DESCRIPTOR_HEADER && sid_size(data, size, offset) ? data + offset : NULL;
+}
+
+bool km_ntfs_owner(const uint8_t *descriptor, size_t size, char text[KM_SID_TEXT]) {
+  const uint8_t *sid = descriptor ? header_sid(descriptor, size, 4) : NULL;
+  text[0] = 0;
+  if (sid) {
+    sid_text(sid, text);
+  }
+  return sid != NULL;
+}
+
+bool km_ntfs_trusted(const char *sid) {
+  static const char *const trusted[] = {"S-1-5-18", "S-1-5-19", "S-1-5-20", "S-1-5-32-544"};
+  for (size_t i = 0; i < sizeof trusted / sizeof *trusted; i++) {
+    if (!strcmp(sid, trusted[i])) {
+      return true;
+    }
+  }
+  return !strncmp(sid, "S-1-5-80-", 9);
+}
+
+/* SYSTEM twice, then a DACL of SYSTEM and Administrators. `flags` of both entries: 3 is object and container
+ * inherit. */
+size_t km_ntfs_private(bool folder, uint8_t out[KM_PRIVATE_DESCRIPTOR]) {
+  uint8_t flags = folder ? 3 : 0;
+  const uint8_t bytes[KM_PRIVATE_DESCRIPTOR] = {
+    1, 0, 0x04, 0x94, 20, 0, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 44, 0, 0, 0, /* header, PAI */
+    1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0,                                /* owner */
+    1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0,                                /* group */
+    2, 0, 52, 0, 2, 0, 0, 0,                                            /* DACL, 2 entries */
+    0, flags, 20, 0, 0xFF, 0x01, 0x1F, 0, 1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0,
+    0, flags, 24, 0, 0xFF, 0x01, 0x1F, 0, 1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 32, 2, 0, 0,
+  };
+  memcpy(out, bytes, sizeof bytes);
+  return sizeof bytes;
+}
+
+bool km_ntfs_is_private(const uint8_t *descriptor, size_t size, const char **problem) {
+  uint8_t wanted[KM_PRIVATE_DESCRIPTOR];
+  km_ntfs_private(true, wanted);
+  const uint8_t *owner = descriptor ? header_sid(descriptor, size, 4) : NULL;
+  const uint8_t *group = descriptor ? header_sid(descriptor, size, 8) : NULL;
+  const size_t sid = 12, acl_at = 44, acl = KM_PRIVATE_DESCRIPTOR - acl_at;
+  *problem = "it has no readable security descriptor";
+  if (!owner || !group) {
+    return false;
+  }
+  *problem = "its owner or group is not SYSTEM";
+  if (owner[1] != 1 || memcmp(owner, wanted + 20, sid) != 0 || group[1] != 1 ||
+      memcmp(group, wanted + 32, sid) != 0) {
+    return false;
+  }
+  *problem = "it inherits access, or has no access list";
+  unsigned control = get16(descriptor + 2);
+  size_t offset = get32(descriptor + 16);
+  if (!(control & CONTROL_DACL_PRESENT) || !(control & CONTROL_DACL_PROTECTED) || offset == 0) {
+    return false;
+  }
+  *problem = "its access list is not the one of SYSTEM and Administrators alone";
+  return offset >= DESCRIPTOR_HEADER && offset <= size && size - offset >= acl &&
+         memcmp(descriptor + offset, wanted + acl_at, acl) == 0;
+}
+
+/* ---- Through a driver ---- */
+
+bool km_ntfs_get_times(int fd, km_time *created, km_time *written) {
+  uint8_t times[32];
+  ssize_t size = fgetxattr(fd, "system.ntfs_times_be", times, sizeof times);
+  if (size < 16) {
+    errno = size < 0 ? errno : EIO;
+    return false;
+  }
+  uint64_t first = get64_be(times), second = get64_be(times + 8);
+  *created = first <= INT64_MAX ? (km_time)first : 0;
+  *written = second <= INT64_MAX ? (km_time)second : 0;
+  return true;
+}
+
+bool km_ntfs_set_times(int fd, km_time created, km_time written) {
+  uint8_t times[16];
+  put64_be(times, (uint64_t)created);
+  put64_be(times + 8, (uint64_t)written);
+  return fsetxattr(fd, "system.ntfs_times_be", times, sizeof times, 0) == 0;
+}
+
+bool km_ntfs_get_attributes(int fd, uint32_t *attributes) {
+  uint8_t value[4];
+  ssize_t size = fgetxattr(fd, "system.ntfs_attrib_be", value, sizeof value);
+  if (size != 4) {
+    errno = size < 0 ? errno : EIO;
+    return false;
+  }
+  *attributes = (uint32_t)value[0] << 24 | (uint32_t)value[1] << 16 | (uint32_t)value[2] << 8 |
+                value[3];
+  return true;
+}
+
+bool km_ntfs_set_attributes(int fd, uint32_t attributes) {
+  uint8_t value[4] = {(uint8_t)(attributes >> 24), (uint8_t)(attributes >> 16),
+                      (uint8_t)(attributes >> 8), (uint8_t)attributes};
+  return fsetxattr(fd, "system.ntfs_attrib_be", value, sizeof value, 0) == 0;
+}
+
+bool km_ntfs_get_descriptor(int fd, const char *name, uint8_t **out, size_t *size) {
+  uint8_t *data = malloc(KM_MAX_DESCRIPTOR);
+  if (!data) {
+    errno = ENOMEM;
+    return false;
+  }
+  ssize_t got = fgetxattr(fd, name, data, KM_MAX_DESCRIPTOR);
+  if (got < DESCRIPTOR_HEADER) {
+    int number = got < 0 ? errno : ENODATA;
+    free(data);
+    errno = number;
+    return false;
+  }
+  uint8_t *exact = realloc(data, (size_t)got);
+  *out = exact ? exact : data;
+  *size = (size_t)got;
+  return true;
+}
+
+bool km_ntfs_set_descriptor(int fd, const char *name, const uint8_t *descriptor, size_t size) {
+  return fsetxattr(fd, name, descriptor, size, 0) == 0;
+}
+
+/* ---- The volume's own state ---- */
+
+#define BOOT_BYTES 512
+#define MIN_RECORD 512
+#define MAX_RECORD 65536
+#define VOLUME_RECORD 3
+#define VOLUME_INFORMATION 0x70
+
+typedef struct ntfs_layout {
+  uint64_t volume_record; /* byte offset */
+  size_t record;          /* bytes */
+  size_t sector;          /* bytes */
+} ntfs_layout;
+
+/* Boot sector: bytes a sector at 11, sectors a cluster at 13 (above 0x80: 2 to the power of minus it), MFT
+ * cluster at 48, size of a record at 64 (clusters, or 2 to the power of minus it). */
+static bool read_layout(const uint8_t boot[BOOT_BYTES], ntfs_layout *out) {
+  size_t sector = get16(boot + 11);
+  size_t cluster = boot[13];
+  int8_t record = (int8_t)boot[64];
+  uint64_t mft = get64(boot + 48);
+  if (memcmp(boot + 3, "NTFS    ", 8) != 0 || sector < 512 || sector > 4096 ||
+      (sector & (sector - 1))) {
+    return false;
+  }
+  if (cluster > 0x80) {
+    cluster = cluster >= 0xE0 ? (size_t)1 << (256 - cluster) : 0;
+  }
+  if (cluster == 0 || (cluster & (cluster - 1))) {
+    return false;
+  }
+  if (cluster > ((size_t)2 << 20) / sector) {
+    return false;
+  }
+  cluster *= sector;
+  size_t bytes = record > 0 ? (size_t)record * cluster : record >= -16 ? (size_t)1 << -record : 0;
+  if (bytes < MIN_RECORD || bytes > MAX_RECORD || bytes % sector || mft == 0 ||
+      mft > (UINT64_C(1) << 60) / cluster) {
+    return false;
+  }
+  *out = (ntfs_layout){mft * cluster + VOLUME_RECORD * bytes, bytes, sector};
+  return true;
+}
+
+/* Checks and undoes the update sequence: the last two bytes of every 512-byte stride of a record are a check
+ * value on disk; the true ones stand in an array in its header. */
+static bool fix_record(uint8_t *record, const ntfs_layout *layout) {
+  size_t at = get16(record + 4), count = get16(record + 6);
+  if (memcmp(record, "FILE", 4) != 0 || count < 2 || at < 8 || at + 2 * count > layout->record) {
+    return false;
+  }
+  size_t stride = layout->record / (count - 1);
+  if (stride < MIN_RECORD || stride * (count - 1) != layout->record || at + 2 * count > stride) {
+    return false;
+  }
+  for (size_t i = 1; i < count; i++) {
+    uint8_t *tail = record + i * stride - 2;
+    if (memcmp(tail, record + at, 2) != 0) {
+      return false;
+    }
+    memcpy(tail, record + at + 2 * i, 2);
+  }
+  return true;
+}
+
+/* Finds $VOLUME_INFORMATION (resident: flags at 10 of its value; 1 is dirty). */
+static km_ntfs_state find_state(const uint8_t *record, size_t size) {
+  size_t at = get16(record + 20);
+  while (at <= size && size - at >= 24) {
+    uint32_t type = get32(record + at);
+    size_t length = get32(record + at + 4);
+    if (type == 0xFFFFFFFF || length < 24 || length > size - at) {
+      break;
+    }
+    if (type == VOLUME_INFORMATION && record[at + 8] == 0) {
+      size_t value = get32(record + at + 16), offset = get16(record + at + 20);
+      if (value < 12 || offset > length || length - offset < 12) {
+        break;
+      }
+      return get16(record + at + offset + 10) & 1 ? KM_NTFS_DIRTY : KM_NTFS_CLEAN;
+    }
+    at += length;
+  }
+  return KM_NTFS_UNKNOWN;
+}
+
+static km_ntfs_state read_state(int fd) {
+  uint8_t boot[BOOT_BYTES];
+  struct stat seen;
+  ntfs_layout layout;
+  errno = 0;
+  if (fstat(fd, &seen) != 0 || !(S_ISBLK(seen.st_mode) || S_ISREG(seen.st_mode)) ||
+      pread(fd, boot, sizeof boot, 0) != (ssize_t)sizeof boot || !read_layout(boot, &layout)) {
+    return KM_NTFS_UNKNOWN;
+  }
+  uint8_t *record = malloc(layout.record);
+  if (!record) {
+    return KM_NTFS_UNKNOWN;
+  }
+  km_ntfs_state state = KM_NTFS_UNKNOWN;
+  if (pread(fd, record, layout.record, (off_t)layout.volume_record) == (ssize_t)layout.record &&
+      fix_record(record, &layout)) {
+    state = find_state(record, layout.record);
+  }
+  free(record);
+  return state;
+}
+
+km_ntfs_state km_ntfs_volume_state(const char *source) {
+  int fd = open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOATIME);
+  if (fd < 0 && errno == EPERM) {
+    fd = open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  }
+  if (fd < 0) {
+    return KM_NTFS_UNKNOWN;
+  }
+  km_ntfs_state state = read_state(fd);
+  int number = errno;
+  close(fd);
+  errno = number;
+  return state;
+}
