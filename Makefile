@@ -1,6 +1,7 @@
 # Makefile: bootstrap only: installs what is missing, finds premake5, generates, builds; premake5.lua is the build
 #
 #   make            build/bin/keymend, keymend.so (Lua module), libkeymend.so (C API)
+#   make programs   these and every test program (build/tests)
 #   make demo       repairs a broken Windows 2000 volume before your eyes
 #   make test       all tests; ends with "N passed, N failed, N skipped"
 #   make lint       format, static analysis and house rules      make format   lays the C files out
@@ -18,10 +19,15 @@ GENERATED := build/gmake2
 STAMP := $(GENERATED)/stamp
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test bench lint format fuzz clean generate packages-%
+.PHONY: all programs demo test bench lint format fuzz clean generate packages-%
+
+BUILD = $(MAKE) -C $(GENERATED) -j $(JOBS) --no-print-directory config=$(CONFIG)_linux64
 
 all: generate
-	$(MAKE) -C $(GENERATED) -j $(JOBS) --no-print-directory config=$(CONFIG)_linux64
+	$(BUILD) libkeymend module host
+
+programs: packages-test generate
+	$(BUILD)
 
 packages-%:
 	@.ci/install $*
@@ -40,13 +46,13 @@ generate: packages-build
 demo: all
 	@tests/demo/run
 
-test: packages-test
+test: packages-build packages-test
 	@tests/run
 
-bench: packages-test all
+bench: programs
 	@tests/bench/run
 
-lint: packages-build packages-lint
+lint: packages-build packages-test packages-lint
 	@tests/lint/run
 
 format: packages-lint
