@@ -75,7 +75,7 @@ workspace "keymend"
     buildoptions {
       "-std=c11", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections",
       "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wold-style-definition", "-Wvla",
-      "-Wformat=2", "-Wundef", "-Wpointer-arith", "-Wwrite-strings", "-Wcast-qual",
+      "-Wformat=2", "-Wundef", "-Wpointer-arith", "-Wwrite-strings",
     }
     linkoptions { "-Wl,--gc-sections" }
   filter { "action:gmake*", "system:linux" }
