@@ -163,4 +163,9 @@ bool km_registry_number(km_target *target, km_key key, const char *value, uint32
  * an odd last byte are borne; what is no valid UTF-16 becomes U+FFFD. KM_MEMORY. */
 km_status km_registry_decode(km_registry_value *value, km_error *error);
 
+/* ---- scan.c ---- */
+
+/* Opens the folder of a store. KM_NOT_FOUND with the target's own reason when it is not there. */
+km_status km_store_folder(km_target *target, km_store_kind kind, km_folder **out, km_error *error);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "posix.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,6 @@
 #include <unistd.h>
 
 #define KM_OVERLAY_MAGIC 0x794c7630
-#define KM_LISTING_BYTES 65536
 
 /* ---- Case ---- */
 
@@ -328,15 +328,16 @@ static km_status start_path(km_offline *offline, const char *path, km_volume **v
   if (length > 1 && strchr("\\/", path[0]) && strchr("\\/", path[1])) {
     return fail_path(error, KM_OUTSIDE, 0, path, "it is not on a volume of the target");
   }
+  /* '?' stands for --root's volume until its letter is known. */
   char letter = length > 2 ? path[0] : 0;
-  if (!((letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z')) || path[1] != ':' ||
-      !strchr("\\/", path[2])) {
+  bool named = (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z') || letter == '?';
+  if (!named || path[1] != ':' || !strchr("\\/", path[2])) {
     return fail_path(error, KM_MISUSE, 0, path ? path : "(null)",
                      "it is not an absolute path with a drive letter");
   }
   *volume = km_offline_volume(offline, letter);
   if (!*volume) {
-    char upper = (char)(letter & ~0x20);
+    int upper = toupper((unsigned char)letter);
     snprintf(problem, sizeof problem,
              "the volume %c: was not given; mount it too and add --volume %c:=DIR", upper, upper);
     return fail_path(error, KM_NOT_FOUND, 0, path, problem);
@@ -385,8 +386,7 @@ static km_status fail_component(km_error *error, int number, const char *path, c
     snprintf(problem, sizeof problem, "\"%s\" was replaced meanwhile; try again", shown);
     return fail_path(error, KM_BUSY, number, path, problem);
   }
-  km_status status = km_posix_fail(error, number, "look up", path, NULL);
-  return status;
+  return km_posix_fail(error, number, "look up", path, NULL);
 }
 
 /* Opens component by component; *fd is the caller's. */
