@@ -21,13 +21,14 @@ STAMP := $(GENERATED)/stamp
 .DELETE_ON_ERROR:
 .PHONY: all programs demo test bench lint format fuzz clean generate packages-%
 
-BUILD = $(MAKE) -C $(GENERATED) -j $(JOBS) --no-print-directory config=$(CONFIG)_linux64
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j $(JOBS))
+BUILD = $(MAKE) -C $(GENERATED) $(PARALLEL) --no-print-directory config=$(CONFIG)_linux64
 
 all: generate
-	$(BUILD) libkeymend module host
+	+$(BUILD) libkeymend module host
 
 programs: packages-test generate
-	$(BUILD)
+	+$(BUILD)
 
 packages-%:
 	@.ci/install $*
