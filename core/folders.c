@@ -34,8 +34,8 @@ static bool is_vista_or_later(const km_target *target) {
 static char *all_users(km_target *target) {
   if (is_vista_or_later(target))
     return strdup("%ProgramData%");
-  char *profiles = text_or(target, PROFILE_LIST, "ProfilesDirectory",
-                           "%SystemDrive%\\Documents and Settings");
+  char *profiles =
+      text_or(target, PROFILE_LIST, "ProfilesDirectory", "%SystemDrive%\\Documents and Settings");
   char *name = text_or(target, PROFILE_LIST, "AllUsersProfile", "All Users");
   char *path = NULL;
   if (profiles != NULL && name != NULL) {
@@ -88,8 +88,8 @@ static bool expand_once(km_target *target, const char *text, char *out, bool *ch
       (void)snprintf(name, sizeof name, "%.*s", (int)(end - text - 1), text + 1);
       value = variable(target, name);
     }
-    bool fits = value != NULL ? append(out, &used, value, strlen(value))
-                              : append(out, &used, text, 1);
+    bool fits =
+        value != NULL ? append(out, &used, value, strlen(value)) : append(out, &used, text, 1);
     text = value != NULL ? end + 1 : text + 1;
     *changed = *changed || value != NULL;
     free(value);

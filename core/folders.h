@@ -4,7 +4,8 @@
 
 #include "backend.h"
 
-#define KM_MAX_FOLDER_TEXT 4096 /* bytes of a folder's path with its NUL, while variables are expanded */
+#define KM_MAX_FOLDER_TEXT                                                                         \
+  4096 /* bytes of a folder's path with its NUL, while variables are expanded */
 
 /* The Windows path of Common AppData, by the registry, else the conventional one of this version of Windows.
  * target->info.windows and .version are filled. The caller frees it; NULL: out of memory. */

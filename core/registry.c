@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KM_MAX_KEY_NAME 1024  /* bytes of one part of a key's path with its NUL: 255 UTF-16 units */
-#define KM_MAX_KEY_PARTS 512  /* as Windows limits the depth of its registry */
+#define KM_MAX_KEY_NAME 1024 /* bytes of one part of a key's path with its NUL: 255 UTF-16 units */
+#define KM_MAX_KEY_PARTS 512 /* as Windows limits the depth of its registry */
 #define KM_MAX_CONTROL_SET 999
 
 enum { REG_SZ = 1, REG_EXPAND_SZ = 2, REG_DWORD = 4, REG_LINK = 6, REG_MULTI_SZ = 7 };
@@ -124,9 +124,10 @@ static km_status control_set(km_target *target, km_key root, char name[KM_MAX_KE
   bool found = km_registry_number(target, select, "Current", &number);
   target->backend->registry_close(target, select);
   if (!found || number == 0 || number > KM_MAX_CONTROL_SET) {
-    return km_fail(error, KM_DAMAGED, 0,
-                   "SYSTEM\\Select: the value Current does not tell the current control set; the hive "
-                   "is damaged or it is no SYSTEM hive");
+    return km_fail(
+        error, KM_DAMAGED, 0,
+        "SYSTEM\\Select: the value Current does not tell the current control set; the hive "
+        "is damaged or it is no SYSTEM hive");
   }
   (void)snprintf(name, KM_MAX_KEY_NAME, "ControlSet%03u", (unsigned)number);
   return KM_OK;
@@ -166,8 +167,7 @@ static km_status walk(km_target *target, const char *path, km_key *out, km_error
   return status;
 }
 
-km_status km_registry_open_path(km_target *target, const char *path, km_key *out,
-                                km_error *error) {
+km_status km_registry_open_path(km_target *target, const char *path, km_key *out, km_error *error) {
   *out = 0;
   km_status status = walk(target, path, out, error);
   if (status == KM_OK)

@@ -75,8 +75,8 @@ static km_status gather_computer(km_target *target, km_error *error) {
 /* What to show for a machine GUID that is no text: its type and first bytes. */
 static char *show_bytes(const km_registry_value *value) {
   char text[128];
-  size_t used = (size_t)snprintf(text, sizeof text, "(registry type %u, %zu bytes:",
-                                 (unsigned)value->type, value->size);
+  size_t used = (size_t)snprintf(
+      text, sizeof text, "(registry type %u, %zu bytes:", (unsigned)value->type, value->size);
   for (size_t i = 0; i < value->size && i < SHOWN_BYTES; i++)
     used += (size_t)snprintf(text + used, sizeof text - used, " %02x", value->data[i]);
   (void)snprintf(text + used, sizeof text - used, value->size > SHOWN_BYTES ? " ...)" : ")");
@@ -153,8 +153,7 @@ static km_status gather_key_store(km_target *target, km_error *error) {
     if (info->key_store_problem == NULL)
       return no_memory(error);
   }
-  info->capability_count =
-      target->backend->capabilities(target, store, rows, KM_MAX_CAPABILITIES);
+  info->capability_count = target->backend->capabilities(target, store, rows, KM_MAX_CAPABILITIES);
   info->driver = target->backend->driver(target, store);
   if (store != NULL)
     target->backend->folder_close(store);
@@ -180,9 +179,10 @@ km_status km_target_open(const km_target_options *options, km_target **out, km_e
     return km_fail(error, KM_MISUSE, 0, "km_target_open: options are missing");
   const km_backend *backend = options->root != NULL ? &km_offline_backend : km_live_backend();
   if (backend == NULL) {
-    return km_fail(error, KM_UNSUPPORTED, 0,
-                   "this system is not Windows, so there is no live target; name the root of a mounted "
-                   "Windows volume with --root DIR");
+    return km_fail(
+        error, KM_UNSUPPORTED, 0,
+        "this system is not Windows, so there is no live target; name the root of a mounted "
+        "Windows volume with --root DIR");
   }
   km_target *target = calloc(1, sizeof *target);
   if (target == NULL)
@@ -206,10 +206,10 @@ const km_target_info *km_target_describe(km_target *target) {
 
 /* Every text of the info but the backend's and the driver's name and the capabilities' is the target's. */
 static void free_info(km_target_info *info) {
-  const char *const texts[] = {info->root,         info->windows,      info->product,
-                               info->version,      info->build,        info->service_pack,
-                               info->computer,     info->machine_guid, info->app_data,
-                               info->key_store,    info->key_store_problem};
+  const char *const texts[] = {
+      info->root,     info->windows,      info->product,          info->version,
+      info->build,    info->service_pack, info->computer,         info->machine_guid,
+      info->app_data, info->key_store,    info->key_store_problem};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
     free((char *)texts[i]);
   for (size_t i = 0; i < info->hive_count; i++)

@@ -20,12 +20,12 @@
 #include <unistd.h>
 
 #define BASE_BLOCK 4096
-#define SMALLEST_HIVE 8192            /* the base block and one bin */
-#define HOLE ((size_t)16 << 20)       /* beyond 65535 * 8 bytes of list and HIVEX_MAX_VALUE_LEN */
-#define PIECE 16344                   /* bytes of big data in one cell */
-#define NK_NAME 0x50                  /* offsets in a cell, its 4 bytes of length included */
+#define SMALLEST_HIVE 8192      /* the base block and one bin */
+#define HOLE ((size_t)16 << 20) /* beyond 65535 * 8 bytes of list and HIVEX_MAX_VALUE_LEN */
+#define PIECE 16344             /* bytes of big data in one cell */
+#define NK_NAME 0x50            /* offsets in a cell, its 4 bytes of length included */
 #define VK_NAME 0x18
-#define UTF8_A_UNIT 3                 /* bytes of UTF-8 that one UTF-16 unit needs at most */
+#define UTF8_A_UNIT 3 /* bytes of UTF-8 that one UTF-16 unit needs at most */
 
 struct km_hive {
   char *path;
@@ -37,7 +37,9 @@ struct km_hive {
   uint64_t work;
 };
 
-static uint16_t read16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
+static uint16_t read16(const uint8_t *p) {
+  return (uint16_t)(p[0] | p[1] << 8);
+}
 
 static uint32_t read32(const uint8_t *p) {
   return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
@@ -63,12 +65,14 @@ static km_status check_base_block(const uint8_t block[BASE_BLOCK], uint64_t size
   if (memcmp(block, "regf", 4) != 0)
     return damaged_hive(error, path, "it does not begin with \"regf\"");
   uint32_t sum = 0;
-  for (size_t i = 0; i < 508; i += 4) sum ^= read32(block + i);
+  for (size_t i = 0; i < 508; i += 4)
+    sum ^= read32(block + i);
   if (sum != read32(block + 508)) {
-    return km_fail(error, KM_DAMAGED, 0,
-                   "hive %s: the checksum of its base block is %08x, its content sums to %08x; the hive "
-                   "is damaged: put back a sound one (a backup hive, or a fresh copy of the volume)",
-                   path, (unsigned)read32(block + 508), (unsigned)sum);
+    return km_fail(
+        error, KM_DAMAGED, 0,
+        "hive %s: the checksum of its base block is %08x, its content sums to %08x; the hive "
+        "is damaged: put back a sound one (a backup hive, or a fresh copy of the volume)",
+        path, (unsigned)read32(block + 508), (unsigned)sum);
   }
   if ((uint64_t)read32(block + 40) + BASE_BLOCK > size)
     return damaged_hive(error, path, "the file ends before the bins that its base block tells");
@@ -82,9 +86,12 @@ static km_status check_base_block(const uint8_t block[BASE_BLOCK], uint64_t size
 static int read_exactly(int fd, uint8_t *data, size_t size, off_t offset) {
   while (size > 0) {
     ssize_t n = pread(fd, data, size, offset);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno;
-    if (n == 0) return EIO;
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return errno;
+    if (n == 0)
+      return EIO;
     data += n;
     size -= (size_t)n;
     offset += n;
@@ -93,25 +100,30 @@ static int read_exactly(int fd, uint8_t *data, size_t size, off_t offset) {
 }
 
 static km_status io_failure(km_error *error, const char *path, const char *operation, int native) {
-  return km_fail(error, native == ENOMEM ? KM_MEMORY : KM_IO, native, "hive %s: %s failed: %s", path,
-                 operation, strerror(native));
+  return km_fail(error, native == ENOMEM ? KM_MEMORY : KM_IO, native, "hive %s: %s failed: %s",
+                 path, operation, strerror(native));
 }
 
 /* Size and base block of an open file. */
 static km_status read_base_block(int fd, const char *path, km_hive_header *out, uint64_t *size,
                                  km_error *error) {
   struct stat st;
-  if (fstat(fd, &st) != 0) return io_failure(error, path, "asking for its size", errno);
-  if (!S_ISREG(st.st_mode)) return damaged_hive(error, path, "it is not an ordinary file");
+  if (fstat(fd, &st) != 0)
+    return io_failure(error, path, "asking for its size", errno);
+  if (!S_ISREG(st.st_mode))
+    return damaged_hive(error, path, "it is not an ordinary file");
   *size = (uint64_t)st.st_size;
-  if (*size < SMALLEST_HIVE) return damaged_hive(error, path, "it is shorter than 8192 bytes");
+  if (*size < SMALLEST_HIVE)
+    return damaged_hive(error, path, "it is shorter than 8192 bytes");
   if (*size > KM_MAX_HIVE) {
-    return km_fail(error, KM_LIMIT, 0, "hive %s: it has %llu bytes; keymend reads hives up to %llu MiB",
-                   path, (unsigned long long)*size, (unsigned long long)(KM_MAX_HIVE >> 20));
+    return km_fail(error, KM_LIMIT, 0,
+                   "hive %s: it has %llu bytes; keymend reads hives up to %llu MiB", path,
+                   (unsigned long long)*size, (unsigned long long)(KM_MAX_HIVE >> 20));
   }
   uint8_t block[BASE_BLOCK];
   int native = read_exactly(fd, block, sizeof block, 0);
-  if (native != 0) return io_failure(error, path, "reading", native);
+  if (native != 0)
+    return io_failure(error, path, "reading", native);
   return check_base_block(block, *size, path, out, error);
 }
 
@@ -124,8 +136,10 @@ km_status km_hive_header_read(int fd, const char *path, km_hive_header *out, km_
 static int write_all(int fd, const uint8_t *data, size_t size) {
   while (size > 0) {
     ssize_t n = write(fd, data, size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno;
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return errno;
     data += n;
     size -= (size_t)n;
   }
@@ -141,14 +155,18 @@ static int copy_hive(km_hive *hive, int fd) {
   for (size_t done = 0; native == 0 && done < hive->size;) {
     size_t n = hive->size - done < CHUNK ? hive->size - done : CHUNK;
     native = read_exactly(fd, chunk, n, (off_t)done);
-    if (native == 0) native = write_all(hive->copy, chunk, n);
+    if (native == 0)
+      native = write_all(hive->copy, chunk, n);
     done += n;
   }
   free(chunk);
-  if (native == 0 && ftruncate(hive->copy, (off_t)(hive->size + HOLE)) != 0) native = errno;
-  if (native != 0) return native;
+  if (native == 0 && ftruncate(hive->copy, (off_t)(hive->size + HOLE)) != 0)
+    native = errno;
+  if (native != 0)
+    return native;
   void *view = mmap(NULL, hive->size, PROT_READ, MAP_SHARED, hive->copy, 0);
-  if (view == MAP_FAILED) return errno;
+  if (view == MAP_FAILED)
+    return errno;
   hive->view = view;
   return 0;
 }
@@ -158,34 +176,42 @@ static km_status open_copy(km_hive *hive, km_error *error) {
   (void)snprintf(name, sizeof name, "/proc/self/fd/%d", hive->copy);
   hive->handle = hivex_open(name, 0);
   int native = errno;
-  if (hive->handle != NULL) return KM_OK;
+  if (hive->handle != NULL)
+    return KM_OK;
   if (native == ENOENT || native == EACCES) {
     return km_fail(error, KM_IO, native,
                    "hive %s: its copy in memory cannot be opened (%s); /proc has to be mounted",
                    hive->path, strerror(native));
   }
-  if (native == ENOMEM) return io_failure(error, hive->path, "reading", native);
+  if (native == ENOMEM)
+    return io_failure(error, hive->path, "reading", native);
   return damaged_hive(error, hive->path, "its bins or cells do not fit together");
 }
 
 km_status km_hive_open(int fd, const char *path, km_hive **out, km_error *error) {
   *out = NULL;
   km_hive *hive = calloc(1, sizeof *hive);
-  if (hive == NULL) return km_fail(error, KM_MEMORY, 0, "hive %s: out of memory", path);
+  if (hive == NULL)
+    return km_fail(error, KM_MEMORY, 0, "hive %s: out of memory", path);
   hive->copy = -1;
   hive->path = strdup(path);
   uint64_t size = 0;
   km_status status = KM_OK;
-  if (hive->path == NULL) status = km_fail(error, KM_MEMORY, 0, "hive %s: out of memory", path);
-  if (status == KM_OK) status = read_base_block(fd, path, &hive->header, &size, error);
+  if (hive->path == NULL)
+    status = km_fail(error, KM_MEMORY, 0, "hive %s: out of memory", path);
+  if (status == KM_OK)
+    status = read_base_block(fd, path, &hive->header, &size, error);
   hive->size = (size_t)size;
   if (status == KM_OK) {
     int native = copy_hive(hive, fd);
-    if (native != 0) status = io_failure(error, path, "copying it into memory", native);
+    if (native != 0)
+      status = io_failure(error, path, "copying it into memory", native);
   }
   /* The file may have changed between the two reads: what counts is the copy. */
-  if (status == KM_OK) status = check_base_block(hive->view, size, path, &hive->header, error);
-  if (status == KM_OK) status = open_copy(hive, error);
+  if (status == KM_OK)
+    status = check_base_block(hive->view, size, path, &hive->header, error);
+  if (status == KM_OK)
+    status = open_copy(hive, error);
   if (status != KM_OK) {
     km_hive_close(hive);
     return status;
@@ -195,15 +221,21 @@ km_status km_hive_open(int fd, const char *path, km_hive **out, km_error *error)
 }
 
 void km_hive_close(km_hive *hive) {
-  if (hive == NULL) return;
-  if (hive->handle != NULL) (void)hivex_close(hive->handle);
-  if (hive->view != NULL) (void)munmap((void *)(uintptr_t)hive->view, hive->size);
-  if (hive->copy >= 0) (void)close(hive->copy);
+  if (hive == NULL)
+    return;
+  if (hive->handle != NULL)
+    (void)hivex_close(hive->handle);
+  if (hive->view != NULL)
+    (void)munmap((void *)(uintptr_t)hive->view, hive->size);
+  if (hive->copy >= 0)
+    (void)close(hive->copy);
   free(hive->path);
   free(hive);
 }
 
-const km_hive_header *km_hive_header_of(const km_hive *hive) { return &hive->header; }
+const km_hive_header *km_hive_header_of(const km_hive *hive) {
+  return &hive->header;
+}
 
 uint64_t km_hive_root(km_hive *hive) {
   hive->work = 0;
@@ -215,10 +247,12 @@ uint64_t km_hive_root(km_hive *hive) {
 /* A cell of the copy: NULL unless one with at least `need` bytes begins at `offset`; *length with its four
  * bytes of length. Cells in use have a negative length. */
 static const uint8_t *cell_at(const km_hive *hive, uint64_t offset, size_t need, size_t *length) {
-  if (offset < BASE_BLOCK || offset > hive->size - 4) return NULL;
+  if (offset < BASE_BLOCK || offset > hive->size - 4)
+    return NULL;
   const uint8_t *cell = hive->view + offset;
   uint32_t stored = read32(cell);
-  if (stored < 0x80000000u) return NULL;
+  if (stored < 0x80000000u)
+    return NULL;
   *length = (size_t)(0u - stored);
   return *length <= hive->size - offset && *length >= need ? cell : NULL;
 }
@@ -239,20 +273,23 @@ static km_status library_failure(km_hive *hive, uint64_t key, const char *what, 
   if (native == ENOMEM)
     return km_fail(error, KM_MEMORY, 0, "hive %s: out of memory", hive->path);
   if (native == ERANGE) {
-    return km_fail(error, KM_LIMIT, 0,
-                   "hive %s: the key at offset 0x%llx has more subkeys or values than libhivex reads",
-                   hive->path, (unsigned long long)key);
+    return km_fail(
+        error, KM_LIMIT, 0,
+        "hive %s: the key at offset 0x%llx has more subkeys or values than libhivex reads",
+        hive->path, (unsigned long long)key);
   }
   return damaged_key(hive, key, what, error);
 }
 
 static km_status spend(km_hive *hive, uint64_t work, km_error *error) {
   hive->work += work;
-  if (hive->work <= KM_MAX_HIVE_WORK) return KM_OK;
-  return km_fail(error, KM_LIMIT, 0,
-                 "hive %s: one operation has read more than a registry of Windows holds; the hive is "
-                 "damaged or was made to harm",
-                 hive->path);
+  if (hive->work <= KM_MAX_HIVE_WORK)
+    return KM_OK;
+  return km_fail(
+      error, KM_LIMIT, 0,
+      "hive %s: one operation has read more than a registry of Windows holds; the hive is "
+      "damaged or was made to harm",
+      hive->path);
 }
 
 /* A stored name: Latin-1 or UTF-16LE. */
@@ -266,7 +303,8 @@ typedef struct stored_name {
 static uint32_t next_character(const stored_name *name, size_t *i) {
   size_t used = 1;
   uint32_t c = name->data[*i];
-  if (name->wide) c = km_utf16_next(name->data + 2 * *i, name->units - *i, &used);
+  if (name->wide)
+    c = km_utf16_next(name->data + 2 * *i, name->units - *i, &used);
   *i += used;
   return c == 0 || (c >= 0xd800 && c < 0xe000) ? 0xfffd : c;
 }
@@ -276,10 +314,12 @@ static uint32_t next_character(const stored_name *name, size_t *i) {
 static bool cell_name(const km_hive *hive, uint64_t offset, bool is_key, stored_name *out) {
   size_t length, begin = is_key ? NK_NAME : VK_NAME;
   const uint8_t *cell = cell_at(hive, offset, begin, &length);
-  if (cell == NULL || memcmp(cell + 4, is_key ? "nk" : "vk", 2) != 0) return false;
+  if (cell == NULL || memcmp(cell + 4, is_key ? "nk" : "vk", 2) != 0)
+    return false;
   size_t bytes = read16(cell + (is_key ? 0x4c : 6));
   uint16_t flags = read16(cell + (is_key ? 6 : 0x14));
-  if (bytes > length - begin) return false;
+  if (bytes > length - begin)
+    return false;
   out->data = cell + begin;
   out->wide = (flags & (is_key ? 0x20 : 1)) == 0;
   out->units = out->wide ? bytes / 2 : bytes;
@@ -298,7 +338,8 @@ static bool want_name(const char *name, wanted_name *out) {
   out->count = 0;
   for (size_t i = 0; i < length; i += used) {
     uint32_t c = km_utf8_next(name + i, length - i, &used);
-    if (c >= KM_BROKEN_BYTE || out->count == KM_MAX_REGISTRY_NAME) return false;
+    if (c >= KM_BROKEN_BYTE || out->count == KM_MAX_REGISTRY_NAME)
+      return false;
     out->characters[out->count++] = km_fold(c);
   }
   return true;
@@ -306,15 +347,18 @@ static bool want_name(const char *name, wanted_name *out) {
 
 static bool same_name(const stored_name *stored, const wanted_name *wanted) {
   size_t i = 0, k = 0;
-  if (stored->units < wanted->count) return false;
+  if (stored->units < wanted->count)
+    return false;
   while (i < stored->units && k < wanted->count) {
-    if (km_fold(next_character(stored, &i)) != wanted->characters[k++]) return false;
+    if (km_fold(next_character(stored, &i)) != wanted->characters[k++])
+      return false;
   }
   return i == stored->units && k == wanted->count;
 }
 
 static void name_text(const stored_name *name, char *text) {
-  for (size_t i = 0; i < name->units;) text += km_utf8_put(next_character(name, &i), text);
+  for (size_t i = 0; i < name->units;)
+    text += km_utf8_put(next_character(name, &i), text);
   *text = '\0';
 }
 
@@ -340,7 +384,8 @@ km_status km_hive_child(km_hive *hive, uint64_t key, const char *name, uint64_t 
       *out = children[i];
   }
   free(children);
-  if (status == KM_OK) status = spend(hive, i + 1, error);
+  if (status == KM_OK)
+    status = spend(hive, i + 1, error);
   if (status == KM_OK && *out == 0)
     status = km_fail(error, KM_NOT_FOUND, 0, "hive %s: there is no key %s", hive->path, name);
   return status;
@@ -363,7 +408,8 @@ km_status km_hive_children(km_hive *hive, uint64_t key,
     }
     name_text(&stored, text);
     status = spend(hive, 1, error);
-    if (status == KM_OK && !each(user, text, children[i])) break;
+    if (status == KM_OK && !each(user, text, children[i]))
+      break;
   }
   free(children);
   return status;
@@ -394,14 +440,17 @@ static km_status find_value(km_hive *hive, uint64_t key, const wanted_name *want
  * references at 8), each of them to a cell with 16344 bytes, the last one with the rest. */
 static bool copy_pieces(const km_hive *hive, const uint8_t *cell, size_t length, uint8_t *data,
                         size_t size) {
-  if (length < 12 || memcmp(cell + 4, "db", 2) != 0) return false;
+  if (length < 12 || memcmp(cell + 4, "db", 2) != 0)
+    return false;
   size_t count = read16(cell + 6), list_length, done = 0;
   const uint8_t *list = cell_of(hive, read32(cell + 8), 4 + 4 * count, &list_length);
-  if (list == NULL) return false;
+  if (list == NULL)
+    return false;
   for (size_t i = 0; i < count && done < size; i++) {
     size_t piece = size - done < PIECE ? size - done : PIECE;
     const uint8_t *part = cell_of(hive, read32(list + 4 + 4 * i), 4 + piece, &length);
-    if (part == NULL) return false;
+    if (part == NULL)
+      return false;
     memcpy(data + done, part + 4, piece);
     done += piece;
   }
@@ -412,15 +461,19 @@ static bool copy_pieces(const km_hive *hive, const uint8_t *cell, size_t length,
  * stands in the reference itself) and the reference at 12. */
 static bool copy_data(const km_hive *hive, const uint8_t *vk, uint8_t *data, size_t size) {
   if ((read32(vk + 8) & 0x80000000u) != 0) {
-    if (size > 4) return false;
+    if (size > 4)
+      return false;
     memcpy(data, vk + 12, size);
     return true;
   }
-  if (size == 0) return true;
+  if (size == 0)
+    return true;
   size_t length;
   const uint8_t *cell = cell_of(hive, read32(vk + 12), 8, &length);
-  if (cell == NULL) return false;
-  if (size > length - 4) return copy_pieces(hive, cell, length, data, size);
+  if (cell == NULL)
+    return false;
+  if (size > length - 4)
+    return copy_pieces(hive, cell, length, data, size);
   memcpy(data, cell + 4, size);
   return true;
 }
@@ -429,18 +482,22 @@ static km_status value_data(km_hive *hive, uint64_t key, uint64_t offset, const 
                             km_registry_value *out, km_error *error) {
   size_t length;
   const uint8_t *vk = cell_at(hive, offset, VK_NAME, &length);
-  if (vk == NULL) return damaged_key(hive, key, "a value does not fit its cell", error);
+  if (vk == NULL)
+    return damaged_key(hive, key, "a value does not fit its cell", error);
   size_t size = read32(vk + 8) & 0x7fffffffu;
   if (size > KM_MAX_VALUE) {
-    return km_fail(error, KM_LIMIT, 0, "hive %s: the value %s has %zu bytes; keymend reads up to %zu",
-                   hive->path, name, size, KM_MAX_VALUE);
+    return km_fail(error, KM_LIMIT, 0,
+                   "hive %s: the value %s has %zu bytes; keymend reads up to %zu", hive->path, name,
+                   size, KM_MAX_VALUE);
   }
   km_status status = spend(hive, size / 64, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   out->type = read32(vk + 16);
   out->size = size;
   out->data = calloc(1, size + 1);
-  if (out->data == NULL) return km_fail(error, KM_MEMORY, 0, "hive %s: out of memory", hive->path);
+  if (out->data == NULL)
+    return km_fail(error, KM_MEMORY, 0, "hive %s: out of memory", hive->path);
   if (!copy_data(hive, vk, out->data, size)) {
     return km_fail(error, KM_DAMAGED, 0,
                    "hive %s: the value %s of the key at offset 0x%llx tells %zu bytes that are not "
@@ -455,16 +512,20 @@ km_status km_hive_value(km_hive *hive, uint64_t key, const char *name, km_regist
   wanted_name wanted;
   uint64_t offset = 0;
   memset(out, 0, sizeof *out);
-  if (name == NULL) name = "";
+  if (name == NULL)
+    name = "";
   km_status status = KM_OK;
-  if (want_name(name, &wanted)) status = find_value(hive, key, &wanted, &offset, error);
-  if (status != KM_OK) return status;
+  if (want_name(name, &wanted))
+    status = find_value(hive, key, &wanted, &offset, error);
+  if (status != KM_OK)
+    return status;
   if (offset == 0) {
     return km_fail(error, KM_NOT_FOUND, 0, "hive %s: there is no value %s", hive->path,
                    name[0] == '\0' ? "(default)" : name);
   }
   status = value_data(hive, key, offset, name, out, error);
-  if (status != KM_OK) km_registry_value_free(out);
+  if (status != KM_OK)
+    km_registry_value_free(out);
   return status;
 }
 

@@ -8,10 +8,11 @@
 
 #include "backend.h"
 
-#define KM_MAX_HIVE ((size_t)512 << 20)     /* bytes of a hive; Windows' own are below 200 MiB */
-#define KM_MAX_VALUE ((size_t)1 << 20)      /* bytes of one value that is read */
-#define KM_MAX_REGISTRY_NAME 255            /* UTF-16 units of a key's or a looked-up value's name */
-#define KM_MAX_HIVE_WORK ((uint64_t)1 << 26) /* names compared, and 64-byte pieces copied, an operation */
+#define KM_MAX_HIVE ((size_t)512 << 20) /* bytes of a hive; Windows' own are below 200 MiB */
+#define KM_MAX_VALUE ((size_t)1 << 20)  /* bytes of one value that is read */
+#define KM_MAX_REGISTRY_NAME 255        /* UTF-16 units of a key's or a looked-up value's name */
+#define KM_MAX_HIVE_WORK                                                                           \
+  ((uint64_t)1 << 26) /* names compared, and 64-byte pieces copied, an operation */
 
 /* The base block's fields that are evidence. Its format: "regf", sequence numbers at 4 and 8, last-written
  * FILETIME at 12, length of the bins at 40, checksum (XOR of the words before it) at 508. */

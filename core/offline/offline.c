@@ -238,8 +238,7 @@ static km_status registry_value(km_target *target, km_key key, const char *value
                                 km_registry_value *out, km_error *error) {
   km_hive *hive = hive_of(target, key);
   memset(out, 0, sizeof *out);
-  return hive == NULL ? no_key(error)
-                      : km_hive_value(hive, key & KEY_OFFSET, value, out, error);
+  return hive == NULL ? no_key(error) : km_hive_value(hive, key & KEY_OFFSET, value, out, error);
 }
 
 static km_time registry_time(km_target *target, km_key key) {

@@ -29,8 +29,8 @@ typedef struct search {
   km_offline *offline;
   char *found[KM_MAX_WINDOWS_FOLDERS];
   size_t found_count;
-  char tried[NAMES_TEXT];  /* folders without hives */
-  km_error obstacle;       /* why one could not be looked into; status KM_OK: none */
+  char tried[NAMES_TEXT]; /* folders without hives */
+  km_error obstacle;      /* why one could not be looked into; status KM_OK: none */
   char obstacle_at[KM_MAX_NAME];
 } search;
 
@@ -106,20 +106,22 @@ static km_status none_found(const search *s, const char *wanted, km_error *error
                    "%s: no Windows folder can be read; in %s: %s", root, s->obstacle_at,
                    s->obstacle.message);
   }
-  return km_fail(error, KM_NOT_FOUND, 0,
-                 "%s: there is no Windows folder: System32\\config\\SOFTWARE and SYSTEM were looked for in "
-                 "%s%s; give the root of the volume that holds the Windows folder with --root DIR",
-                 root, wanted != NULL ? "the folder " : "",
-                 s->tried[0] == '\0' ? "it, which is empty" : s->tried);
+  return km_fail(
+      error, KM_NOT_FOUND, 0,
+      "%s: there is no Windows folder: System32\\config\\SOFTWARE and SYSTEM were looked for in "
+      "%s%s; give the root of the volume that holds the Windows folder with --root DIR",
+      root, wanted != NULL ? "the folder " : "",
+      s->tried[0] == '\0' ? "it, which is empty" : s->tried);
 }
 
 static km_status several_found(const search *s, km_error *error) {
   char names[NAMES_TEXT] = "";
   for (size_t i = 0; i < s->found_count; i++)
     add_name(names, s->found[i]);
-  return km_fail(error, KM_REFUSED, 0,
-                 "%s: there are %zu Windows folders: %s; say which one is meant with --windows NAME",
-                 s->offline->volumes[0].folder, s->found_count, names);
+  return km_fail(
+      error, KM_REFUSED, 0,
+      "%s: there are %zu Windows folders: %s; say which one is meant with --windows NAME",
+      s->offline->volumes[0].folder, s->found_count, names);
 }
 
 static int by_name(const void *a, const void *b) {
@@ -196,8 +198,7 @@ km_status km_windows_old_guids(km_offline *offline, const char *windows, km_old_
   for (size_t i = 0; i < BACKUP_HIVES; i++) {
     char path[KM_MAX_WINDOWS_PATH];
     int length = snprintf(path, sizeof path, "%s\\%s", windows, backup_hives[i]);
-    if (length < 0 || (size_t)length >= sizeof path ||
-        !backup_guid(offline, path, &(*out)[*count]))
+    if (length < 0 || (size_t)length >= sizeof path || !backup_guid(offline, path, &(*out)[*count]))
       continue;
     if ((*out)[(*count)++].path == NULL)
       return km_fail(error, KM_MEMORY, 0, "the backup hives: out of memory");
