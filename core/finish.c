@@ -1,0 +1,56 @@
+/* finish.c: opens a transaction for writing, and closes it on one side or the other */
+#include "transaction.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+km_status km_work_open(km_work *work, km_hold *hold, km_record_row *row, km_error *error) {
+  memset(work, 0, sizeof *work);
+  work->hold = hold;
+  work->journal = &row->journal;
+  memcpy(work->id, row->id, sizeof work->id);
+  km_status status =
+      hold->backend->private_folder(hold->keymend, row->id, false, &work->vault, error);
+  if (status == KM_OK)
+    status = hold->backend->journal_open(work->vault, KM_JOURNAL_NAME, &work->file, error);
+  return status;
+}
+
+void km_work_close(km_work *work) {
+  if (work->hold == NULL) return;
+  if (work->file != NULL) work->hold->backend->journal_close(work->file);
+  if (work->vault != NULL) work->hold->backend->folder_close(work->vault);
+  memset(work, 0, sizeof *work);
+}
+
+static void attention(const km_work *work, km_outcome *outcome, const char *what,
+                      km_error *error) {
+  char *path = km_vault_path(work->hold->target, work->id);
+  *outcome = KM_ATTENTION;
+  km_error_prefix(error, "transaction %s %s; the vault %s holds every file that is missing; run"
+                  " \"keymend recover\" when the cause is mended", work->id, what,
+                  path != NULL ? path : "of the target");
+  free(path);
+}
+
+km_status km_finish(km_work *work, km_side side, km_txn_state result, const char *problem,
+                    km_outcome *outcome, km_error *error) {
+  km_hold *hold = work->hold;
+  km_status status = km_reach(work, side, KM_CARE_BACK, error);
+  if (status == KM_OK) status = km_sweep_driver_leftovers(work, side, error);
+  if (status != KM_OK) {
+    attention(work, outcome, "could not be finished or rolled back", error);
+    return status;
+  }
+  km_phase phase = work->journal->phase;
+  status = km_journal_append(hold->backend, work->file, work->journal, KM_RECORD_END, result,
+                             problem, error);
+  if (status != KM_OK) {
+    attention(work, outcome, "could not be closed", error);
+    return status;
+  }
+  if (phase != KM_PHASE_ENDED)
+    km_progress(hold, "rollback", "transaction %s: %s", work->id, km_txn_state_id(result));
+  return KM_OK;
+}

@@ -1,0 +1,106 @@
+/* hold.c: one verb's hold on a target: folders, lock, progress, services */
+#include "transaction.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const km_txn_options no_options;
+
+static km_status open_keymend(km_hold *hold, km_error *error) {
+  km_status status = hold->backend->private_folder(hold->app_data, KM_FOLDER_NAME, false,
+                                                   &hold->keymend, error);
+  if (status == KM_NOT_FOUND) {
+    hold->keymend = NULL;
+    return KM_OK;
+  }
+  return status;
+}
+
+km_status km_hold_begin(km_hold *hold, km_target *target, const km_txn_options *options, bool lock,
+                        km_error *error) {
+  memset(hold, 0, sizeof *hold);
+  hold->target = target;
+  hold->backend = target->backend;
+  hold->options = options != NULL ? options : &no_options;
+  const km_target_info *info = &target->info;
+  if (info->key_store == NULL || !info->key_store_found)
+    return km_fail(error, KM_NOT_FOUND, 0, "%s",
+                   info->key_store_problem != NULL ? info->key_store_problem
+                                                   : "this target has no key store");
+  km_status status = hold->backend->folder_open(target, info->key_store, &hold->store, error);
+  if (status == KM_OK)
+    status = hold->backend->folder_open(target, info->app_data, &hold->app_data, error);
+  if (status == KM_OK) status = open_keymend(hold, error);
+  if (status == KM_OK && lock) {
+    status = hold->backend->lock(target, hold->store, error);
+    hold->locked = status == KM_OK;
+    if (hold->locked) km_progress(hold, "lock", "locked %s", info->key_store);
+  }
+  return status;
+}
+
+void km_hold_end(km_hold *hold) {
+  if (hold->backend == NULL) return;
+  if (hold->locked) hold->backend->unlock(hold->target);
+  if (hold->keymend != NULL) hold->backend->folder_close(hold->keymend);
+  if (hold->app_data != NULL) hold->backend->folder_close(hold->app_data);
+  if (hold->store != NULL) hold->backend->folder_close(hold->store);
+  memset(hold, 0, sizeof *hold);
+}
+
+void km_progress(const km_hold *hold, const char *stage, const char *format, ...) {
+  char text[KM_MAX_MESSAGE];
+  if (hold->options->progress == NULL) return;
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  hold->options->progress(hold->options->user, stage, text);
+}
+
+bool km_interrupted(const km_hold *hold) {
+  return hold->options->interrupted != NULL && *hold->options->interrupted != 0;
+}
+
+const char *km_without_letter(const char *path) {
+  return path[0] != '\0' && path[1] == ':' ? path + 2 : path;
+}
+
+char *km_vault_path(const km_target *target, const char *id) {
+  size_t size = strlen(target->info.app_data) + sizeof "\\" KM_FOLDER_NAME "\\" + strlen(id);
+  char *path = malloc(size);
+  if (path != NULL)
+    snprintf(path, size, "%s\\" KM_FOLDER_NAME "\\%s", target->info.app_data, id);
+  return path;
+}
+
+/* ---- services ---- */
+
+km_status km_services_stop_all(km_hold *hold, const km_journal *journal, km_error *error) {
+  for (size_t i = 0; journal->stop[i] != NULL; i++) {
+    const char *name = journal->stop[i];
+    if (hold->backend->service_stop == NULL) {
+      km_progress(hold, "stop", "%s: not running, since Windows is not", name);
+      continue;
+    }
+    km_status status = hold->backend->service_stop(hold->target, name, error);
+    if (status != KM_OK) return status;
+    km_progress(hold, "stop", "stopped %s", name);
+  }
+  return KM_OK;
+}
+
+void km_services_start_all(km_hold *hold, const km_journal *journal) {
+  for (size_t i = 0; journal->start[i] != NULL; i++) {
+    const char *name = journal->start[i];
+    km_error error;
+    if (hold->backend->service_start == NULL)
+      km_progress(hold, "start", "%s: deferred, Windows starts it at its next boot", name);
+    else if (hold->backend->service_start(hold->target, name, &error) == KM_OK)
+      km_progress(hold, "start", "started %s", name);
+    else
+      km_progress(hold, "start", "%s", error.message);
+  }
+}

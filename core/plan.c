@@ -1,0 +1,243 @@
+/* plan.c: checks a plan in itself and against the store, before anything is touched */
+#include "transaction.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ADVICE "Make a new plan"
+
+/* ---- in itself ---- */
+
+static bool sha256_valid(const char *text) {
+  if (strlen(text) != KM_SHA256_TEXT - 1) return false;
+  for (; *text != '\0'; text++)
+    if (!(*text >= '0' && *text <= '9') && !(*text >= 'a' && *text <= 'f')) return false;
+  return true;
+}
+
+static bool is_adopt(const km_step *step) { return step->kind == KM_STEP_ADOPT; }
+
+static km_status check_adopt(const km_step *step, const km_target_info *info, km_error *error) {
+  km_unique_name to;
+  if (step->to == NULL || !km_unique_name_parse(step->to, &to) || strcmp(to.guid, info->guid) != 0)
+    return km_fail(error, KM_MISUSE, 0,
+                   "plan: adopt %s: the new name is not a container hash and this machine's GUID",
+                   step->name);
+  if (km_same_name(step->name, step->to))
+    return km_fail(error, KM_MISUSE, 0, "plan: adopt %s: it has that name already", step->name);
+  return KM_OK;
+}
+
+static km_status check_step(const km_step *step, const km_target_info *info, km_error *error) {
+  km_unique_name unique;
+  if (step->name == NULL || !km_store_name_valid(step->name))
+    return km_fail(error, KM_MISUSE, 0, "plan: a step's file name is not one of a key store");
+  if (!sha256_valid(step->sha256))
+    return km_fail(error, KM_MISUSE, 0, "plan: %s: there is no SHA-256", step->name);
+  if (step->size > KM_MAX_KEY_FILE)
+    return km_fail(error, KM_LIMIT, 0, "plan: %s: larger than %d bytes, so it is no key file",
+                   step->name, KM_MAX_KEY_FILE);
+  if (is_adopt(step)) return check_adopt(step, info, error);
+  if (step->kind != KM_STEP_RETIRE || !km_unique_name_parse(step->name, &unique))
+    return km_fail(error, KM_MISUSE, 0, "plan: retire %s: it is not a unique name", step->name);
+  return KM_OK;
+}
+
+/* No file in two steps, no name given twice, and a name that is given is free or retired. */
+static km_status check_pair(const km_step *a, const km_step *b, km_error *error) {
+  if (km_same_name(a->name, b->name))
+    return km_fail(error, KM_MISUSE, 0, "plan: two steps for %s", a->name);
+  if (is_adopt(a) && is_adopt(b) && km_same_name(a->to, b->to))
+    return km_fail(error, KM_MISUSE, 0, "plan: two files would be named %s", a->to);
+  if (is_adopt(a) && is_adopt(b) && (km_same_name(a->to, b->name) || km_same_name(b->to, a->name)))
+    return km_fail(error, KM_MISUSE, 0, "plan: %s is adopted and would be replaced", a->name);
+  return KM_OK;
+}
+
+static km_status check_list(const char *const *list, km_error *error) {
+  for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+    if (i >= KM_MAX_JOURNAL_SERVICES || list[i][0] == '\0' || strlen(list[i]) >= KM_MAX_NAME)
+      return km_fail(error, KM_LIMIT, 0, "plan: too many services, or one with no proper name");
+  return KM_OK;
+}
+
+km_status km_plan_check(const km_plan *plan, const km_target_info *info, km_error *error) {
+  if (plan->step_count == 0 || plan->steps == NULL || plan->machine_guid == NULL ||
+      plan->key_store == NULL)
+    return km_fail(error, KM_MISUSE, 0, "plan: it has no steps, machine GUID or key store");
+  if (plan->step_count > KM_MAX_STEPS)
+    return km_fail(error, KM_LIMIT, 0, "plan: more than %d steps", KM_MAX_STEPS);
+  if (info->machine_guid == NULL || strcmp(info->machine_guid, plan->machine_guid) != 0)
+    return km_fail(error, KM_STALE, 0,
+                   "plan: the machine GUID was %s when it was made, and is %s now. " ADVICE,
+                   plan->machine_guid, info->machine_guid != NULL ? info->machine_guid : "absent");
+  if (info->guid_form != KM_GUID_PLAIN && info->guid_form != KM_GUID_CASE)
+    return km_fail(error, KM_REFUSED, 0,
+                   "the machine GUID \"%s\" is not in the form that file names have: mend it first",
+                   info->machine_guid);
+  if (info->key_store == NULL || !km_same_name(info->key_store, plan->key_store))
+    return km_fail(error, KM_STALE, 0, "plan: it is for the key store %s, not this one. " ADVICE,
+                   plan->key_store);
+  km_status status = KM_OK;
+  for (size_t i = 0; status == KM_OK && i < plan->step_count; i++)
+    status = check_step(&plan->steps[i], info, error);
+  for (size_t i = 0; status == KM_OK && i < plan->step_count; i++)
+    for (size_t k = 0; status == KM_OK && k < i; k++)
+      status = check_pair(&plan->steps[i], &plan->steps[k], error);
+  if (status == KM_OK) status = check_list(plan->stop, error);
+  return status == KM_OK ? check_list(plan->start, error) : status;
+}
+
+/* ---- against the store ---- */
+
+static km_status stale(km_error *error, const char *name, const char *what) {
+  return km_fail(error, KM_STALE, 0,
+                 "%s: %s since the plan was made. The store has changed: " ADVICE, name, what);
+}
+
+static km_status stale_time(km_error *error, const char *name, const char *what, km_time then,
+                            km_time now) {
+  char was[KM_TIME_TEXT], is[KM_TIME_TEXT];
+  return km_fail(error, KM_STALE, 0,
+                 "%s: its %s was %s when the plan was made, and is %s now. The store has"
+                 " changed: " ADVICE,
+                 name, what, km_time_text(then, was), km_time_text(now, is));
+}
+
+/* What anybody could have put in the place of a key file. */
+static km_status check_kind(const char *name, const km_file_info *info, km_error *error) {
+  if (info->reparse || !info->regular)
+    return km_fail(error, KM_REFUSED, 0, "%s: not an ordinary file but a link, folder or device", name);
+  if (info->links != 1)
+    return km_fail(error, KM_REFUSED, 0,
+                   "%s: it has %" PRIu32 " names (hard links), so others may change it", name,
+                   info->links);
+  return KM_OK;
+}
+
+static km_status check_info(const km_step *step, const km_file_info *info, km_error *error) {
+  km_status status = check_kind(step->name, info, error);
+  if (status != KM_OK) return status;
+  if (info->size != step->size)
+    return km_fail(error, KM_STALE, 0,
+                   "%s: its size was %" PRIu64 " bytes when the plan was made, and is %" PRIu64
+                   " now. The store has changed: " ADVICE,
+                   step->name, step->size, info->size);
+  if (step->identity != 0 && info->identity != step->identity)
+    return stale(error, step->name, "it was replaced by another file");
+  if (info->written != step->written)
+    return stale_time(error, step->name, "last-write time", step->written, info->written);
+  bool comparable = step->created_source == info->created_source &&
+                    step->created_source != KM_TIME_NONE &&
+                    (step->created_source != KM_TIME_BIRTH || step->identity != 0);
+  if (comparable && info->created != step->created)
+    return stale_time(error, step->name, "creation time", step->created, info->created);
+  return KM_OK;
+}
+
+static km_status check_content(km_hold *hold, const km_step *step, km_file_info *info,
+                               km_error *error) {
+  uint8_t *data = NULL;
+  size_t size = 0;
+  char sha256[KM_SHA256_TEXT];
+  km_status status =
+      hold->backend->file_read(hold->store, step->name, KM_MAX_KEY_FILE, &data, &size, info, error);
+  if (status == KM_NOT_FOUND) return stale(error, step->name, "it is gone");
+  if (status != KM_OK) return status;
+  km_sha256(data, size, sha256);
+  km_secret_free(data, size);
+  if (strcmp(sha256, step->sha256) != 0) return stale(error, step->name, "its content has changed");
+  return check_info(step, info, error);
+}
+
+static const km_step *retired_by(const km_plan *plan, const char *name) {
+  for (size_t i = 0; i < plan->step_count; i++)
+    if (!is_adopt(&plan->steps[i]) && km_same_name(plan->steps[i].name, name)) return &plan->steps[i];
+  return NULL;
+}
+
+/* Text for the journal, cut where a field ends. */
+static char *journal_text(const char *text, size_t max) {
+  char *copy = km_copy_text(text != NULL ? text : "");
+  if (copy != NULL && strlen(copy) >= max) {
+    size_t end = max - 1;
+    while (end > 0 && ((unsigned char)copy[end] & 0xC0) == 0x80) end--;
+    copy[end] = '\0';
+  }
+  return copy;
+}
+
+/* A name that is retired keeps its spelling: Windows takes names that differ in case alone for one, and so the
+ * adopted file replaces the retired one in a single rename on every file system. */
+static km_status fill_entry(km_hold *hold, const km_plan *plan, const km_step *step,
+                            const km_file_info *info, km_entry *entry, km_error *error) {
+  const km_step *retired = is_adopt(step) ? retired_by(plan, step->to) : NULL;
+  const char *to = retired != NULL ? retired->name : step->to;
+  entry->container = journal_text(step->container, KM_MAX_CONTAINER);
+  entry->reason = journal_text(step->reason, KM_MAX_TEXT);
+  entry->before = km_copy_text(step->name);
+  entry->after = is_adopt(step) ? km_copy_text(to) : NULL;
+  if (entry->container == NULL || entry->reason == NULL || entry->before == NULL ||
+      (is_adopt(step) && entry->after == NULL))
+    return km_fail(error, KM_MEMORY, 0, "out of memory");
+  entry->size = info->size;
+  entry->identity = info->identity;
+  entry->seen_created = step->created;
+  memcpy(entry->sha256, step->sha256, sizeof entry->sha256);
+  return hold->backend->meta_read(hold->store, step->name, &entry->meta, error);
+}
+
+static km_status compare_step(km_hold *hold, const km_plan *plan, const km_step *step,
+                              km_entry *entry, km_error *error) {
+  km_file_info info;
+  km_status status = hold->backend->file_info(hold->store, step->name, &info, error);
+  if (status == KM_NOT_FOUND) return stale(error, step->name, "it is gone");
+  if (status == KM_OK) status = check_info(step, &info, error);
+  if (status == KM_OK) status = check_content(hold, step, &info, error);
+  return status == KM_OK ? fill_entry(hold, plan, step, &info, entry, error) : status;
+}
+
+/* A name in the store that a step gives, in any spelling, must be retired by the plan. */
+static km_status check_taken(const km_plan *plan, const char *name, km_error *error) {
+  for (size_t i = 0; i < plan->step_count; i++) {
+    const km_step *step = &plan->steps[i];
+    if (!is_adopt(step) || !km_same_name(step->to, name)) continue;
+    const km_step *retired = retired_by(plan, name);
+    if (retired == NULL || strcmp(retired->name, name) != 0)
+      return km_fail(error, KM_STALE, 0,
+                     "%s: the name is taken, and the plan does not retire that file. The store has"
+                     " changed: " ADVICE,
+                     name);
+  }
+  return KM_OK;
+}
+
+static km_status check_names(km_hold *hold, const km_plan *plan, km_error *error) {
+  km_listing *listing = NULL;
+  const char *name;
+  size_t length;
+  bool folder;
+  km_status status = hold->backend->folder_list(hold->store, &listing, error);
+  if (status != KM_OK) return status;
+  for (size_t i = 0; status == KM_OK; i++) {
+    status = hold->backend->listing_next(listing, &name, &length, &folder, error);
+    if (status == KM_OK && i >= KM_MAX_STORE_NAMES)
+      status = km_fail(error, KM_LIMIT, 0, "the key store holds too many files");
+    if (status == KM_OK) status = check_taken(plan, name, error);
+  }
+  hold->backend->listing_close(listing);
+  return status == KM_END ? KM_OK : status;
+}
+
+km_status km_plan_compare(km_hold *hold, const km_plan *plan, km_journal *journal,
+                          km_error *error) {
+  journal->entries = calloc(plan->step_count, sizeof *journal->entries);
+  if (journal->entries == NULL) return km_fail(error, KM_MEMORY, 0, "out of memory");
+  journal->entry_count = plan->step_count;
+  km_status status = KM_OK;
+  for (size_t i = 0; status == KM_OK && i < plan->step_count; i++)
+    status = compare_step(hold, plan, &plan->steps[i], &journal->entries[i], error);
+  return status == KM_OK ? check_names(hold, plan, error) : status;
+}

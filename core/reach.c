@@ -1,0 +1,620 @@
+/* reach.c: the one engine that moves files between store and vault
+ *
+ * A journal gives each file f a name before and perhaps a name after (else it is in the vault then). So a side
+ * gives each involved name ("place") the file it wants, or none. km_reach looks at what stands at each place and
+ * then moves files until every place has what it wants, by these rules:
+ *   - a place's holder is replaced or removed only when its bytes have another durable name: the place that
+ *     wants it, or <f>.link in the vault; the rename that replaces it is the only step that shows a change;
+ *   - places that are free are filled first, so that an undo gives a file its old name back before another
+ *     file takes the current one;
+ *   - a file comes from the place that does not want it any more, else from <f>.link, else from <f>.copy;
+ *   - without hard links (KM_UNSUPPORTED) a file is moved where it would have been linked.
+ * No done-records are read: what stands there is known by size and SHA-256, and by identity between files of
+ * equal content.
+ */
+#include "transaction.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_PLACES (2 * KM_MAX_STEPS)
+
+enum { NONE = -1, UNKNOWN = -2 };
+
+typedef struct place {
+  const char *name;
+  int want; /* a file's index, or NONE */
+  int has;  /* a file's index, NONE or UNKNOWN */
+} place;
+
+typedef struct kept {
+  bool link, copy;     /* <n>.link, <n>.copy have the file's content */
+  bool odd_link;       /* <n>.link is there with other content */
+  bool link_there, copy_there, new_there;
+} kept;
+
+typedef struct reach {
+  km_work *work;
+  const km_backend *backend;
+  km_folder *store, *vault;
+  const km_journal *journal;
+  km_side side;
+  km_care care;
+  place places[MAX_PLACES];
+  size_t place_count;
+  kept kept[KM_MAX_STEPS];
+  bool store_dirty, vault_dirty;
+  unsigned intruders; /* the next number to try */
+} reach;
+
+static const char *name_on(const km_entry *entry, km_side side) {
+  return side == KM_BEFORE ? entry->before : entry->after;
+}
+
+static void vault_name(char out[KM_VAULT_NAME], int file, const char *suffix) {
+  snprintf(out, KM_VAULT_NAME, "%d.%s", file, suffix);
+}
+
+/* ---- places ---- */
+
+static place *find_place(reach *r, const char *name) {
+  for (size_t i = 0; i < r->place_count; i++)
+    if (strcmp(r->places[i].name, name) == 0) return &r->places[i];
+  return NULL;
+}
+
+static void add_place(reach *r, const char *name) {
+  if (name == NULL || find_place(r, name) != NULL) return;
+  r->places[r->place_count++] = (place){name, NONE, NONE};
+}
+
+/* The place that wants a file, or NULL when the vault does. */
+static place *home_of(reach *r, int file) {
+  for (size_t i = 0; i < r->place_count; i++)
+    if (r->places[i].want == file) return &r->places[i];
+  return NULL;
+}
+
+static void make_places(reach *r) {
+  for (size_t i = 0; i < r->journal->entry_count; i++) {
+    add_place(r, r->journal->entries[i].before);
+    add_place(r, r->journal->entries[i].after);
+  }
+  for (size_t i = 0; i < r->journal->entry_count; i++) {
+    const char *name = name_on(&r->journal->entries[i], r->side);
+    if (name != NULL) find_place(r, name)->want = (int)i;
+  }
+}
+
+/* ---- looking ---- */
+
+/* Of several files with this content, the one with this identity; else the one that the place wants; else the
+ * first: their bytes are the same, and times and descriptor are set at the end. */
+static int match(const reach *r, const char *sha256, const km_file_info *info, int want) {
+  int found = UNKNOWN;
+  for (size_t i = 0; i < r->journal->entry_count; i++) {
+    const km_entry *entry = &r->journal->entries[i];
+    if (entry->size != info->size || strcmp(entry->sha256, sha256) != 0) continue;
+    if (entry->identity != 0 && entry->identity == info->identity) return (int)i;
+    if (found == UNKNOWN || (int)i == want) found = (int)i;
+  }
+  return found;
+}
+
+static bool size_known(const reach *r, uint64_t size) {
+  for (size_t i = 0; i < r->journal->entry_count; i++)
+    if (r->journal->entries[i].size == size) return true;
+  return false;
+}
+
+/* Which file stands at folder/name. NONE: nothing does. */
+static km_status look(const reach *r, km_folder *folder, const char *name, int want, int *has,
+                      km_error *error) {
+  km_file_info info;
+  *has = NONE;
+  km_status status = r->backend->file_info(folder, name, &info, error);
+  if (status == KM_NOT_FOUND) return KM_OK;
+  if (status != KM_OK) return status;
+  *has = UNKNOWN;
+  if (!info.regular || info.reparse || !size_known(r, info.size)) return KM_OK;
+  uint8_t *data = NULL;
+  size_t size = 0;
+  char sha256[KM_SHA256_TEXT];
+  status = r->backend->file_read(folder, name, KM_MAX_KEY_FILE, &data, &size, &info, error);
+  if (status == KM_LIMIT) return KM_OK;
+  if (status != KM_OK) return status;
+  km_sha256(data, size, sha256);
+  km_secret_free(data, size);
+  *has = match(r, sha256, &info, want);
+  return KM_OK;
+}
+
+/* In the vault a name belongs to one file, so equal contents need no deciding. */
+static km_status look_vault(const reach *r, int file, const char *suffix, bool *there, bool *good,
+                            km_error *error) {
+  char name[KM_VAULT_NAME];
+  int has = NONE;
+  vault_name(name, file, suffix);
+  km_status status = look(r, r->vault, name, file, &has, error);
+  *there = has != NONE;
+  *good = has >= 0 && (has == file || strcmp(r->journal->entries[has].sha256,
+                                             r->journal->entries[file].sha256) == 0);
+  return status;
+}
+
+static km_status look_all(reach *r, km_error *error) {
+  km_status status = KM_OK;
+  for (size_t i = 0; status == KM_OK && i < r->place_count; i++) {
+    place *p = &r->places[i];
+    status = look(r, r->store, p->name, p->want, &p->has, error);
+  }
+  for (size_t i = 0; status == KM_OK && i < r->journal->entry_count; i++) {
+    kept *k = &r->kept[i];
+    bool good = false;
+    status = look_vault(r, (int)i, "link", &k->link_there, &k->link, error);
+    if (status == KM_OK) status = look_vault(r, (int)i, "copy", &k->copy_there, &k->copy, error);
+    if (status == KM_OK) status = look_vault(r, (int)i, "new", &k->new_there, &good, error);
+    k->odd_link = k->link_there && !k->link;
+  }
+  return status;
+}
+
+/* ---- flushing ---- */
+
+static km_status flush_store(reach *r, km_error *error) {
+  if (!r->store_dirty) return KM_OK;
+  km_status status = r->backend->folder_flush(r->store, error);
+  if (status == KM_OK) r->store_dirty = false;
+  return status;
+}
+
+static km_status flush_vault(reach *r, km_error *error) {
+  if (!r->vault_dirty) return KM_OK;
+  km_status status = r->backend->folder_flush(r->vault, error);
+  if (status == KM_OK) r->vault_dirty = false;
+  return status;
+}
+
+/* ---- intruders ---- */
+
+/* Gives folder/name a name intruder-k in the vault too; `keep` leaves it where it is when hard links exist, since
+ * it is replaced next. *gone: it was moved. */
+static km_status set_aside(reach *r, km_folder *folder, const char *name, bool keep, bool *gone,
+                           km_error *error) {
+  char aside[KM_VAULT_NAME];
+  km_status status = KM_EXISTS;
+  *gone = false;
+  while (status == KM_EXISTS && r->intruders < KM_MAX_INTRUDERS) {
+    snprintf(aside, sizeof aside, "intruder-%u", r->intruders);
+    status = keep ? r->backend->file_link(folder, name, r->vault, aside, error) : KM_UNSUPPORTED;
+    if (status != KM_OK && status != KM_EXISTS) { /* folders and links have no second name either */
+      status = r->backend->file_rename(folder, name, r->vault, aside, false, error);
+      *gone = status == KM_OK;
+    }
+    r->intruders++;
+  }
+  if (status != KM_OK) return status;
+  r->vault_dirty = true;
+  if (*gone && folder == r->store) r->store_dirty = true;
+  km_progress(r->work->hold, r->care == KM_CARE_BACK ? "rollback" : "swap",
+              "a file in the way at %s was put into the vault as %s", name, aside);
+  return flush_vault(r, error);
+}
+
+static km_status meet_intruder(reach *r, place *p, km_error *error) {
+  bool gone = false;
+  if (r->care == KM_CARE_FORWARD)
+    return km_fail(error, KM_STALE, 0,
+                   "%s: the store has changed: another file stands there. Make a new plan", p->name);
+  km_status status = set_aside(r, r->store, p->name, p->want != NONE, &gone, error);
+  if (gone) p->has = NONE;
+  return status;
+}
+
+/* ---- keeping what a place holds ---- */
+
+/* Makes <f>.link from a place. Where hard links are missing the file is moved, and the place is free. */
+static km_status keep_link(reach *r, place *from, int file, km_error *error) {
+  char name[KM_VAULT_NAME];
+  bool gone = false, there = false, good = false;
+  km_status status = KM_OK;
+  if (r->kept[file].link) return flush_vault(r, error);
+  vault_name(name, file, "link");
+  if (r->kept[file].odd_link) {
+    status = set_aside(r, r->vault, name, false, &gone, error);
+    if (status != KM_OK) return status;
+    r->kept[file].odd_link = false;
+  }
+  status = r->backend->file_link(r->store, from->name, r->vault, name, error);
+  if (status == KM_UNSUPPORTED) {
+    status = r->backend->file_rename(r->store, from->name, r->vault, name, false, error);
+    if (status == KM_OK) {
+      from->has = NONE;
+      r->store_dirty = true;
+    }
+  }
+  if (status != KM_OK) return status;
+  r->vault_dirty = true;
+  status = look_vault(r, file, "link", &there, &good, error);
+  if (status != KM_OK) return status;
+  if (!good)
+    return km_fail(error, KM_STALE, 0, "%s: another file stood there when it was put into the vault",
+                   from->name);
+  r->kept[file].link = r->kept[file].link_there = true;
+  status = flush_vault(r, error);
+  return status == KM_OK && from->has == NONE ? flush_store(r, error) : status;
+}
+
+/* Before what a place holds is replaced or removed. */
+static km_status make_safe(reach *r, place *p, km_error *error) {
+  place *home = home_of(r, p->has);
+  if (home != NULL && home->has == p->has) return flush_store(r, error);
+  return keep_link(r, p, p->has, error);
+}
+
+/* ---- filling a place ---- */
+
+static km_status missing(const reach *r, int file, km_error *error) {
+  return km_fail(error, KM_NOT_FOUND, 0,
+                 "%s: this file stands neither in the key store nor in the vault %s",
+                 r->journal->entries[file].before, r->work->id);
+}
+
+static km_status fill_from_copy(reach *r, place *p, km_error *error) {
+  char copy[KM_VAULT_NAME], fresh[KM_VAULT_NAME], sha256[KM_SHA256_TEXT];
+  int file = p->want;
+  km_status status = KM_OK;
+  vault_name(copy, file, "copy");
+  vault_name(fresh, file, "new");
+  if (r->kept[file].new_there) status = r->backend->file_remove(r->vault, fresh, error);
+  if (status == KM_OK) status = r->backend->file_copy(r->vault, copy, r->vault, fresh, sha256, error);
+  if (status != KM_OK) return status;
+  r->kept[file].new_there = true;
+  if (strcmp(sha256, r->journal->entries[file].sha256) != 0)
+    return km_fail(error, KM_IO, 0, "vault %s: %s changed while it was copied", r->work->id, copy);
+  status = r->backend->file_rename(r->vault, fresh, r->store, p->name, p->has != NONE, error);
+  if (status == KM_OK) r->kept[file].new_there = false;
+  return status;
+}
+
+static km_status fill_from_link(reach *r, place *p, km_error *error) {
+  char name[KM_VAULT_NAME];
+  vault_name(name, p->want, "link");
+  km_status status =
+      r->backend->file_rename(r->vault, name, r->store, p->name, p->has != NONE, error);
+  if (status == KM_OK) r->kept[p->want].link = r->kept[p->want].link_there = false;
+  return status;
+}
+
+static km_status move(reach *r, place *from, place *to, km_error *error) {
+  km_status status = r->backend->file_rename(r->store, from->name, r->store, to->name,
+                                             to->has != NONE, error);
+  if (status == KM_OK) from->has = NONE;
+  return status;
+}
+
+/* Another place that has the file: rather one that nothing else is wanted at. */
+static place *source_of(reach *r, const place *p) {
+  place *found = NULL;
+  for (size_t i = 0; i < r->place_count; i++) {
+    place *from = &r->places[i];
+    if (from == p || from->has != p->want) continue;
+    if (found == NULL || from->want == NONE) found = from;
+  }
+  return found;
+}
+
+/* The source must hold another file afterwards and so must not fall free: link. */
+static km_status fill_from_taken(reach *r, place *from, place *p, km_error *error) {
+  if (p->has == NONE) {
+    km_status status = r->backend->file_link(r->store, from->name, r->store, p->name, error);
+    return status == KM_UNSUPPORTED ? move(r, from, p, error) : status;
+  }
+  km_status status = keep_link(r, from, p->want, error);
+  return status == KM_OK ? fill_from_link(r, p, error) : status;
+}
+
+static km_status fill(reach *r, place *p, km_error *error) {
+  km_status status = KM_OK;
+  if (p->has >= 0) status = make_safe(r, p, error);
+  if (status != KM_OK) return status;
+  place *from = source_of(r, p);
+  if (from != NULL && from->want == NONE)
+    status = move(r, from, p, error);
+  else if (from != NULL)
+    status = fill_from_taken(r, from, p, error);
+  else if (r->kept[p->want].link)
+    status = fill_from_link(r, p, error);
+  else if (r->kept[p->want].copy)
+    status = fill_from_copy(r, p, error);
+  else
+    return missing(r, p->want, error);
+  if (status == KM_EXISTS)
+    return km_fail(error, KM_STALE, 0, "%s: another file appeared there meanwhile", p->name);
+  if (status != KM_OK) return status;
+  p->has = p->want;
+  r->store_dirty = r->vault_dirty = true;
+  return KM_OK;
+}
+
+static km_status stop_here(const reach *r, km_error *error) {
+  if (r->care == KM_CARE_FORWARD && km_interrupted(r->work->hold))
+    return km_fail(error, KM_INTERRUPTED, 0, "interrupted");
+  return KM_OK;
+}
+
+/* One round over the places that are free, or over those that are taken. */
+static km_status fill_round(reach *r, bool only_free, km_error *error) {
+  for (size_t i = 0; i < r->place_count; i++) {
+    place *p = &r->places[i];
+    if (p->want == NONE || p->has == p->want) continue;
+    if (only_free && p->has != NONE) continue;
+    km_status status = stop_here(r, error);
+    if (status == KM_OK) status = fill(r, p, error);
+    if (status != KM_OK) return status;
+  }
+  return KM_OK;
+}
+
+/* ---- emptying a place ---- */
+
+static km_status empty(reach *r, place *p, km_error *error) {
+  char name[KM_VAULT_NAME];
+  int file = p->has;
+  const place *home = home_of(r, file);
+  km_status status = KM_OK;
+  if (home == NULL && !r->kept[file].link && !r->kept[file].odd_link) {
+    vault_name(name, file, "link");
+    status = r->backend->file_rename(r->store, p->name, r->vault, name, false, error);
+    if (status == KM_OK) r->kept[file].link = r->kept[file].link_there = true;
+  } else {
+    status = make_safe(r, p, error);
+    if (status == KM_OK && p->has != NONE)
+      status = r->backend->file_remove(r->store, p->name, error);
+  }
+  if (status != KM_OK) return status;
+  p->has = NONE;
+  r->store_dirty = r->vault_dirty = true;
+  return KM_OK;
+}
+
+static km_status empty_all(reach *r, km_error *error) {
+  for (size_t i = 0; i < r->place_count; i++) {
+    place *p = &r->places[i];
+    if (p->want != NONE || p->has < 0) continue;
+    km_status status = stop_here(r, error);
+    if (status == KM_OK) status = empty(r, p, error);
+    if (status != KM_OK) return status;
+  }
+  return KM_OK;
+}
+
+/* ---- metadata ---- */
+
+void km_meta_clear(km_file_meta *meta) {
+  free(meta->descriptor);
+  memset(meta, 0, sizeof *meta);
+}
+
+/* A time or descriptor that one side does not have is not compared; neither are POSIX mode and owner where there
+ * are descriptors, since they are then only the mount's. */
+bool km_meta_equal(const km_file_meta *a, const km_file_meta *b, const char **what) {
+  bool posix = a->descriptor == NULL && b->descriptor == NULL;
+  *what = NULL;
+  if (a->created != 0 && b->created != 0 && a->created != b->created)
+    *what = "creation time";
+  else if (a->written != b->written)
+    *what = "last-write time";
+  else if (a->attributes != b->attributes)
+    *what = "attributes";
+  else if (posix && (a->mode != b->mode || a->uid != b->uid || a->gid != b->gid))
+    *what = "mode or owner";
+  else if (a->descriptor != NULL && b->descriptor != NULL &&
+           (a->descriptor_size != b->descriptor_size ||
+            memcmp(a->descriptor, b->descriptor, a->descriptor_size) != 0))
+    *what = "security descriptor";
+  return *what == NULL;
+}
+
+static km_status set_meta(reach *r, km_error *error) {
+  for (size_t i = 0; i < r->place_count; i++) {
+    const place *p = &r->places[i];
+    if (p->has < 0) continue;
+    km_status status = r->backend->meta_write(r->store, p->name, &r->journal->entries[p->has].meta,
+                                              error);
+    if (status != KM_OK) return status;
+  }
+  return KM_OK;
+}
+
+/* ---- checking ---- */
+
+static km_status check_place(reach *r, const place *p, km_error *error) {
+  km_file_meta meta = {0};
+  const char *what = NULL;
+  if (p->want == NONE && p->has == NONE) return KM_OK;
+  if (p->want == NONE)
+    return km_fail(error, KM_STALE, 0, "%s: a file stands there, and none should", p->name);
+  if (p->has == NONE) return km_fail(error, KM_STALE, 0, "%s: it is not there", p->name);
+  if (p->has != p->want &&
+      (p->has < 0 || strcmp(r->journal->entries[p->has].sha256,
+                            r->journal->entries[p->want].sha256) != 0))
+    return km_fail(error, KM_STALE, 0, "%s: another file stands there", p->name);
+  km_status status = r->backend->meta_read(r->store, p->name, &meta, error);
+  if (status != KM_OK) return status;
+  if (!km_meta_equal(&meta, &r->journal->entries[p->want].meta, &what))
+    status = km_fail(error, KM_STALE, 0, "%s: its %s is not what the journal says", p->name, what);
+  km_meta_clear(&meta);
+  return status;
+}
+
+static km_status check_all(reach *r, km_error *error) {
+  km_status status = look_all(r, error);
+  for (size_t i = 0; status == KM_OK && i < r->place_count; i++)
+    status = check_place(r, &r->places[i], error);
+  for (size_t i = 0; status == KM_OK && i < r->journal->entry_count; i++)
+    if (home_of(r, (int)i) == NULL && !r->kept[i].link && !r->kept[i].copy)
+      status = missing(r, (int)i, error);
+  return status;
+}
+
+/* A file that stands in the store again needs no link in the vault: then it has one name, as before. */
+static km_status drop_leftovers(reach *r, km_error *error) {
+  char name[KM_VAULT_NAME];
+  km_status status = KM_OK;
+  for (size_t i = 0; status == KM_OK && i < r->journal->entry_count; i++) {
+    kept *k = &r->kept[i];
+    const place *home = home_of(r, (int)i);
+    if (k->new_there) {
+      vault_name(name, (int)i, "new");
+      status = r->backend->file_remove(r->vault, name, error);
+      r->vault_dirty = true;
+    }
+    if (status == KM_OK && k->link && home != NULL && home->has == (int)i) {
+      vault_name(name, (int)i, "link");
+      status = r->backend->file_remove(r->vault, name, error);
+      k->link = k->link_there = false;
+      r->vault_dirty = true;
+    }
+  }
+  return status == KM_OK ? flush_vault(r, error) : status;
+}
+
+/* ---- all together ---- */
+
+static reach *make_reach(km_work *work, km_side side, km_care care, km_error *error) {
+  reach *r = calloc(1, sizeof *r);
+  if (r == NULL) {
+    km_fail(error, KM_MEMORY, 0, "out of memory");
+    return NULL;
+  }
+  r->work = work;
+  r->backend = work->hold->backend;
+  r->store = work->hold->store;
+  r->vault = work->vault;
+  r->journal = work->journal;
+  r->side = side;
+  r->care = care;
+  r->intruders = 1;
+  make_places(r);
+  return r;
+}
+
+static km_status meet_intruders(reach *r, km_error *error) {
+  km_status status = KM_OK;
+  for (size_t i = 0; status == KM_OK && i < r->place_count; i++)
+    if (r->places[i].has == UNKNOWN) status = meet_intruder(r, &r->places[i], error);
+  return status;
+}
+
+static km_status move_all(reach *r, km_error *error) {
+  km_status status = meet_intruders(r, error);
+  if (status == KM_OK) status = fill_round(r, true, error);
+  if (status == KM_OK) status = flush_store(r, error);
+  if (status == KM_OK) status = fill_round(r, false, error);
+  if (status == KM_OK) status = empty_all(r, error);
+  if (status != KM_OK) return status;
+  /* Always: what is seen may be an earlier run's work that was never flushed. */
+  r->store_dirty = r->vault_dirty = true;
+  status = flush_store(r, error);
+  if (status == KM_OK) status = flush_vault(r, error);
+  return status;
+}
+
+km_status km_reach(km_work *work, km_side side, km_care care, km_error *error) {
+  reach *r = make_reach(work, side, care, error);
+  if (r == NULL) return KM_MEMORY;
+  km_status status = look_all(r, error);
+  /* Nothing may be moved on the strength of names that a power cut could take back. */
+  r->store_dirty = r->vault_dirty = care == KM_CARE_BACK;
+  if (status == KM_OK) status = flush_store(r, error);
+  if (status == KM_OK) status = flush_vault(r, error);
+  if (status == KM_OK) status = move_all(r, error);
+  if (status == KM_OK) status = set_meta(r, error);
+  if (status == KM_OK) status = drop_leftovers(r, error);
+  if (status == KM_OK) status = check_all(r, error);
+  free(r);
+  return status;
+}
+
+km_status km_reached(km_work *work, km_side side, km_error *error) {
+  reach *r = make_reach(work, side, KM_CARE_FORWARD, error);
+  if (r == NULL) return KM_MEMORY;
+  km_status status = check_all(r, error);
+  free(r);
+  return status;
+}
+
+/* ---- what ntfs-3g leaves ---- */
+
+/* Whether `name` is an involved name followed by ".ntfs-3g-" and ten digits. */
+static bool driver_leftover(reach *r, const char *name, size_t length) {
+  static const char mark[] = ".ntfs-3g-";
+  const size_t tail = sizeof mark - 1 + 10;
+  if (length <= tail || length >= KM_MAX_NAME + tail) return false;
+  const char *end = name + length - tail;
+  if (memcmp(end, mark, sizeof mark - 1) != 0) return false;
+  for (const char *c = end + sizeof mark - 1; c < name + length; c++)
+    if (*c < '0' || *c > '9') return false;
+  for (size_t i = 0; i < r->place_count; i++)
+    if (strlen(r->places[i].name) == (size_t)(end - name) &&
+        memcmp(r->places[i].name, name, (size_t)(end - name)) == 0)
+      return true;
+  return false;
+}
+
+static km_status sweep_one(reach *r, const char *name, km_error *error) {
+  int has = NONE;
+  km_status status = look(r, r->store, name, NONE, &has, error);
+  if (status != KM_OK || has == NONE) return status;
+  const place *home = has >= 0 ? home_of(r, has) : NULL;
+  bool safe = has >= 0 && (home != NULL ? home->has == has : r->kept[has].link || r->kept[has].copy);
+  if (!safe) {
+    km_progress(r->work->hold, "recover", "%s: left by the driver; its content is not known: look at it",
+                name);
+    return KM_OK;
+  }
+  status = r->backend->file_remove(r->store, name, error);
+  if (status == KM_OK) r->store_dirty = true;
+  if (status == KM_OK) km_progress(r->work->hold, "recover", "%s: left by the driver, removed", name);
+  return status;
+}
+
+/* Names are gathered before one is removed: a listing need not stand changes of its folder. */
+static km_status find_leftovers(reach *r, char **names, size_t max, size_t *count,
+                                km_error *error) {
+  km_listing *listing = NULL;
+  const char *name;
+  size_t length;
+  bool folder;
+  km_status status = r->backend->folder_list(r->store, &listing, error);
+  if (status != KM_OK) return status;
+  for (size_t i = 0; status == KM_OK && i < KM_MAX_STORE_NAMES && *count < max; i++) {
+    status = r->backend->listing_next(listing, &name, &length, &folder, error);
+    if (status != KM_OK || folder || !driver_leftover(r, name, length)) continue;
+    names[*count] = km_copy_text(name);
+    if (names[*count] == NULL)
+      status = km_fail(error, KM_MEMORY, 0, "out of memory");
+    else
+      ++*count;
+  }
+  r->backend->listing_close(listing);
+  return status == KM_END ? KM_OK : status;
+}
+
+km_status km_sweep_driver_leftovers(km_work *work, km_side side, km_error *error) {
+  char *names[MAX_PLACES];
+  size_t count = 0;
+  reach *r = make_reach(work, side, KM_CARE_BACK, error);
+  if (r == NULL) return KM_MEMORY;
+  km_status status = find_leftovers(r, names, MAX_PLACES, &count, error);
+  if (status == KM_OK && count > 0) status = look_all(r, error);
+  for (size_t i = 0; i < count; i++) {
+    if (status == KM_OK) status = sweep_one(r, names[i], error);
+    free(names[i]);
+  }
+  if (status == KM_OK) status = flush_store(r, error);
+  free(r);
+  return status;
+}

@@ -1,0 +1,113 @@
+/* recover.c: finishes or rolls back what was interrupted, judging by the files it sees */
+#include "transaction.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Where an open transaction goes: to the side of its last commit record. */
+static const struct way {
+  km_phase phase;
+  km_side side;
+  km_txn_state result;
+  const char *text;
+} ways[] = {
+    {KM_PHASE_APPLYING, KM_BEFORE, KM_TXN_ROLLED_BACK, "it was not committed: rolling back"},
+    {KM_PHASE_APPLIED, KM_AFTER, KM_TXN_COMMITTED, "it was committed: finishing it"},
+    {KM_PHASE_UNDOING, KM_AFTER, KM_TXN_COMMITTED, "its undo was not committed: rolling that back"},
+    {KM_PHASE_UNDO_APPLIED, KM_BEFORE, KM_TXN_UNDONE, "its undo was committed: finishing it"},
+};
+
+static const struct way *way_of(km_phase phase) {
+  for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+    if (ways[i].phase == phase) return &ways[i];
+  return NULL;
+}
+
+/* A transaction that never began: its folder holds the journal at most (records.c made sure of that). */
+static km_status remove_empty(km_hold *hold, const km_record_row *row, km_error *error) {
+  const km_backend *backend = hold->backend;
+  km_folder *vault = NULL;
+  km_status status = backend->private_folder(hold->keymend, row->id, false, &vault, error);
+  if (status != KM_OK) return status;
+  status = backend->file_remove(vault, KM_JOURNAL_NAME, error);
+  if (status == KM_NOT_FOUND) status = KM_OK;
+  backend->folder_close(vault);
+  if (status == KM_OK) status = backend->folder_remove(hold->keymend, row->id, error);
+  if (status == KM_OK) status = backend->folder_flush(hold->keymend, error);
+  if (status == KM_OK)
+    km_progress(hold, "recover", "transaction %s had touched nothing: removed", row->id);
+  return status;
+}
+
+static km_status finish_open(km_hold *hold, km_record_row *row, km_outcome *outcome,
+                             km_error *error) {
+  km_work work = {0};
+  const struct way *way = way_of(row->journal.phase);
+  bool deferred = hold->backend->service_start == NULL;
+  km_progress(hold, "recover", "transaction %s: %s", row->id, way->text);
+  km_status status = km_work_open(&work, hold, row, error);
+  if (status == KM_OK)
+    status = km_finish(&work, way->side, way->result, "interrupted, then recovered", outcome, error);
+  if (status == KM_OK && !deferred) km_services_start_all(hold, &row->journal);
+  km_work_close(&work);
+  return status;
+}
+
+static km_status recover_row(km_hold *hold, km_record_row *row, km_outcome *outcome,
+                             km_error *error) {
+  km_status status = row->state == KM_TXN_EMPTY ? remove_empty(hold, row, error)
+                                                : finish_open(hold, row, outcome, error);
+  if (status != KM_OK) *outcome = KM_ATTENTION;
+  return status;
+}
+
+static bool interrupted(const km_record_row *row) {
+  return row->state == KM_TXN_OPEN || row->state == KM_TXN_EMPTY;
+}
+
+/* All are tried, also after one that could not be mended; the first error is the one that is told. */
+static km_status recover_all(km_hold *hold, km_records *records, size_t *count,
+                             km_outcome *outcome, km_error *error) {
+  km_error later;
+  km_status result = KM_OK;
+  for (size_t i = 0; i < records->count; i++)
+    if (interrupted(&records->rows[i])) ++*count;
+  if (*count > 0) {
+    result = hold->backend->volume_check(hold->store, 0, error);
+    if (result != KM_OK) return result;
+    *outcome = KM_DONE;
+  }
+  for (size_t i = 0; i < records->count; i++) {
+    if (!interrupted(&records->rows[i])) continue;
+    km_status status = recover_row(hold, &records->rows[i], outcome, result == KM_OK ? error : &later);
+    if (result == KM_OK) result = status;
+  }
+  if (result != KM_OK) return result;
+  result = km_records_settled(records, error); /* unreadable ones */
+  return result == KM_OPEN ? KM_OK : result;
+}
+
+km_status km_recover(km_target *target, const km_txn_options *options, size_t *count,
+                     km_outcome *outcome, km_error *error) {
+  km_outcome unused_outcome;
+  size_t unused_count;
+  km_error own;
+  km_hold hold;
+  km_records records = {0};
+  if (outcome == NULL) outcome = &unused_outcome;
+  if (count == NULL) count = &unused_count;
+  if (error == NULL) error = &own;
+  *outcome = KM_UNTOUCHED;
+  *count = 0;
+  if (target == NULL) return km_fail(error, KM_MISUSE, 0, "recover: there is no target");
+  km_status status = km_hold_begin(&hold, target, options, false, error);
+  if (status == KM_OK && hold.keymend != NULL) {
+    status = hold.backend->lock(target, hold.store, error);
+    hold.locked = status == KM_OK;
+    if (status == KM_OK) status = km_records_read(&hold, &records, error);
+    if (status == KM_OK) status = recover_all(&hold, &records, count, outcome, error);
+  }
+  km_hold_end(&hold);
+  km_records_clear(&records);
+  return status;
+}

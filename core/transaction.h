@@ -1,0 +1,138 @@
+/* transaction.h: what apply, undo, recover, history and purge share; internal to core/.
+ *
+ * Folders:  <Common AppData>\keymend\<transaction id>\
+ *   journal         journal.h
+ *   <n>.copy        copy of file n, made and flushed before the store is touched; stays until purge
+ *   <n>.link        the file n itself, linked or moved out of the store
+ *   <n>.new         a copy on its way back into the store
+ *   intruder-<k>    a file that stood in the way when the transaction was recovered
+ */
+#ifndef KM_TRANSACTION_H
+#define KM_TRANSACTION_H
+
+#include "journal.h"
+
+#define KM_FOLDER_NAME "keymend"
+#define KM_JOURNAL_NAME "journal"
+#define KM_MAX_TRANSACTIONS 4096
+#define KM_MAX_INTRUDERS 1000
+#define KM_MAX_VAULT_NAMES 65536 /* names read in one transaction's folder */
+#define KM_MAX_STORE_NAMES 16000000 /* names read in one walk over the store */
+#define KM_VAULT_NAME 32         /* bytes of a name in the vault with NUL */
+
+/* One verb's hold on a target: its folders and its lock. */
+typedef struct km_hold {
+  km_target *target;
+  const km_backend *backend;
+  const km_txn_options *options; /* never NULL */
+  km_folder *store, *app_data;
+  km_folder *keymend; /* NULL: there is none yet */
+  bool locked;
+} km_hold;
+
+/* hold.c: opens store, Common AppData and, when it is there, the keymend folder (KM_FORGED when it is not
+ * keymend's own). With `lock` the store is locked. Release: km_hold_end, in every case. */
+km_status km_hold_begin(km_hold *hold, km_target *target, const km_txn_options *options, bool lock,
+                        km_error *error);
+void km_hold_end(km_hold *hold);
+void km_progress(const km_hold *hold, const char *stage, const char *format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+bool km_interrupted(const km_hold *hold);
+
+/* "C:\\ProgramData\\keymend\\<id>"; free(). NULL: out of memory. */
+char *km_vault_path(const km_target *target, const char *id);
+/* A Windows path without its drive letter. */
+const char *km_without_letter(const char *path);
+
+/* ---- records.c: the transactions that a target has ---- */
+
+typedef struct km_record_row {
+  char id[KM_TXN_ID];
+  km_txn_state state;
+  km_journal journal; /* what could be read of it */
+  char *problem;      /* why it is unreadable */
+} km_record_row;
+
+typedef struct km_records {
+  km_record_row *rows; /* oldest first */
+  size_t count;
+} km_records;
+
+/* Reads all journals below the keymend folder. Unreadable ones are rows with a problem. */
+km_status km_records_read(km_hold *hold, km_records *out, km_error *error);
+void km_records_clear(km_records *records);
+/* KM_OPEN, or KM_DAMAGED for an unreadable one, when a row forbids to write; KM_OK else. */
+km_status km_records_settled(const km_records *records, km_error *error);
+bool km_txn_id_valid(const char *name);
+/* An id that sorts after every row's. When the clock stands before the newest row's second, or in it, the id tells
+ * the second after it (the begin record has the clock's time all the same), so that order is never lost to
+ * a wrong clock. KM_LIMIT when there is no such second. */
+km_status km_txn_new_id(const km_records *records, char id[KM_TXN_ID], km_error *error);
+/* What the public interface shows of a row; NULL: out of memory. */
+km_txn *km_txn_make(const km_target *target, const km_record_row *row);
+km_txn_state km_txn_state_of(const km_journal *journal);
+
+/* ---- reach.c: the one engine that moves files ---- */
+
+typedef enum km_side { KM_BEFORE, KM_AFTER } km_side;
+
+typedef enum km_care {
+  KM_CARE_FORWARD, /* apply and undo: unknown content is KM_STALE; may be interrupted */
+  KM_CARE_BACK     /* rollback and recover: unknown content goes to the vault as an intruder */
+} km_care;
+
+/* An open transaction: its journal in memory and on disk, and its vault. */
+typedef struct km_work {
+  km_hold *hold;
+  char id[KM_TXN_ID];
+  km_folder *vault;
+  km_file *file; /* the journal, NULL while it is not being written */
+  km_journal *journal;
+} km_work;
+
+/* Brings every file of the journal to the name it has on `side`, flushes, sets what differs of times, attributes and
+ * descriptor, and checks all of it. At every instant each file's bytes stand in the store or in the vault, and a
+ * wanted name that is taken never falls free (where hard links exist). Judges by what it sees, so it may be
+ * repeated after any interruption. */
+km_status km_reach(km_work *work, km_side side, km_care care, km_error *error);
+
+/* Whether the store is exactly as `side` has it, metadata included, and files outside the store are in the vault.
+ * KM_STALE names the file and what differs. Writes nothing. */
+km_status km_reached(km_work *work, km_side side, km_error *error);
+
+/* Removes what the ntfs-3g driver leaves of an interrupted replacing rename ("<name>.ntfs-3g-0123456789") when it is a
+ * file of this journal that is safe where `side` has it; others are reported. */
+km_status km_sweep_driver_leftovers(km_work *work, km_side side, km_error *error);
+
+/* ---- checking a plan: plan.c ---- */
+
+/* Whether the plan makes sense in itself: names, limits, no two steps for one file or one name. */
+km_status km_plan_check(const km_plan *plan, const km_target_info *info, km_error *error);
+
+/* Fills journal->entries from the plan and checks every step against the store. KM_STALE says which file differs
+ * in what. */
+km_status km_plan_compare(km_hold *hold, const km_plan *plan, km_journal *journal,
+                          km_error *error);
+
+/* ---- finishing: finish.c ---- */
+
+/* Closes an interrupted or failed transaction: brings the files to `side`, writes the end record. `problem` may be
+ * NULL. *outcome: KM_ATTENTION when that failed; else it is left alone. */
+km_status km_finish(km_work *work, km_side side, km_txn_state result, const char *problem,
+                    km_outcome *outcome, km_error *error);
+
+/* Opens a transaction's folder, and its journal for appending. */
+km_status km_work_open(km_work *work, km_hold *hold, km_record_row *row, km_error *error);
+void km_work_close(km_work *work);
+
+/* Stops or starts services where the backend can, else tells that they are deferred. */
+km_status km_services_stop_all(km_hold *hold, const km_journal *journal, km_error *error);
+void km_services_start_all(km_hold *hold, const km_journal *journal);
+
+bool km_meta_equal(const km_file_meta *a, const km_file_meta *b, const char **what);
+void km_meta_clear(km_file_meta *meta);
+
+#endif
