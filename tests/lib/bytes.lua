@@ -86,7 +86,7 @@ function bytes.seconds(time)
   return days(tonumber(y), tonumber(m), tonumber(d)) * 86400 + h * 3600 + min * 60 + s
 end
 
--- A FILETIME (100 ns since 1601) of whole seconds since 1970, in two halves since a double holds 53 bits only.
+-- A FILETIME (100 ns since 1601) of whole seconds since 1970, in two halves: a double holds 53 bits.
 function bytes.filetime(time)
   local seconds = bytes.seconds(time) + 11644473600
   local high = floor(seconds / 65536) * 10000000

@@ -1,9 +1,9 @@
 -- hive.lua: writes registry hives ("regf") from plain tables
 --
--- A key is { name = "Cryptography", written = time, values = { { name, type, data }, ... }, keys = { ... } }.
+-- A key is { name = "Cryptography", written = time, values = { { name, type, data } }, keys = { ... } }.
 -- `type` is one of "sz" "expand" "binary" "dword" "multi" or a number with raw bytes as data; `data` is UTF-8
--- text, bytes, a number, or a list of texts. Format: the public "Windows registry file format specification"
--- (M. Suhanov) and hivex; the result is checked with hivexsh and hivexml by tests/suites/data.
+-- text, bytes, a number, or a list of texts. Format: the public "Windows registry file format
+-- specification" (M. Suhanov) and hivex; tests/suites/data checks the result with hivexsh and hivexml.
 
 local bytes = require "bytes"
 
@@ -72,11 +72,11 @@ local function put_value(heap, value)
   local data = encode(value[2], value[3])
   assert(#data <= 16344, "the value needs a big-data cell")
   local kind = TYPES[value[2]] or value[2]
-  local place, size = nil, #data
+  local place, size
   if #data <= 4 then
     place, size = (data .. "\0\0\0\0"):sub(1, 4), #data + 0x80000000
   else
-    place = u32(put(heap, data))
+    place, size = u32(put(heap, data)), #data
   end
   local cell = "vk" .. u16(#name) .. u32(size) .. place .. u32(kind)
     .. u16(compressed and 1 or 0) .. u16(0) .. name
@@ -138,7 +138,8 @@ local function bins_text(heap, saved)
   if heap.free > 0 then heap.cells[#heap.cells + 1] = { heap.size - heap.free, heap.free } end
   local at, out = 1, {}
   for _, bin in ipairs(heap.bins) do
-    out[#out + 1] = "hbin" .. u32(bin[1]) .. u32(bin[2]) .. ("\0"):rep(8) .. bytes.filetime(saved) .. u32(0)
+    out[#out + 1] = "hbin" .. u32(bin[1]) .. u32(bin[2]) .. ("\0"):rep(8) .. bytes.filetime(saved)
+      .. u32(0)
     while heap.cells[at] and heap.cells[at][1] < bin[1] + bin[2] do
       local cell = heap.cells[at]
       local used = cell[3] ~= nil

@@ -1,9 +1,9 @@
 -- keyfile.lua: composes CryptoAPI key files: a real frame around noise, without any key in it
 --
--- Layout: ten u32 (version 2, 0, then the lengths of name, signature public and private, exchange public and
--- private, hash, signature export and exchange export), then name, hash, signature public, private, export,
--- exchange public, private, export. Public parts are "RSA1" blobs, the others DPAPI blobs; the modulus and all
--- ciphertext are noise. tests/suites/data compares the frame with a real file.
+-- Layout: ten u32 (version 2, 0, then the lengths of name, signature public and private, exchange
+-- public and private, hash, signature export and exchange export), then name, hash, signature public,
+-- private, export, exchange public, private, export. Public parts are "RSA1" blobs, the others DPAPI
+-- blobs; the modulus and all ciphertext are noise. tests/suites/data compares with a real file.
 
 local bytes = require "bytes"
 
@@ -17,9 +17,10 @@ local TRIPLE_DES, SHA1 = 0x6603, 0x8004
 local function public_part(seed, bits)
   local size = bits / 8
   local modulus = bytes.noise(seed .. " modulus", size)
-  modulus = string.char(modulus:byte(1) + (modulus:byte(1) % 2 == 0 and 1 or 0)) .. modulus:sub(2, -2)
-    .. string.char(modulus:byte(-1) % 128 + 128)
-  return "RSA1" .. u32(size + 8) .. u32(bits) .. u32(size - 1) .. u32(65537) .. modulus .. ("\0"):rep(8)
+  local first, last = modulus:byte(1), modulus:byte(-1)
+  modulus = string.char(first - first % 2 + 1) .. modulus:sub(2, -2) .. string.char(last % 128 + 128)
+  return "RSA1" .. u32(size + 8) .. u32(bits) .. u32(size - 1) .. u32(65537) .. modulus
+    .. ("\0"):rep(8)
 end
 
 local function dpapi_blob(seed, master_key, description, size)
@@ -52,8 +53,8 @@ keyfile.damages = {
   version = function(data) return u32(7) .. data:sub(5) end,
 }
 
--- The bytes of a key file. options: container (the name inside), seed (a text; files of one seed are equal),
--- signature and exchange (bits, or nil for no such key), master_key (GUID), damage (of keyfile.damages).
+-- The bytes of a key file. options: container (the name inside), seed (a text; files of one seed are
+-- equal), signature and exchange (bits, nil: no such key), master_key (GUID), damage (of the above).
 function keyfile.compose(options)
   local seed, master_key = options.seed, options.master_key
   local sig_public, sig_private, sig_export = pair(seed .. " signature", options.signature, master_key)
@@ -67,22 +68,23 @@ function keyfile.compose(options)
   return data
 end
 
--- A DPAPI master key file of the system: a header of 128 bytes with its GUID (72 bytes UTF-16 at 12), then the
--- master key, the local backup key and 20 bytes of history, all noise.
+-- A DPAPI master key file of the system: a header of 128 bytes with its GUID (72 bytes UTF-16 at 12),
+-- then the master key, the local backup key and 20 bytes of history, all noise.
 function keyfile.master_key(guid)
   local function block(what, size)
     return u32(2) .. bytes.noise(guid .. what, 16) .. u32(4000) .. u32(SHA1) .. u32(TRIPLE_DES)
       .. bytes.noise(guid .. what .. " data", size)
   end
-  local master, backup, history = block(" master", 104), block(" backup", 72), block(" history", 0):sub(1, 20)
+  local master, backup = block(" master", 104), block(" backup", 72)
+  local history = block(" history", 0):sub(1, 20)
   local sizes = {}
   for i, part in ipairs { master, backup, history, "" } do sizes[i] = u32(#part) .. u32(0) end
   return u32(2) .. u32(0) .. u32(0) .. bytes.utf16(guid) .. u32(0) .. u32(0) .. u32(6)
     .. table.concat(sizes) .. master .. backup .. history
 end
 
--- A CNG key file: u32 1, u32 0, size of the name, u16 2, u16 1, sizes of public properties, private properties
--- and private key, 16 zero bytes, then these parts. `written` is the time in its property "Modified".
+-- A CNG key file: u32 1, u32 0, size of the name, u16 2, u16 1, sizes of public properties, private
+-- properties and private key, 16 zero bytes, then these parts; `written` goes to "Modified".
 function keyfile.compose_cng(name, seed, master_key, written)
   local text, modified = bytes.utf16(name), bytes.utf16 "Modified"
   local public = u32(20 + #modified + 8) .. u32(0) .. u32(0) .. u32(#modified) .. u32(8)

@@ -1,9 +1,9 @@
--- volume.lua: makes Windows volumes for tests and the demo: folders, hives, key files and a bodyfile of times
+-- volume.lua: makes Windows volumes for tests and demo: folders, hives, key files, a bodyfile
 --
 --   lua5.1 tests/lib/volume.lua DIR CASE      makes the volume of tests/golden/cases/CASE.lua as the folder DIR
 --
--- DIR is the root of C:, DIR.D that of D: (when the case has one), DIR.times the creation times as a bodyfile.
--- A volume is described by a table, every field of which has a default (see volume.make).
+-- DIR is the root of C:, DIR.D that of D: (when the case has one), DIR.times the creation times as a
+-- bodyfile. A volume is described by a table, every field of which has a default (see volume.make).
 
 local here = (arg and arg[0] or ""):match "^(.*)/[^/]*$" or "."
 if not package.path:find(here .. "/?.lua", 1, true) then package.path = here .. "/?.lua;" .. package.path end
@@ -18,6 +18,8 @@ local volume = {}
 -- The machine GUIDs of KB 884872: before and after the reset.
 volume.OLD = "4cbde50a-570f-47f5-8cc1-f6e151231826"
 volume.NEW = "1b2162a0-ed5a-4d56-bd8a-8f2f65406b82"
+-- One more, for machines whose MachineGuid was reset twice.
+volume.THIRD = "7e0d9c1f-53ab-4f0e-a2c6-90b1d4e8f327"
 -- The master key of every key file that names no other.
 volume.MASTER_KEY = "9f6a3c52-0c3e-4b51-8d27-5a41e0c6b7d9"
 
@@ -46,8 +48,8 @@ local LAYOUTS = {
   },
   ["vista"] = {
     windows = "Windows", product = "Windows Server (R) 2008 Standard", version = "6.0", build = "6002",
-    service_pack = "Service Pack 2", installed = "2009-06-02T09:12:44Z", modern = true, program_data = true,
-    upper = true,
+    service_pack = "Service Pack 2", installed = "2009-06-02T09:12:44Z", modern = true,
+    program_data = true, upper = true,
   },
 }
 -- Localized folder names of Windows 2000 and XP.
@@ -63,15 +65,17 @@ local SERVICES = {
   { "W3SVC", "World Wide Web Publishing Service", 2, 0x20, depends = { "IISADMIN" } },
   { "SMTPSVC", "Simple Mail Transport Protocol (SMTP)", 2, 0x20, depends = { "IISADMIN", "Eventlog" } },
   { "MSFTPSVC", "FTP Publishing Service", 3, 0x20, depends = { "IISADMIN" } },
-  { "SMS_EXECUTIVE", "SMS_EXECUTIVE", 2, 0x10, depends = { "LanmanServer", "W3SVC" }, account = ".\\SMSService" },
-  { "SMS_SITE_COMPONENT_MANAGER", "SMS_SITE_COMPONENT_MANAGER", 2, 0x10, depends = { "LanmanServer" } },
+  { "SMS_EXECUTIVE", "SMS_EXECUTIVE", 2, 0x10, depends = { "LanmanServer", "W3SVC" } },
+  { "SMS_SITE_COMPONENT_MANAGER", "SMS_SITE_COMPONENT_MANAGER", 2, 0x10,
+    depends = { "LanmanServer" }, account = ".\\SMSService" },
   { "CcmExec", "SMS Agent Host", 2, 0x10, depends = { "winmgmt", "RpcSs" } },
   { "winmgmt", "Windows Management Instrumentation", 2, 0x20, depends = { "RpcSs" } },
   { "RpcSs", "Remote Procedure Call (RPC)", 2, 0x20 },
   { "ProtectedStorage", "Protected Storage", 2, 0x120, depends = { "RpcSs" } },
   { "Eventlog", "Event Log", 2, 0x20, group = "Event log" },
   { "LanmanServer", "Server", 2, 0x20, depends_groups = { "TDI" } },
-  { "LanmanWorkstation", "Workstation", 2, 0x20, group = "NetworkProvider", depends_groups = { "TDI" } },
+  { "LanmanWorkstation", "Workstation", 2, 0x20, group = "NetworkProvider",
+    depends_groups = { "TDI" } },
   { "Spooler", "Print Spooler", 2, 0x110, group = "SpoolerGroup", depends = { "RpcSs" } },
   { "Tcpip", "TCP/IP Protocol Driver", 1, 1, group = "PNP_TDI" },
   { "AFD", "AFD Networking Support Environment", 1, 1, group = "TDI" },
@@ -89,17 +93,27 @@ local OTHER_KEYS = {
   { container = volume.DCOM, made = "2001-03-14T10:22:33Z" },
   { container = "NetFrameworkConfigurationKey", made = "2002-02-11T18:40:02Z", signature = false },
   { container = "SMS", made = "2003-11-20T13:05:51Z" },
-  { container = "{5F0A9B1E-8C3D-4A6E-9E57-2B64F0C1D8A3}", made = "2003-12-01T08:00:10Z", signature = false },
+  { container = "{5F0A9B1E-8C3D-4A6E-9E57-2B64F0C1D8A3}", made = "2003-12-01T08:00:10Z",
+    signature = false },
 }
 
+-- The unique name of the IIS container under a GUID.
+function volume.c23(guid)
+  return "c2319c42033a5ca7f44e731bfd3fa2b5_" .. guid
+end
+
+-- The container's hash, as 32 hex digits.
 function volume.hash(container)
   local known = HASHES[container:lower()]
   if known then return known end
-  local pipe = assert(io.popen("printf '%s\\0' '" .. container:lower():gsub("'", "'\\''") .. "' | md5sum"))
+  local quoted = "'" .. container:lower():gsub("'", "'\\''") .. "'"
+  local pipe = assert(io.popen("printf '%s\\0' " .. quoted .. " | md5sum"))
   local hex = pipe:read "*a"
   pipe:close()
   local words = {}
-  for a, b, c, d in hex:sub(1, 32):gmatch "(%x%x)(%x%x)(%x%x)(%x%x)" do words[#words + 1] = d .. c .. b .. a end
+  for a, b, c, d in hex:sub(1, 32):gmatch "(%x%x)(%x%x)(%x%x)(%x%x)" do
+    words[#words + 1] = d .. c .. b .. a
+  end
   HASHES[container:lower()] = table.concat(words)
   return HASHES[container:lower()]
 end
@@ -254,8 +268,9 @@ local function system_root(state)
   for name, number in pairs { Current = 1, Default = 1, Failed = 0, LastKnownGood = 2 } do
     hive.set(root, "Select", name, "dword", number)
   end
-  hive.set(root, "ControlSet001\\Control\\ComputerName\\ComputerName", "ComputerName", "sz", spec.computer)
-  hive.set(root, "ControlSet002\\Control\\ComputerName\\ComputerName", "ComputerName", "sz", "OLD-NAME")
+  local computer = "\\Control\\ComputerName\\ComputerName"
+  hive.set(root, "ControlSet001" .. computer, "ComputerName", "sz", spec.computer)
+  hive.set(root, "ControlSet002" .. computer, "ComputerName", "sz", "OLD-NAME")
   hive.set(root, "ControlSet001\\Control\\ServiceGroupOrder", "List", "multi", GROUPS)
   hive.set(root, "MountedDevices", "\\DosDevices\\C:", "binary", "\1\2\3\4\0\126\0\0\0\0\0\0")
   local services = {}
@@ -271,12 +286,15 @@ local function system_root(state)
       hive.set(root, key, "Type", "dword", service[4])
       if service[4] >= 0x10 then
         hive.set(root, key, "ObjectName", "sz", service.account or "LocalSystem")
-        hive.set(root, key, "ImagePath", "expand", "%SystemRoot%\\System32\\" .. name:lower() .. ".exe")
+        local image = "%SystemRoot%\\System32\\" .. name:lower() .. ".exe"
+        hive.set(root, key, "ImagePath", "expand", image)
       end
       if service.group then hive.set(root, key, "Group", "sz", service.group) end
       local depends = change.depends or service.depends
       if depends then hive.set(root, key, "DependOnService", "multi", depends) end
-      if service.depends_groups then hive.set(root, key, "DependOnGroup", "multi", service.depends_groups) end
+      if service.depends_groups then
+        hive.set(root, key, "DependOnGroup", "multi", service.depends_groups)
+      end
     end
   end
   return root
@@ -302,7 +320,8 @@ end
 
 local function set_owners(state)
   for _, owner in ipairs(state.owners) do
-    assert(os.execute(("chown %d %s"):format(owner[2], quote(owner[1]))) == 0, "chown failed: run as root")
+    local line = ("chown %d %s"):format(owner[2], quote(owner[1]))
+    assert(os.execute(line) == 0, "owners can only be set by root")
   end
 end
 
@@ -325,9 +344,10 @@ end
 --   layout         "2000" (default), "xp", "vista"; with "-de", "-es", "-ru" localized folder names
 --   guid           MachineGuid as stored (default volume.NEW), false for none; guid_type: its registry type
 --   guid_written   last write of the Cryptography key; saved: time in the header of the hives
---   keys           { { container=, guid= (default: the machine GUID), name= (instead of hash_guid), made=, written=,
---                  owner= (uid), damage= (keyfile.damages), inside= (another container name in the file), keyless=,
---                  master_key=, seed=, signature=, exchange= (bits, false: none), symlink=, hardlink= } }
+--   keys           { { container=, guid= (default: the machine GUID), name= (instead of hash_guid),
+--                  made=, written=, owner= (uid), damage= (keyfile.damages), inside= (another container
+--                  name in the file), keyless=, master_key=, seed=, signature=, exchange= (bits, false:
+--                  none), symlink=, hardlink= } }
 --   others         GUID suffix of the usual other key files (default volume.OLD), false: none of them
 --   cng            { Keys = { { container=, name=, made= } }, SystemKeys = { ... } }
 --   backups        { { guid=, written=, saved=, folder= } }: backup hives, in repair or RegBack by default

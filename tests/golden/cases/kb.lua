@@ -11,7 +11,12 @@ return {
     backups = { { guid = volume.OLD, saved = "2001-03-14T10:58:03Z" } },
   },
   diagnose = { exit = 4, findings = { "error key.regenerated" } },
-  plan = { exit = 0, steps = { { "retire", "c2319c42033a5ca7f44e731bfd3fa2b5_" .. volume.NEW },
-    { "adopt", "c2319c42033a5ca7f44e731bfd3fa2b5_" .. volume.OLD, "c2319c42033a5ca7f44e731bfd3fa2b5_" .. volume.NEW } } },
+  plan = {
+    exit = 0,
+    steps = {
+      { "retire", volume.c23(volume.NEW) },
+      { "adopt", volume.c23(volume.OLD), volume.c23(volume.NEW) },
+    },
+  },
   apply = { exit = 0 },
 }

@@ -1,0 +1,13 @@
+-- absent.lua: there is no key of the container at all
+local volume = ...
+
+return {
+  title = "no key file of the container",
+  volume = {
+    keys = {
+    },
+  },
+  diagnose = { exit = 4, findings = { "warning key.absent" } },
+  plan = { exit = 4 },
+  apply = { exit = 4 },
+}

@@ -1,0 +1,23 @@
+-- dirty-system.lua: the SYSTEM hive is dirty, which touches the services only
+local volume = ...
+
+return {
+  title = "a dirty SYSTEM hive",
+  volume = {
+    keys = {
+      { container = volume.IIS, guid = volume.OLD, made = "2001-03-14T10:22:31Z" },
+      { container = volume.IIS, guid = volume.NEW, made = "2004-09-13T06:14:02Z" },
+    },
+    dirty = { SYSTEM = true },
+  },
+  diagnose = { exit = 4, findings = { "error key.regenerated", "warning hive.dirty" } },
+  plan = {
+    exit = 4,
+    steps = {
+      { "retire", volume.c23(volume.NEW) },
+      { "adopt", volume.c23(volume.OLD), volume.c23(volume.NEW) },
+    },
+  },
+  apply = { exit = 4 },
+  again = { exit = 4, findings = { "warning hive.dirty" } }, -- the hive is as it was
+}

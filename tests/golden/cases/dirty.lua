@@ -1,0 +1,22 @@
+-- dirty.lua: the SOFTWARE hive is dirty: the machine GUID may be stale
+local volume = ...
+
+return {
+  title = "a dirty SOFTWARE hive: apply refuses",
+  volume = {
+    keys = {
+      { container = volume.IIS, guid = volume.OLD, made = "2001-03-14T10:22:31Z" },
+      { container = volume.IIS, guid = volume.NEW, made = "2004-09-13T06:14:02Z" },
+    },
+    dirty = { SOFTWARE = true },
+  },
+  diagnose = { exit = 4, findings = { "error key.regenerated", "warning hive.dirty" } },
+  plan = {
+    exit = 4,
+    steps = {
+      { "retire", volume.c23(volume.NEW) },
+      { "adopt", volume.c23(volume.OLD), volume.c23(volume.NEW) },
+    },
+  },
+  apply = { exit = 36 },
+}

@@ -1,0 +1,32 @@
+-- forged-file.lua: somebody made a file keymend
+local volume = ...
+
+return {
+  title = "a file where the keymend folder belongs: refused",
+  volume = {
+    keys = {
+      { container = volume.IIS, guid = volume.OLD, made = "2001-03-14T10:22:31Z" },
+      { container = volume.IIS, guid = volume.NEW, made = "2004-09-13T06:14:02Z" },
+    },
+  },
+  prepare = function(t)
+    t.shell.write(t.made.app_data .. "/keymend", "mine")
+  end,
+  diagnose = { exit = 4, findings = { "error key.regenerated", "warning txn.forged" } },
+  plan = {
+    exit = 36,
+    steps = {
+      { "retire", volume.c23(volume.NEW) },
+      { "adopt", volume.c23(volume.OLD), volume.c23(volume.NEW) },
+    },
+  },
+  apply = { exit = 36 },
+  script = function(t)
+    for _, verb in ipairs { "undo", "recover" } do
+      local done = t:keymend(verb)
+      t.check.ok(done.exit == 32 or done.exit == 36, verb .. " refuses", done.exit .. "\n" .. done.out .. done.err)
+      t:expect("forged-file." .. verb .. ".txt", done.out .. done.err)
+      t:same(verb)
+    end
+  end,
+}

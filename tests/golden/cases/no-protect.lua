@@ -1,0 +1,22 @@
+-- no-protect.lua: there is no Protect folder: master keys tell nothing
+local volume = ...
+
+return {
+  title = "no master keys to look at",
+  volume = {
+    keys = {
+      { container = volume.IIS, guid = volume.OLD, made = "2001-03-14T10:22:31Z" },
+      { container = volume.IIS, guid = volume.NEW, made = "2004-09-13T06:14:02Z" },
+    },
+    master_keys = false,
+  },
+  diagnose = { exit = 4, findings = { "error key.regenerated" } },
+  plan = {
+    exit = 0,
+    steps = {
+      { "retire", volume.c23(volume.NEW) },
+      { "adopt", volume.c23(volume.OLD), volume.c23(volume.NEW) },
+    },
+  },
+  apply = { exit = 0 },
+}

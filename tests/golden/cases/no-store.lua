@@ -1,0 +1,10 @@
+-- no-store.lua: there is no key store
+local volume = ...
+
+return {
+  title = "no key store",
+  volume = { store = false },
+  diagnose = { exit = 4, findings = { "error store.absent" } },
+  plan = { exit = 36 },
+  apply = { exit = 36 },
+}

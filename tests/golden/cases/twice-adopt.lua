@@ -1,0 +1,25 @@
+-- twice-adopt.lua: reset twice without evidence; the administrator names the key
+local volume = ...
+
+return {
+  title = "reset twice, --adopt decides",
+  volume = {
+    keys = {
+      { container = volume.IIS, guid = volume.OLD, made = "2001-03-14T10:22:31Z" },
+      { container = volume.IIS, guid = volume.NEW, made = "2004-09-13T06:14:02Z" },
+      { container = volume.IIS, guid = volume.THIRD, made = "2004-11-02T22:47:19Z" },
+    },
+    guid = volume.THIRD,
+    guid_written = "2004-11-02T22:45:10Z",
+  },
+  args = { "--adopt", volume.c23(volume.NEW) },
+  diagnose = { exit = 4, findings = { "error key.regenerated" } },
+  plan = {
+    exit = 0,
+    steps = {
+      { "retire", volume.c23(volume.THIRD) },
+      { "adopt", volume.c23(volume.NEW), volume.c23(volume.THIRD) },
+    },
+  },
+  apply = { exit = 0 },
+}
