@@ -63,4 +63,4 @@ fuzz: packages-build packages-fuzz
 	@tests/fuzz/run $(FUZZ_SECONDS)
 
 clean:
-	rm -rf build
+	rm -rf --one-file-system build
