@@ -92,7 +92,7 @@ typedef struct km_backend {
                            bool replace, km_error *error);
   km_status (*file_remove)(km_folder *folder, const char *name, km_error *error);
   km_status (*folder_remove)(km_folder *parent, const char *name, km_error *error); /* empty ones */
-  /* Sets what differs; nothing is written when all is equal. */
+  /* Sets what differs and flushes the file; nothing is written when all is equal. */
   km_status (*meta_write)(km_folder *folder, const char *name, const km_file_meta *meta,
                           km_error *error);
   km_status (*folder_flush)(km_folder *folder, km_error *error);

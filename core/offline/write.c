@@ -58,13 +58,14 @@ typedef struct open_meta {
   int fd;
   const km_driver *driver;
   const char *folder, *name; /* for messages */
+  bool changed;              /* something was set */
 } open_meta;
 
 static km_status fail_meta(const open_meta *file, const char *operation, km_error *error) {
   return km_posix_fail(error, errno, operation, file->folder, file->name);
 }
 
-static km_status write_ntfs_meta(const open_meta *file, const km_file_meta *meta,
+static km_status write_ntfs_meta(open_meta *file, const km_file_meta *meta,
                                  km_error *error) {
   const char *name = km_driver_descriptor(file->driver);
   uint8_t *descriptor = NULL;
@@ -78,6 +79,7 @@ static km_status write_ntfs_meta(const open_meta *file, const km_file_meta *meta
     if (!same && !km_ntfs_set_descriptor(file->fd, name, meta->descriptor, meta->descriptor_size)) {
       return fail_meta(file, "set the security descriptor of", error);
     }
+    file->changed |= !same;
   }
   if (!km_ntfs_get_attributes(file->fd, &attributes)) {
     return fail_meta(file, "read the attributes of", error);
@@ -87,15 +89,18 @@ static km_status write_ntfs_meta(const open_meta *file, const km_file_meta *meta
   if (wanted != attributes && !km_ntfs_set_attributes(file->fd, wanted)) {
     return fail_meta(file, "set the attributes of", error);
   }
+  file->changed |= wanted != attributes;
   if (!km_ntfs_get_times(file->fd, &created, &written)) {
     return fail_meta(file, "read the times of", error);
   }
   km_time wanted_created = meta->created ? meta->created : created;
-  if ((wanted_created != created || meta->written != written) &&
-      !km_ntfs_set_times(file->fd, wanted_created, meta->written)) {
-    return fail_meta(file, "set the times of", error);
+  if (wanted_created == created && meta->written == written) {
+    return KM_OK;
   }
-  return KM_OK;
+  file->changed = true;
+  return km_ntfs_set_times(file->fd, wanted_created, meta->written)
+           ? KM_OK
+           : fail_meta(file, "set the times of", error);
 }
 
 static struct timespec to_timespec(km_time time) {
@@ -105,23 +110,31 @@ static struct timespec to_timespec(km_time time) {
   return (struct timespec){(time_t)seconds, (long)(ticks - seconds * 10000000) * 100};
 }
 
-static km_status write_plain_meta(const open_meta *file, const km_file_meta *meta,
+static km_status write_plain_meta(open_meta *file, const km_file_meta *meta,
                                   km_error *error) {
   struct stat now;
   if (fstat(file->fd, &now) != 0) {
     return fail_meta(file, "look at", error);
   }
-  if ((now.st_uid != meta->uid || now.st_gid != meta->gid) &&
-      fchown(file->fd, meta->uid, meta->gid) != 0) {
-    return fail_meta(file, "set the owner of", error);
+  if (now.st_uid != meta->uid || now.st_gid != meta->gid) {
+    file->changed = true;
+    if (fchown(file->fd, meta->uid, meta->gid) != 0) {
+      return fail_meta(file, "set the owner of", error);
+    }
   }
-  /* A change of owner may clear mode bits. */
-  if (fstat(file->fd, &now) != 0 ||
-      ((now.st_mode & 07777) != meta->mode && fchmod(file->fd, meta->mode) != 0)) {
-    return fail_meta(file, "set the mode of", error);
+  /* A change of owner may have cleared mode bits. */
+  if (fstat(file->fd, &now) != 0) {
+    return fail_meta(file, "look at", error);
+  }
+  if ((now.st_mode & 07777) != meta->mode) {
+    file->changed = true;
+    if (fchmod(file->fd, meta->mode) != 0) {
+      return fail_meta(file, "set the mode of", error);
+    }
   }
   if (km_time_from_unix(now.st_mtim.tv_sec, (uint32_t)now.st_mtim.tv_nsec) != meta->written) {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, to_timespec(meta->written)};
+    file->changed = true;
     if (futimens(file->fd, times) != 0) {
       return fail_meta(file, "set the last-write time of", error);
     }
@@ -129,7 +142,7 @@ static km_status write_plain_meta(const open_meta *file, const km_file_meta *met
   return KM_OK;
 }
 
-static km_status write_meta(const open_meta *file, const km_file_meta *meta, km_error *error) {
+static km_status write_meta(open_meta *file, const km_file_meta *meta, km_error *error) {
   return km_driver_descriptor(file->driver) ? write_ntfs_meta(file, meta, error)
                                             : write_plain_meta(file, meta, error);
 }
@@ -157,8 +170,11 @@ km_status km_offline_meta_write(km_folder *folder, const char *name, const km_fi
   if (status) {
     return status;
   }
-  open_meta file = {fd, folder->volume->driver, folder->path, name};
+  open_meta file = {fd, folder->volume->driver, folder->path, name, false};
   status = write_meta(&file, meta, error);
+  if (!status && file.changed && fsync(fd) != 0) {
+    status = fail_meta(&file, "flush", error);
+  }
   close(fd);
   return status;
 }
@@ -259,7 +275,7 @@ static km_status create_private(km_folder *parent, const char *name, km_error *e
   char temporary[KM_MAX_NAME];
   int fd = -1;
   km_status status = make_temporary(parent, name, temporary, &fd, error);
-  open_meta file = {fd, parent->volume->driver, parent->path, temporary};
+  open_meta file = {fd, parent->volume->driver, parent->path, temporary, false};
   if (!status) {
     status = make_private(&file, true, error);
   }
@@ -297,7 +313,7 @@ static km_status find_private(km_folder *parent, const char *name, char found[KM
 }
 
 static km_status open_private(km_folder *parent, const char *name, int *fd, km_error *error) {
-  open_meta file = {-1, parent->volume->driver, parent->path, name};
+  open_meta file = {-1, parent->volume->driver, parent->path, name, false};
   int number = km_lookup_open(parent->offline, parent->volume, parent->fd, name,
                               O_RDONLY | O_DIRECTORY, fd, NULL);
   if (number == ELOOP || number == ENOTDIR || number == ENXIO || number == EXDEV) {
@@ -403,8 +419,8 @@ static km_status copy_bytes(int from, int to, const open_meta *source, const ope
 static km_status copy_open(km_folder *from, const char *name, int source_fd, km_folder *to,
                            const char *new_name, int copy_fd, char sha256[KM_SHA256_TEXT],
                            km_error *error) {
-  open_meta source = {source_fd, from->volume->driver, from->path, name};
-  open_meta copy = {copy_fd, to->volume->driver, to->path, new_name};
+  open_meta source = {source_fd, from->volume->driver, from->path, name, false};
+  open_meta copy = {copy_fd, to->volume->driver, to->path, new_name, false};
   km_file_meta meta = {0};
   km_sha256_state *hash = km_sha256_begin();
   if (!hash) {
@@ -577,7 +593,7 @@ km_status km_offline_journal_create(km_folder *folder, const char *name, size_t 
   if (fd < 0) {
     return km_posix_fail(error, errno, "make", folder->path, name);
   }
-  open_meta file = {fd, folder->volume->driver, folder->path, name};
+  open_meta file = {fd, folder->volume->driver, folder->path, name, false};
   status = make_private(&file, false, error);
   if (!status) {
     status = fill_with_zeros(&file, size, error);
