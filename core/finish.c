@@ -28,9 +28,8 @@ static void attention(const km_work *work, km_outcome *outcome, const char *what
                       km_error *error) {
   char *path = km_vault_path(work->hold->target, work->id);
   *outcome = KM_ATTENTION;
-  km_error_prefix(error, "transaction %s %s; the vault %s holds every file that is missing; run"
-                  " \"keymend recover\" when the cause is mended", work->id, what,
-                  path != NULL ? path : "of the target");
+  km_error_prefix(error, "transaction %s %s (vault: %s): mend the cause, then run \"keymend recover\"",
+                  work->id, what, path != NULL ? path : "of the target");
   free(path);
 }
 
@@ -40,17 +39,17 @@ km_status km_finish(km_work *work, km_side side, km_txn_state result, const char
   km_status status = km_reach(work, side, KM_CARE_BACK, error);
   if (status == KM_OK) status = km_sweep_driver_leftovers(work, side, error);
   if (status != KM_OK) {
-    attention(work, outcome, "could not be finished or rolled back", error);
+    attention(work, outcome, "is halfway; every file that is missing from the store stands in its vault", error);
     return status;
   }
   km_phase phase = work->journal->phase;
   status = km_journal_append(hold->backend, work->file, work->journal, KM_RECORD_END, result,
                              problem, error);
   if (status != KM_OK) {
-    attention(work, outcome, "could not be closed", error);
+    attention(work, outcome, "has its files in place, but its journal could not be closed", error);
     return status;
   }
   if (phase != KM_PHASE_ENDED)
-    km_progress(hold, "rollback", "transaction %s: %s", work->id, km_txn_state_id(result));
+    km_progress(hold, "end", "transaction %s: %s", work->id, km_txn_state_id(result));
   return KM_OK;
 }

@@ -32,12 +32,13 @@ km_status km_hold_begin(km_hold *hold, km_target *target, const km_txn_options *
   km_status status = hold->backend->folder_open(target, info->key_store, &hold->store, error);
   if (status == KM_OK)
     status = hold->backend->folder_open(target, info->app_data, &hold->app_data, error);
-  if (status == KM_OK) status = open_keymend(hold, error);
   if (status == KM_OK && lock) {
     status = hold->backend->lock(target, hold->store, error);
     hold->locked = status == KM_OK;
-    if (hold->locked) km_progress(hold, "lock", "locked %s", info->key_store);
   }
+  /* Under the lock: another process may just have made it. */
+  if (status == KM_OK) status = open_keymend(hold, error);
+  if (status == KM_OK && lock) km_progress(hold, "lock", "locked %s", info->key_store);
   return status;
 }
 

@@ -547,6 +547,16 @@ bool km_journal_has_room(const km_journal *journal, size_t records) {
          journal->capacity - journal->tail >= records * (KM_MAX_SHORT_RECORD + 4);
 }
 
+/* A record that could not be flushed may stand there all the same: it is taken back as far as that works. */
+static km_status write_record(const km_backend *backend, km_file *file, size_t offset,
+                              const writer *w, km_error *error) {
+  static const uint8_t none[4];
+  km_error later;
+  km_status status = backend->journal_write(file, offset, w->data, w->size, error);
+  if (status != KM_OK) backend->journal_write(file, offset, none, sizeof none, &later);
+  return status;
+}
+
 km_status km_journal_append(const km_backend *backend, km_file *file, km_journal *journal,
                             km_record record, km_txn_state result, const char *problem,
                             km_error *error) {
@@ -573,7 +583,7 @@ km_status km_journal_append(const km_backend *backend, km_file *file, km_journal
   else if (!km_journal_has_room(journal, 1))
     status = km_fail(error, KM_LIMIT, 0, "journal: it is full");
   else
-    status = backend->journal_write(file, journal->tail, w.data, w.size, error);
+    status = write_record(backend, file, journal->tail, &w, error);
   if (status == KM_OK && !fold(journal, record, now, result, problem))
     status = km_fail(error, KM_MISUSE, 0, "journal: the record \"%s\" is out of place", kind);
   if (status == KM_OK) {

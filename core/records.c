@@ -71,7 +71,7 @@ km_status km_txn_new_id(const km_records *records, char id[KM_TXN_ID], km_error 
       (records->count > 0 && strcmp(id, records->rows[records->count - 1].id) <= 0))
     return km_fail(error, KM_LIMIT, 0,
                    "no transaction id sorts after %s: purge that transaction and move its folder away",
-                   records->rows[records->count - 1].id);
+                   records->count > 0 ? records->rows[records->count - 1].id : "the clock's time");
   return KM_OK;
 }
 
@@ -212,6 +212,13 @@ void km_records_clear(km_records *records) {
   memset(records, 0, sizeof *records);
 }
 
+km_status km_unreadable(const km_record_row *row, km_error *error) {
+  return km_fail(error, KM_DAMAGED, 0,
+                 "transaction %s: %s. Nobody can tell whether it was finished: look at its vault, then move"
+                 " its folder out of the keymend folder",
+                 row->id, row->problem);
+}
+
 km_status km_records_settled(const km_records *records, km_error *error) {
   for (size_t i = 0; i < records->count; i++) {
     const km_record_row *row = &records->rows[i];
@@ -219,10 +226,7 @@ km_status km_records_settled(const km_records *records, km_error *error) {
       return km_fail(error, KM_OPEN, 0,
                      "transaction %s was interrupted: run \"keymend recover\" first", row->id);
     if (row->state == KM_TXN_UNREADABLE)
-      return km_fail(error, KM_DAMAGED, 0,
-                     "transaction %s: %s. Nobody can tell whether it was finished: look at its vault, then"
-                     " move its folder out of the keymend folder",
-                     row->id, row->problem);
+      return km_unreadable(row, error);
   }
   return KM_OK;
 }

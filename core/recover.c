@@ -9,12 +9,14 @@ static const struct way {
   km_phase phase;
   km_side side;
   km_txn_state result;
-  const char *text;
+  const char *text, *problem;
 } ways[] = {
-    {KM_PHASE_APPLYING, KM_BEFORE, KM_TXN_ROLLED_BACK, "it was not committed: rolling back"},
-    {KM_PHASE_APPLIED, KM_AFTER, KM_TXN_COMMITTED, "it was committed: finishing it"},
-    {KM_PHASE_UNDOING, KM_AFTER, KM_TXN_COMMITTED, "its undo was not committed: rolling that back"},
-    {KM_PHASE_UNDO_APPLIED, KM_BEFORE, KM_TXN_UNDONE, "its undo was committed: finishing it"},
+    {KM_PHASE_APPLYING, KM_BEFORE, KM_TXN_ROLLED_BACK, "it was not committed: rolling back",
+     "interrupted before it was committed"},
+    {KM_PHASE_APPLIED, KM_AFTER, KM_TXN_COMMITTED, "it was committed: finishing it", NULL},
+    {KM_PHASE_UNDOING, KM_AFTER, KM_TXN_COMMITTED, "its undo was not committed: rolling that back",
+     NULL},
+    {KM_PHASE_UNDO_APPLIED, KM_BEFORE, KM_TXN_UNDONE, "its undo was committed: finishing it", NULL},
 };
 
 static const struct way *way_of(km_phase phase) {
@@ -47,7 +49,7 @@ static km_status finish_open(km_hold *hold, km_record_row *row, km_outcome *outc
   km_progress(hold, "recover", "transaction %s: %s", row->id, way->text);
   km_status status = km_work_open(&work, hold, row, error);
   if (status == KM_OK)
-    status = km_finish(&work, way->side, way->result, "interrupted, then recovered", outcome, error);
+    status = km_finish(&work, way->side, way->result, way->problem, outcome, error);
   if (status == KM_OK && !deferred) km_services_start_all(hold, &row->journal);
   km_work_close(&work);
   return status;
@@ -83,8 +85,12 @@ static km_status recover_all(km_hold *hold, km_records *records, size_t *count,
     if (result == KM_OK) result = status;
   }
   if (result != KM_OK) return result;
-  result = km_records_settled(records, error); /* unreadable ones */
-  return result == KM_OPEN ? KM_OK : result;
+  for (size_t i = 0; i < records->count; i++)
+    if (records->rows[i].state == KM_TXN_UNREADABLE) {
+      *outcome = KM_ATTENTION;
+      return km_unreadable(&records->rows[i], error);
+    }
+  return KM_OK;
 }
 
 km_status km_recover(km_target *target, const km_txn_options *options, size_t *count,

@@ -91,20 +91,21 @@ static km_status check_all(km_hold *hold, const km_plan *plan, const km_records 
 static void unmake(km_work *work, bool made_keymend) {
   km_hold *hold = work->hold;
   const km_backend *backend = hold->backend;
+  km_error ignored;
   if (work->file != NULL) backend->journal_close(work->file);
   work->file = NULL;
   if (work->vault != NULL) {
-    backend->file_remove(work->vault, KM_JOURNAL_NAME, NULL);
+    backend->file_remove(work->vault, KM_JOURNAL_NAME, &ignored);
     backend->folder_close(work->vault);
     work->vault = NULL;
-    backend->folder_remove(hold->keymend, work->id, NULL);
-    backend->folder_flush(hold->keymend, NULL);
+    backend->folder_remove(hold->keymend, work->id, &ignored);
+    backend->folder_flush(hold->keymend, &ignored);
   }
   if (!made_keymend) return;
   backend->folder_close(hold->keymend);
   hold->keymend = NULL;
-  backend->folder_remove(hold->app_data, KM_FOLDER_NAME, NULL);
-  backend->folder_flush(hold->app_data, NULL);
+  backend->folder_remove(hold->app_data, KM_FOLDER_NAME, &ignored);
+  backend->folder_flush(hold->app_data, &ignored);
 }
 
 static km_status make_folders(km_work *work, bool *made_keymend, km_error *error) {

@@ -66,6 +66,7 @@ km_status km_records_read(km_hold *hold, km_records *out, km_error *error);
 void km_records_clear(km_records *records);
 /* KM_OPEN, or KM_DAMAGED for an unreadable one, when a row forbids to write; KM_OK else. */
 km_status km_records_settled(const km_records *records, km_error *error);
+km_status km_unreadable(const km_record_row *row, km_error *error); /* KM_DAMAGED */
 bool km_txn_id_valid(const char *name);
 /* An id that sorts after every row's. When the clock stands before the newest row's second, or in it, the id tells
  * the second after it (the begin record has the clock's time all the same), so that order is never lost to
