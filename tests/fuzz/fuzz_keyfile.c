@@ -1,0 +1,66 @@
+/* fuzz_keyfile.c: any bytes as a CAPI and as a CNG key file. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "keymend.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool truth) {
+  if (!truth)
+    abort();
+}
+
+static void check_text(const char *text, size_t room) {
+  require(memchr(text, '\0', room) != NULL);
+}
+
+/* A key that was accepted holds together; a key that was not is empty. */
+static void check_key(const km_public_key *key) {
+  km_guid_form form;
+  char guid[KM_GUID_TEXT];
+  check_text(key->master_key, sizeof key->master_key);
+  check_text(key->export_master_key, sizeof key->export_master_key);
+  if (!key->present) {
+    require(key->bits == 0 && key->master_key[0] == '\0');
+    return;
+  }
+  require(key->bits >= 384 && key->bits <= KM_MAX_MODULUS * 8 && key->bits % 8 == 0);
+  require(key->modulus[0] % 2 == 1 && key->modulus[key->bits / 8 - 1] >= 0x80);
+  form = km_guid_parse(key->master_key, guid);
+  require(form == KM_GUID_PLAIN || key->master_key[0] == '\0');
+}
+
+static void check_failure(km_status status, const km_error *error) {
+  require(status == KM_DAMAGED || status == KM_LIMIT);
+  require(error->status == status);
+  check_text(error->message, sizeof error->message);
+  require(error->message[0] != '\0');
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static km_key_file key;
+  char container[KM_MAX_CONTAINER];
+  km_error error;
+  km_status status = km_key_file_parse(data, size, &key, &error);
+  check_text(key.container, sizeof key.container);
+  check_key(&key.signature);
+  check_key(&key.exchange);
+  if (status == KM_OK) {
+    require(key.container[0] != '\0' && strlen(key.container_hash) == 32);
+    require(key.keyless == !(key.signature.present || key.exchange.present));
+  } else {
+    check_failure(status, &error);
+    require(!key.keyless);
+  }
+  status = km_cng_file_parse(data, size, container, &error);
+  check_text(container, sizeof container);
+  if (status == KM_OK) {
+    char hash[KM_HASH_TEXT];
+    require(km_cng_container_hash(container, hash, NULL) == KM_OK);
+  } else {
+    check_failure(status, &error);
+    require(container[0] == '\0');
+  }
+  return 0;
+}
