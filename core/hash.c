@@ -10,8 +10,8 @@
 #define KM_MD5_SIZE 16
 #define KM_SHA256_SIZE 32
 
-/* LibTomCrypt may end the process when it gets a bad argument: the functions below give it no NULL, and
- * no piece longer than this (its lengths are unsigned long: 32 bits on Windows). */
+/* LibTomCrypt may end the process when it gets a bad argument: the functions below give it no
+ * NULL, and no piece longer than this (its lengths are unsigned long: 32 bits on Windows). */
 #define HASH_PIECE ((size_t)1 << 30)
 
 static const char hex_digits[] = "0123456789abcdef";

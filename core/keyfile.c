@@ -50,8 +50,8 @@ static km_status too_large(km_error *error, size_t size) {
 
 /* ---- CAPI ----
  *
- * Ten u32: version, one not known, and the lengths of eight parts; then the parts, in an order that differs
- * from that of their lengths. */
+ * Ten u32: version, one not known, and the lengths of eight parts; then the parts, in an order
+ * that differs from that of their lengths. */
 
 enum { HEADER_SIZE = 40, HASH_FIELD = 20, CAPI_VERSION = 2 };
 
@@ -125,8 +125,8 @@ static km_status read_name(span name, char container[KM_MAX_CONTAINER], km_error
   return KM_OK;
 }
 
-/* ---- Public part: "RSA1", length of the modulus with its padding, bits, last byte's index, exponent,
- * modulus, 8 bytes of padding ---- */
+/* ---- Public part: "RSA1", length of the modulus with its padding, bits, last byte's index,
+ * exponent, modulus, 8 bytes of padding ---- */
 
 enum { RSA_HEADER = 20, RSA_PADDING = 8, RSA_MAGIC = 0x31415352 };
 enum { RSA_MIN_BITS = 384, RSA_MAX_BITS = KM_MAX_MODULUS * 8 };
@@ -184,8 +184,8 @@ static km_status read_public(span key, km_public_key *out, km_error *error) {
   return KM_OK;
 }
 
-/* ---- Private part and export flag: DPAPI blobs, of which only the clear header is read: version, provider
- * GUID, master-key version, master-key GUID, flags ---- */
+/* ---- Private part and export flag: DPAPI blobs, of which only the clear header is read: version,
+ * provider GUID, master-key version, master-key GUID, flags ---- */
 
 enum { BLOB_HEADER = 44, BLOB_VERSION = 1, BLOB_PROVIDER = 4, BLOB_MASTER_KEY = 24 };
 
@@ -225,8 +225,8 @@ static const key_names signature_names = {
 static const key_names exchange_names = {
     "exchange key's public part", "exchange key's private part", "exchange key's export flag"};
 
-/* `parts`: public, private, export. A public part without a private one (or the reverse) is no key; an export
- * flag may be missing. */
+/* `parts`: public, private, export. A public part without a private one (or the reverse) is no
+ * key; an export flag may be missing. */
 static km_status read_key(const span parts[3], const key_names *names, km_public_key *out,
                           km_error *error) {
   if (parts[0].size == 0 && parts[1].size == 0 && parts[2].size == 0)
@@ -298,15 +298,16 @@ km_status km_key_file_parse(const void *data, size_t size, km_key_file *out, km_
 
 /* ---- CNG ----
  *
- * Header of eleven u32: version 1, one not known, length of the name in bytes, one not known (key type and
- * flags), lengths of the public properties, the private properties and the private key, four zeros; then the
- * name in UTF-16LE without NUL and the three parts. The sizes add up in both published samples; bytes behind the
- * parts are let pass, since the four zeros may be lengths too and only the name is wanted. */
+ * Header of eleven u32: version 1, one not known, length of the name in bytes, one not known (key
+ * type and flags), lengths of the public properties, the private properties and the private key,
+ * four zeros; then the name in UTF-16LE without NUL and the three parts. The sizes add up in both
+ * published samples; bytes behind the parts are let pass, since the four zeros may be lengths too
+ * and only the name is wanted. */
 
 enum { CNG_HEADER = 44, CNG_VERSION = 1, CNG_NAME_LENGTH = 8, CNG_PARTS = 16 };
 
-/* A key as it roams: "MIB18", at 12 the length of the key file, at 24 the length of a master key file; from 68
- * the name again, the key file, the master key's GUID and the master key file. */
+/* A key as it roams: "MIB18", at 12 the length of the key file, at 24 the length of a master key
+ * file; from 68 the name again, the key file, the master key's GUID and the master key file. */
 enum { ROAMING_HEADER = 68, ROAMING_KEY_LENGTH = 12, ROAMING_MASTER_LENGTH = 24, GUID_SIZE = 16 };
 
 static const char roaming_magic[] = "MIB18";

@@ -11,8 +11,8 @@
 /* Makes an upper-case hex digit a lower-case one and leaves the other bytes of a GUID as they are. */
 #define LOWER_BIT 0x20
 
-/* Whether all of `count` bytes are hex digits. A scan classifies a million names, and without a branch the
- * compiler makes a few vector instructions of this loop. */
+/* Whether all of `count` bytes are hex digits. A scan classifies a million names, and without a
+ * branch the compiler makes a few vector instructions of this loop. */
 static inline bool is_hex(const char *text, size_t count) {
   uint8_t bad = 0;
   for (size_t i = 0; i < count; i++) {
@@ -23,8 +23,8 @@ static inline bool is_hex(const char *text, size_t count) {
   return bad == 0;
 }
 
-/* Whether the 36 bytes at `text` are a bare GUID, case ignored. Its digits are gathered first, so that one
- * loop of a fixed length tests them. */
+/* Whether the 36 bytes at `text` are a bare GUID, case ignored. Its digits are gathered first, so
+ * that one loop of a fixed length tests them. */
 static inline bool is_guid(const char *text) {
   if (text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-')
     return false;

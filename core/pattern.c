@@ -14,8 +14,8 @@ static bool take(const char **text, const char *end, uint32_t *code) {
   return true;
 }
 
-/* Only the last star met can need another try, since what stood before it matched as early as possible:
- * the time is at most the product of both lengths. */
+/* Only the last star met can need another try, since what stood before it matched as early as
+ * possible: the time is at most the product of both lengths. */
 bool km_pattern_match(const char *pattern, const char *name) {
   const char *pattern_end = pattern + strlen(pattern);
   const char *name_end = name + strlen(name);

@@ -1,7 +1,8 @@
 /* text.c: characters in UTF-8, UTF-16LE and Windows-1252. */
 #include "text.h"
 
-/* Bytes 80 to 9F; the rest of Windows-1252 equals Latin-1. Source: Unicode's mapping of the code page. */
+/* Bytes 80 to 9F; the rest of Windows-1252 equals Latin-1. Source: Unicode's mapping of the code
+ * page. */
 static const uint16_t cp1252_high[32] = {
     0x20AC, 0x0081, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160,
     0x2039, 0x0152, 0x008D, 0x017D, 0x008F, 0x0090, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022,

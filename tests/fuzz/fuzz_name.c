@@ -49,7 +49,8 @@ static void check_time(const char *text) {
   require(km_time_parse(written, &again) ? again == t - t % 10000000 : t < 10000000);
 }
 
-/* What comes out has no control byte, is UTF-8, needs no further escaping, and says its length right. */
+/* What comes out has no control byte, is UTF-8, needs no further escaping, and says its length
+ * right. */
 static void check_escape(const char *text, size_t length) {
   size_t needed = km_escape(text, length, NULL, 0);
   char *out = malloc(needed + 1);

@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The path of a file of the data folder: $KEYMEND_DATA, else ../shared/data beside the checkout, in which
- * the tests run. false: it is not there; the reason is printed and the caller calls skip(). */
+/* The path of a file of the data folder: $KEYMEND_DATA, else ../shared/data beside the checkout,
+ * in which the tests run. false: it is not there; the reason is printed and the caller calls
+ * skip(). */
 bool test_data_path(const char *relative, char *path, size_t size);
 
 /* Reads a file of the data folder whole; free() it. NULL: as above. */

@@ -131,7 +131,8 @@ static void classes(void **state) {
   assert_int_equal(km_name_classify(HASH "_" GUID, 70, GUID), KM_NAME_STRAY);
 }
 
-/* Every byte value at every place of a unique name: only hex digits, '_' and '-' at their places pass. */
+/* Every byte value at every place of a unique name: only hex digits, '_' and '-' at their places
+ * pass. */
 static void every_byte(void **state) {
   (void)state;
   const char good[] = HASH "_" GUID;
