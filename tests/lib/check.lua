@@ -52,6 +52,7 @@ function check.same_text(found, expected, what)
     file:write(text)
     file:close()
   end
+  io.stdout:flush()
   os.execute(("diff -u --label expected --label found %s %s | head -n 60 | sed 's/^/        | /'"):format(one, two))
   os.remove(one)
   os.remove(two)

@@ -54,6 +54,21 @@ function shell.must(line)
   return result.out
 end
 
+-- The absolute path of a folder.
+function shell.absolute(dir)
+  return (shell.must("cd " .. shell.quote(dir) .. " && pwd"):gsub("\n$", ""))
+end
+
+-- A fresh folder for a suite's work; remove_work takes it away again.
+function shell.work(name)
+  local base = os.getenv "TMPDIR" or "/tmp"
+  return shell.must("mktemp -d " .. shell.quote(base .. "/keymend-" .. name .. ".XXXXXX")):match "[^\n]+"
+end
+
+function shell.remove_work(dir)
+  shell.run("rm -rf --one-file-system " .. shell.quote(dir))
+end
+
 function shell.has(program)
   return shell.run("command -v " .. program).exit == 0
 end

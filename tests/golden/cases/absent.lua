@@ -1,6 +1,4 @@
 -- absent.lua: there is no key of the container at all
-local volume = ...
-
 return {
   title = "no key file of the container",
   volume = {

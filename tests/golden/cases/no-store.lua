@@ -1,6 +1,4 @@
 -- no-store.lua: there is no key store
-local volume = ...
-
 return {
   title = "no key store",
   volume = { store = false },
