@@ -48,7 +48,7 @@ static uint32_t fold_point(uint32_t point) {
   return point;
 }
 
-size_t km_fold(const char *text, size_t length, char *out, size_t size) {
+size_t km_lookup_fold(const char *text, size_t length, char *out, size_t size) {
   size_t used = 0;
   for (size_t i = 0; i < length && used + 2 < size; i++) {
     unsigned char byte = (unsigned char)text[i];
@@ -185,7 +185,7 @@ static int search_folder(DIR *folder, const char *folded, char *found, char *sec
     if (length >= KM_MAX_NAME) {
       continue;
     }
-    km_fold(entry->d_name, length, buffer, sizeof buffer);
+    km_lookup_fold(entry->d_name, length, buffer, sizeof buffer);
     if (strcmp(buffer, folded) != 0) {
       continue;
     }
@@ -214,7 +214,7 @@ int km_lookup_name(km_offline *offline, km_volume *volume, int fd, const char *n
     memcpy(found, name, length + 1);
     return number;
   }
-  km_fold(name, length, folded, sizeof folded);
+  km_lookup_fold(name, length, folded, sizeof folded);
   int list_fd = km_posix_open(volume, fd, ".", O_RDONLY | O_DIRECTORY);
   if (list_fd < 0) {
     return errno;
@@ -254,7 +254,7 @@ static bool is_device_name(const char *name) {
   if (length == 0 || length > 7) {
     return false;
   }
-  km_fold(name, length, folded, sizeof folded);
+  km_lookup_fold(name, length, folded, sizeof folded);
   for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
     if (!strcmp(folded, devices[i])) {
       return true;

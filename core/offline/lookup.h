@@ -36,6 +36,6 @@ km_status km_lookup_folder(km_offline *offline, const char *path, km_volume **vo
 /* Lowers a UTF-8 text by simple case folding of ASCII, Latin-1, Latin Extended-A, Greek and Cyrillic: what
  * names of Windows folders are made of. Broken UTF-8 stays as it is. Writes at most size - 1 bytes and a NUL;
  * returns the length. A folded text is never longer than the text. */
-size_t km_fold(const char *text, size_t length, char *out, size_t size);
+size_t km_lookup_fold(const char *text, size_t length, char *out, size_t size);
 
 #endif

@@ -42,7 +42,7 @@ static km_status fail_line(const times_reader *reader, km_status status, km_erro
 
 /* Folds a path and turns its slashes: "C:/A\b" and "c:\a\b" become one. */
 static size_t normal_path(const char *path, size_t length, char *out, size_t size) {
-  size_t used = km_fold(path, length, out, size);
+  size_t used = km_lookup_fold(path, length, out, size);
   for (size_t i = 0; i < used; i++) {
     if (out[i] == '/') {
       out[i] = '\\';
@@ -214,7 +214,7 @@ static km_status read_csv_header(times_reader *reader, km_error *error) {
   reader->columns = count;
   reader->path_column = reader->created_column = reader->written_column = -1;
   for (int i = 0; i < count; i++) {
-    km_fold(fields[i], strlen(fields[i]), folded, sizeof folded);
+    km_lookup_fold(fields[i], strlen(fields[i]), folded, sizeof folded);
     if (!strcmp(folded, "path")) {
       reader->path_column = i;
     } else if (!strcmp(folded, "created")) {
