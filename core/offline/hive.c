@@ -25,6 +25,7 @@
 #define PIECE 16344             /* bytes of big data in one cell */
 #define NK_NAME 0x50            /* offsets in a cell, its 4 bytes of length included */
 #define VK_NAME 0x18
+#define CALL_WORK 31  /* what a call costs beside its names */
 #define UTF8_A_UNIT 3 /* bytes of UTF-8 that one UTF-16 unit needs at most */
 
 struct km_hive {
@@ -282,7 +283,7 @@ static km_status library_failure(km_hive *hive, uint64_t key, const char *what, 
 }
 
 static km_status spend(km_hive *hive, uint64_t work, km_error *error) {
-  hive->work += work;
+  hive->work += work + CALL_WORK;
   if (hive->work <= KM_MAX_HIVE_WORK)
     return KM_OK;
   return km_fail(

@@ -13,6 +13,7 @@
 #define TEST_GROUPS(TEST_GROUP)                                                                    \
   TEST_GROUP(escape)                                                                               \
   TEST_GROUP(hash)                                                                                 \
+  TEST_GROUP(hive)                                                                                 \
   TEST_GROUP(keyfile)                                                                              \
   TEST_GROUP(name)                                                                                 \
   TEST_GROUP(pattern)                                                                              \
