@@ -6,7 +6,6 @@
 #include "console.h"
 #include "embedded.h"
 
-#include <math.h>
 #include <string.h>
 
 /* ---- Names and hashes ---- */
@@ -123,9 +122,12 @@ static int core_time_text(lua_State *L) {
   char text[KM_TIME_TEXT];
   km_time time;
   if (lua_type(L, 1) == LUA_TNUMBER) {
-    double seconds = lua_tonumber(L, 1), whole = floor(seconds);
+    double seconds = lua_tonumber(L, 1);
     luaL_argcheck(L, seconds > -far && seconds < far, 1, "time out of range");
-    time = km_time_from_unix((int64_t)whole, (uint32_t)((seconds - whole) * 1e9));
+    int64_t whole = (int64_t)seconds;
+    if ((double)whole > seconds)
+      whole--; /* the cast goes towards zero */
+    time = km_time_from_unix(whole, (uint32_t)((seconds - (double)whole) * 1e9));
   } else {
     time = km_lua_check_ticks(L, 1);
   }

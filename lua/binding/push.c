@@ -38,6 +38,7 @@ void km_lua_register_type(lua_State *L, const char *name, const luaL_Reg *method
                           const luaL_Reg *meta) {
   if (luaL_newmetatable(L, name)) {
     luaL_register(L, NULL, meta);
+    km_lua_set_text(L, "__name", name); /* for help in the prompt */
     lua_newtable(L);
     luaL_register(L, NULL, methods);
     lua_setfield(L, -2, "__index");

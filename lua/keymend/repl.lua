@@ -1,0 +1,412 @@
+-- repl.lua: the session behind the interactive prompt: evaluates, prints, completes, helps
+--
+-- The host's C prompt (keymend.core.prompt) reads the lines; without it, in stock Lua, start() reads them plainly.
+-- Nothing here writes to a target; without --write the core refuses to open one for writing.
+
+local core = require "keymend.core"
+
+local repl = {}
+
+local MAX_DEPTH = 6 -- nested tables
+local MAX_ITEMS = 100 -- entries of one table
+local MAX_LINES = 500 -- of one value
+local MAX_TEXT = 2000 -- bytes of one text
+local MAX_CANDIDATES = 200
+local MAX_INDEX_CHAIN = 10 -- __index tables behind a value
+
+-- What help() knows: by the name in an object's metatable, or the name of a global. { call, what it does }
+local HELP = {
+  keymend = {
+    { "keymend.open{root = DIR}", "opens the Windows installation on the volume at DIR; gives a target" },
+    { "keymend.open{root = DIR, volumes = {D = DIR2}, times = FILE}", "with further drives, with creation times" },
+    { "keymend.hash(CONTAINER)", "the container hash that key file names begin with" },
+    { "keymend.findings", "the table of everything a diagnosis can say" },
+    { "keymend.policies.list()", "the policies there are; keymend.policies.load(NAME or FILE) loads one" },
+    { "keymend.load_plan(FILE)", "a plan that was saved" },
+  },
+  ["keymend.target"] = {
+    { "target:diagnose()", "what is wrong, with evidence and remedy" },
+    { "target:plan()", "the steps proposed; nothing is done yet" },
+    { "target:info()", "Windows version, machine GUID, paths, hives, capabilities" },
+    { "target:survey{HASH, ...}", "counts of the key store, and the files of these containers" },
+    { "target:inspect(NAME)", "one key file: container, keys, times, owner" },
+    { "target:keys(KIND)", "for name, class, hash, guid in target:keys() do ... end; KIND: rsa, cng, cng-system" },
+    { "target:services()", "the service graph" },
+    { "target:registry(KEY, VALUE)", [[one value, as ("SOFTWARE\\Microsoft\\Cryptography", "MachineGuid")]] },
+    { "target:registry_keys(KEY)", "the keys below a key, with the time of their last write" },
+    { "target:master_key_present(GUID)", "whether the system's DPAPI master key is there" },
+    { "target:history()", "the transactions keymend made on this target" },
+    { "target:apply(PLAN), :undo(ID), :recover(), :purge(ID)", "change the target; only with --write" },
+    { "target:close()", "lets go of the volume" },
+  },
+  ["keymend.keys"] = {
+    { "for name, class, hash, guid in keys do ... end", "walks the key store; class: current, foreign, stray" },
+    { "keys:close()", "ends the walk" },
+  },
+  ["keymend.services"] = {
+    { "services:list()", "every service with start type, needs and group" },
+    { "services:find(NAME)", "one service" },
+    { "services:match(PATTERN)", [[names that fit, such as "SMS_*"]] },
+    { "services:order({PATTERN, ...}, true)", "stop and start order, with dependents; cycles and missing names" },
+    { "services:close()", "frees the graph" },
+  },
+  ["keymend.policy"] = {
+    { "policy:run(SOURCE, NAME)", "runs text in the policy's own Lua state; gives copies of plain data" },
+    { "policy:call(N, ...)", "calls function N that run returned" },
+    { "policy:close()", "frees the state" },
+  },
+  ["keymend.plan"] = {
+    { "plan:text()", "the steps for people; plan.steps is the data" },
+    { "plan:save(FILE)", "for a later keymend apply --plan FILE" },
+    { "plan:apply{progress = print}", "applies it as one transaction; only with --write" },
+  },
+}
+
+local GENERAL = [[
+Type Lua; a value is printed, an unfinished line goes on in the next one. Local variables live for one line.
+  keymend   the module           help(keymend)
+  target    the opened target    help(target)     (with --root)
+  exit      leaves, Ctrl-D too;  Ctrl-C stops what is running, Tab completes names]]
+
+---- Printing ----
+
+local function quoted(text)
+  local cut = #text > MAX_TEXT and (" ... (%d bytes)"):format(#text) or ""
+  text = text:sub(1, MAX_TEXT):gsub("[\"\\]", "\\%0"):gsub("\n", "\\n"):gsub("\t", "\\t")
+  return '"' .. core.escape(text) .. '"' .. cut
+end
+
+-- Text with its line breaks kept, everything else that could harm a terminal escaped.
+local function safe_lines(text)
+  return (text:gsub("[^\n]+", core.escape))
+end
+
+-- What an object says of itself; nil when it says nothing.
+local function own_text(value)
+  local meta = getmetatable(value)
+  if type(meta) ~= "table" or rawget(meta, "__tostring") == nil then return nil end
+  local ok, text = pcall(tostring, value)
+  return ok and type(text) == "string" and text or nil
+end
+
+local function plain(value)
+  local kind = type(value)
+  if kind == "string" then return quoted(value) end
+  if kind == "number" or kind == "boolean" or kind == "nil" then return tostring(value) end
+  local text = own_text(value)
+  return text and core.escape(text) or kind -- never an address
+end
+
+local function key_text(key)
+  if type(key) == "string" and key:match "^[%a_][%w_]*$" then return key end
+  return "[" .. plain(key) .. "]"
+end
+
+-- Keys behind the array part, texts first, in order.
+local function other_keys(value, length)
+  local keys = {}
+  for key in next, value do
+    local in_array = type(key) == "number" and key >= 1 and key <= length and key % 1 == 0
+    if not in_array then keys[#keys + 1] = key end
+  end
+  table.sort(keys, function(a, b)
+    local kind_a, kind_b = type(a), type(b)
+    if kind_a ~= kind_b then return kind_a > kind_b end -- "string" before "number"
+    if kind_a == "string" or kind_a == "number" then return a < b end
+    return false
+  end)
+  return keys
+end
+
+-- A time is a number with its exact ticks beside it.
+local function time_note(value, key)
+  local item = rawget(value, key)
+  if type(key) ~= "string" or type(item) ~= "number" or rawget(value, key .. "_ticks") == nil then return "" end
+  local ok, text = pcall(core.time_text, item)
+  return ok and (" (%s)"):format(text) or ""
+end
+
+local render
+
+local function table_parts(value, state, depth)
+  local parts, count = {}, 0
+  local function add(prefix, item, note)
+    count = count + 1
+    if count <= MAX_ITEMS then parts[#parts + 1] = prefix .. render(item, state, depth + 1) .. note end
+  end
+  local length = #value
+  for index = 1, length do
+    if index > MAX_ITEMS then break end
+    add("", rawget(value, index), "")
+  end
+  count = length
+  for _, key in ipairs(other_keys(value, length)) do
+    add(key_text(key) .. " = ", rawget(value, key), time_note(value, key))
+  end
+  if count > MAX_ITEMS then parts[#parts + 1] = ("... %d more"):format(count - MAX_ITEMS) end
+  return parts
+end
+
+local function lines_in(text)
+  local _, count = text:gsub("\n", "")
+  return count
+end
+
+local function render_table(value, state, depth)
+  if state.open[value] then return "{...} (contains itself)" end
+  if depth >= MAX_DEPTH then return "{...}" end
+  if state.lines > MAX_LINES then return "{...} (cut)" end
+  state.open[value] = true
+  local parts = table_parts(value, state, depth)
+  state.open[value] = nil
+  local line = "{" .. table.concat(parts, ", ") .. "}"
+  if #line + 2 * depth <= state.width and not line:find "\n" then return line end
+  state.lines = state.lines + #parts
+  local indent = ("  "):rep(depth + 1)
+  return "{\n" .. indent .. table.concat(parts, ",\n" .. indent) .. "\n" .. ("  "):rep(depth) .. "}"
+end
+
+render = function(value, state, depth)
+  if type(value) ~= "table" then return plain(value) end
+  local text = depth > 0 and own_text(value)
+  if text and lines_in(text) == 0 then return core.escape(text) end
+  return render_table(value, state, depth)
+end
+
+-- A value as people read it: bounded in depth and size, without addresses, safe for a terminal.
+function repl.show(value)
+  local text = own_text(value)
+  if text and type(value) ~= "string" then return safe_lines(text) end
+  return render(value, { open = {}, lines = 0, width = core.width() }, 0)
+end
+
+-- values[2] to values[count]; some may be nil.
+local function show_results(count, values)
+  local shown, length = {}, 0
+  for index = 2, count do
+    local text = repl.show(values[index])
+    shown[#shown + 1] = text
+    length = length + #text + 2
+  end
+  local together = table.concat(shown, ", ")
+  if length > core.width() or together:find "\n" then return table.concat(shown, "\n") end
+  return together
+end
+
+---- Help ----
+
+local function help_name(value)
+  if value == nil then return nil end
+  if value == package.loaded["keymend"] then return "keymend" end
+  local meta = getmetatable(value)
+  return type(meta) == "table" and rawget(meta, "__name") or nil
+end
+
+local function help_lines(rows)
+  local lines = {}
+  for _, row in ipairs(rows) do
+    lines[#lines + 1] = "  " .. row[1]
+    lines[#lines + 1] = "      " .. row[2]
+  end
+  return table.concat(lines, "\n")
+end
+
+-- Rows of any type that speak of the method `name`.
+local function rows_about(name)
+  local rows = {}
+  for _, of_type in pairs(HELP) do
+    for _, row in ipairs(of_type) do
+      if row[1]:find("[:%.]" .. name:gsub("%W", "%%%0") .. "[^%w_]") then rows[#rows + 1] = row end
+    end
+  end
+  table.sort(rows, function(a, b) return a[1] < b[1] end)
+  return rows
+end
+
+-- The name under which a known type has the function.
+local function method_name(wanted, objects)
+  for _, object in pairs(objects) do
+    local meta = getmetatable(object)
+    local index = type(meta) == "table" and rawget(meta, "__index") or object
+    for name, method in pairs(type(index) == "table" and index or {}) do
+      if method == wanted and type(name) == "string" then return name end
+    end
+  end
+end
+
+-- help(), help(object), help(object.method), help("method") -> text
+function repl.help(value, objects)
+  if value == nil then return GENERAL end
+  local rows = HELP[help_name(value)]
+  if rows then return help_lines(rows) end
+  local name = type(value) == "function" and method_name(value, objects or {}) or value
+  rows = type(name) == "string" and (HELP[name] or HELP["keymend." .. name] or rows_about(name)) or {}
+  if #rows > 0 then return help_lines(rows) end
+  return ("There is no help on this %s. help() tells how to begin."):format(type(value))
+end
+
+---- Completion ----
+
+-- Names that may follow a value: its fields and those of the tables behind it by __index.
+local function collect_names(value, found)
+  for _ = 1, MAX_INDEX_CHAIN do
+    if type(value) == "table" then
+      for name, item in next, value do
+        if type(name) == "string" and name:match "^[%a_][%w_]*$" then found[name] = found[name] or item end
+      end
+    end
+    local meta = getmetatable(value)
+    value = type(meta) == "table" and rawget(meta, "__index") or nil
+    if type(value) ~= "table" then return end
+  end
+end
+
+-- A field without calling anything.
+local function quiet_field(value, name)
+  local found = {}
+  collect_names(value, found)
+  return found[name]
+end
+
+-- The candidates for the word at the end of `line`: word, { what it could become }.
+local function candidates(line, environment)
+  local word = line:match "[%a_][%w_%.:]*$" or ""
+  local path, separator, stem = word:match "^(.-)([%.:]?)([%w_]*)$"
+  local value = environment
+  if separator ~= "" then
+    for name in path:gmatch "[%w_]+" do value = quiet_field(value, name) end
+  end
+  local found, list = {}, {}
+  if value ~= nil then collect_names(value, found) end
+  for name, item in pairs(found) do
+    local fits = name:sub(1, #stem) == stem and (separator ~= ":" or type(item) == "function")
+    local shown = name:sub(1, 1) ~= "_" or stem:sub(1, 1) == "_"
+    if fits and shown then list[#list + 1] = path .. separator .. name end
+  end
+  table.sort(list)
+  for index = #list, MAX_CANDIDATES + 1, -1 do list[index] = nil end
+  return word, list
+end
+
+---- Evaluation ----
+
+local function ends_early(message)
+  return message:find "'<eof>'$" ~= nil
+end
+
+-- A chunk, or "incomplete", or nil and a message. An expression is tried first.
+local function compile(source)
+  if source:byte(1) == 27 then return nil, "this is Lua bytecode; type text" end
+  local expression = source:gsub("^%s*=", "")
+  local chunk, message = loadstring("return " .. expression, "=prompt")
+  if chunk then return chunk end
+  local unfinished = ends_early(message)
+  chunk, message = loadstring(source, "=prompt")
+  if chunk then return chunk end
+  if unfinished or ends_early(message) then return "incomplete" end
+  return nil, message
+end
+
+-- The traceback without the frames of the prompt itself.
+local function trace(message)
+  if type(message) ~= "string" then
+    message = own_text(message) or ("an error that is a %s, not a text"):format(type(message))
+  end
+  local text = debug.traceback(message, 2)
+  return (text:gsub("\n%s*%[C%]: in function 'xpcall'.*$", ""))
+end
+
+local function pack(...)
+  return select("#", ...), { ... }
+end
+
+local function evaluate(session, source)
+  local chunk, message = compile(source)
+  if chunk == "incomplete" then return "incomplete", "" end
+  session.pending = nil
+  if not chunk then return "error", safe_lines(message) end
+  setfenv(chunk, session.environment)
+  local count, values = pack(xpcall(chunk, trace))
+  if not values[1] then return "error", safe_lines(values[2]) end
+  return "ok", show_results(count, values)
+end
+
+-- A session: { eval(line) -> "ok" | "incomplete" | "error" | "quit", text; complete(line) -> word, candidates;
+-- reset() }. options.target becomes the global `target`.
+function repl.session(options)
+  local session = {}
+  local environment = setmetatable({}, { __index = _G })
+  session.environment = environment
+  environment._G = environment
+  environment.keymend = package.loaded["keymend"] or require "keymend"
+  environment.target = options.target
+  environment.help = function(value)
+    print(repl.help(value, { options.target, environment.keymend }))
+  end
+
+  function session.eval(line)
+    if not session.pending and (line:match "^%s*exit%s*$" or line:match "^%s*quit%s*$") then return "quit", "" end
+    session.pending = session.pending and session.pending .. "\n" .. line or line
+    local ok, status, text = pcall(evaluate, session, session.pending)
+    if ok then return status, text end
+    session.pending = nil
+    return "error", safe_lines(tostring(status))
+  end
+
+  function session.complete(line)
+    return candidates(line, environment)
+  end
+
+  function session.reset()
+    session.pending = nil
+  end
+  return session
+end
+
+---- The prompt ----
+
+-- Reads lines without the host's prompt; returns how many failed.
+local function read_plainly(session)
+  local failed, status = 0, "ok"
+  for line in io.lines() do
+    local text
+    status, text = session.eval(line)
+    if status == "quit" then break end
+    if status == "error" then failed = failed + 1 end
+    if text ~= "" then (status == "error" and io.stderr or io.stdout):write(text, "\n") end
+  end
+  if status == "incomplete" then
+    io.stderr:write "keymend: the input ended in the middle of a chunk\n"
+    failed = failed + 1
+  end
+  return failed
+end
+
+local function greeting(options)
+  local target = options.target and ("Target: " .. safe_lines(tostring(options.target)) .. ". ") or ""
+  local mode = options.write and "Changes are allowed (--write)." or "Read-only."
+  return ("keymend %s. %s%s Type help() for help, exit to leave."):format(core.version, target, mode)
+end
+
+-- Runs the prompt until its input ends. options: target, write, history (default true; only on a terminal).
+-- Returns the exit status: 8 when input that was no terminal had a line that failed, else 0.
+function repl.start(options)
+  local interactive = core.is_terminal(0) and core.is_terminal(1)
+  if not options.write then core.forbid_writing() end
+  local session = repl.session(options)
+  if interactive then io.write(greeting(options), "\n") end
+  io.stdout:flush()
+  local failed
+  if core.prompt then
+    failed = core.prompt(session, {
+      prompt = options.write and "keymend (write)> " or "keymend> ",
+      more = options.write and "             >> " or "     >> ",
+      history = options.history ~= false,
+    })
+  else
+    failed = read_plainly(session)
+  end
+  return failed > 0 and not interactive and 8 or 0
+end
+
+return repl
