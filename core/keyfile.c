@@ -277,7 +277,7 @@ static km_status read_head(span file, km_key_file *out, km_error *error) {
 
 km_status km_key_file_parse(const void *data, size_t size, km_key_file *out, km_error *error) {
   span file = {data, size, 0};
-  span parts[PART_COUNT];
+  span parts[PART_COUNT] = {{NULL, 0, 0}};
   memset(out, 0, sizeof *out);
   if (size > KM_MAX_KEY_FILE)
     return too_large(error, size);

@@ -31,6 +31,7 @@ static const escape_case cases[] = {
     {"\xE2\x80\x8E\xE2\x80\x8F", "\\u{200E}\\u{200F}"},
     {"\xE2\x80\x90", NULL}, /* a hyphen */
     {"\xE2\x80\xA8\xE2\x80\xA9", "\\u{2028}\\u{2029}"},
+    /* NOLINTNEXTLINE(misc-misleading-bidirectional): escaping these is what is tested */
     {"\xE2\x80\xAA\xE2\x80\xAE", "\\u{202A}\\u{202E}"},
     {"\xE2\x80\xAF", NULL}, /* a narrow space */
     {"\xE2\x81\xA0\xE2\x81\xA6\xE2\x81\xA9", "\\u{2060}\\u{2066}\\u{2069}"},

@@ -150,8 +150,10 @@ static void real_vectors(void **state) {
   size_t capi = 0;
   size_t cng = 0;
   char *text = (char *)test_data_read("KEYNAME_VECTORS.tsv", &size);
-  if (text == NULL)
+  if (text == NULL) {
     skip();
+    return;
+  }
   text[size] = '\0';
   char *line = strchr(text, '\n'); /* the first line names the columns */
   while (line != NULL && line[1] != '\0') {

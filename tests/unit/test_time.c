@@ -87,8 +87,7 @@ static const char *const bad[] = {
     "2004-09-14T7:08:00Z",
     "now",
     "1095145680",
-    "2004-09-14T07:08:00\xE2\x88\x92"
-    "02:00", /* a minus sign that is no hyphen */
+    "2004-09-14T07:08:00\342\210\22202:00", /* a minus sign that is no hyphen */
 };
 
 static void bad_times(void **state) {
