@@ -7,10 +7,10 @@
 #define KM_MAX_MASTER_KEYS 100000 /* names read in a folder of master keys */
 
 static const char *const time_source_ids[] = {
-  [KM_TIME_NONE] = "none",
-  [KM_TIME_NTFS] = "ntfs",
-  [KM_TIME_FILE] = "times-file",
-  [KM_TIME_BIRTH] = "birth",
+    [KM_TIME_NONE] = "none",
+    [KM_TIME_NTFS] = "ntfs",
+    [KM_TIME_FILE] = "times-file",
+    [KM_TIME_BIRTH] = "birth",
 };
 
 const char *km_time_source_id(km_time_source source) {
@@ -83,8 +83,8 @@ static km_status inspect(km_folder *folder, const km_backend *backend, const cha
   return KM_OK;
 }
 
-km_status km_key_inspect(km_target *target, km_store_kind kind, const char *name,
-                         km_key_info *out, km_error *error) {
+km_status km_key_inspect(km_target *target, km_store_kind kind, const char *name, km_key_info *out,
+                         km_error *error) {
   km_folder *folder;
   memset(out, 0, sizeof *out);
   out->cng = kind != KM_STORE_RSA;
@@ -127,8 +127,9 @@ static km_status find_master_key(km_folder *folder, const km_backend *backend, c
   }
   while (!(status = backend->listing_next(listing, &name, &length, &is_folder, error))) {
     if (budget-- == 0) {
-      status = km_fail(error, KM_LIMIT, 0, "look for a master key: the folder has more than %d names",
-                       KM_MAX_MASTER_KEYS);
+      status =
+          km_fail(error, KM_LIMIT, 0, "look for a master key: the folder has more than %d names",
+                  KM_MAX_MASTER_KEYS);
       break;
     }
     if (!is_folder && same_name(name, length, guid) &&

@@ -20,13 +20,12 @@ struct km_scan {
 
 /* The folder of a kind beneath Common AppData, and its name in messages. */
 static const char *const store_folders[] = {
-  [KM_STORE_RSA] = "\\Microsoft\\Crypto\\RSA\\MachineKeys",
-  [KM_STORE_CNG] = "\\Microsoft\\Crypto\\Keys",
-  [KM_STORE_CNG_SYSTEM] = "\\Microsoft\\Crypto\\SystemKeys",
+    [KM_STORE_RSA] = "\\Microsoft\\Crypto\\RSA\\MachineKeys",
+    [KM_STORE_CNG] = "\\Microsoft\\Crypto\\Keys",
+    [KM_STORE_CNG_SYSTEM] = "\\Microsoft\\Crypto\\SystemKeys",
 };
 
-km_status km_store_folder(km_target *target, km_store_kind kind, km_folder **out,
-                          km_error *error) {
+km_status km_store_folder(km_target *target, km_store_kind kind, km_folder **out, km_error *error) {
   char path[4096];
   const km_target_info *info = &target->info;
   *out = NULL;
@@ -40,8 +39,8 @@ km_status km_store_folder(km_target *target, km_store_kind kind, km_folder **out
     return km_fail(error, KM_NOT_FOUND, 0, "open the key store: its path is not known");
   }
   int length = kind == KM_STORE_RSA && info->key_store
-                 ? snprintf(path, sizeof path, "%s", info->key_store)
-                 : snprintf(path, sizeof path, "%s%s", info->app_data, store_folders[kind]);
+                   ? snprintf(path, sizeof path, "%s", info->key_store)
+                   : snprintf(path, sizeof path, "%s%s", info->app_data, store_folders[kind]);
   if (length < 0 || (size_t)length >= sizeof path) {
     return km_fail(error, KM_LIMIT, 0, "open the key store: its path is too long");
   }
@@ -73,7 +72,7 @@ km_status km_scan_next(km_scan *scan, km_scan_entry *entry, km_error *error) {
   km_status status;
   do {
     status =
-      scan->backend->listing_next(scan->listing, &entry->name, &entry->length, &is_folder, error);
+        scan->backend->listing_next(scan->listing, &entry->name, &entry->length, &is_folder, error);
   } while (!status && is_folder);
   if (!status) {
     entry->kind = km_name_classify(entry->name, entry->length, scan->guid);

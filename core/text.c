@@ -86,16 +86,28 @@ uint32_t km_cp1252_to_code(uint8_t byte) {
   return byte >= 0x80 && byte <= 0x9F ? cp1252_high[byte - 0x80] : byte;
 }
 
+/* Every `step`th code point from `first` to `last` is an upper-case letter whose lower-case form is `delta`
+ * further. Source: Unicode CaseFolding.txt, status C and S, up to U+052F. */
+typedef struct fold_range {
+  uint32_t first, last, step;
+  int32_t delta;
+} fold_range;
+
+static const fold_range fold_ranges[] = {
+    {0x0041, 0x005A, 1, 32}, {0x00C0, 0x00D6, 1, 32},   {0x00D8, 0x00DE, 1, 32},
+    {0x0100, 0x012E, 2, 1},  {0x0132, 0x0136, 2, 1},    {0x0139, 0x0147, 2, 1},
+    {0x014A, 0x0176, 2, 1},  {0x0178, 0x0178, 1, -121}, {0x0179, 0x017D, 2, 1},
+    {0x0386, 0x0386, 1, 38}, {0x0388, 0x038A, 1, 37},   {0x038C, 0x038C, 1, 64},
+    {0x038E, 0x038F, 1, 63}, {0x0391, 0x03A1, 1, 32},   {0x03A3, 0x03AB, 1, 32},
+    {0x03C2, 0x03C2, 1, 1},  {0x0400, 0x040F, 1, 80},   {0x0410, 0x042F, 1, 32},
+    {0x0460, 0x0480, 2, 1},  {0x048A, 0x04BE, 2, 1},    {0x04D0, 0x052E, 2, 1},
+};
+
 uint32_t km_fold(uint32_t code) {
-  if (code < 0x80)
-    return code >= 'A' && code <= 'Z' ? code + 32 : code;
-  if (code >= 0xC0 && code <= 0xDE && code != 0xD7)
-    return code + 32; /* Latin-1, not the times sign */
-  if (code >= 0x391 && code <= 0x3AB && code != 0x3A2)
-    return code + 32; /* Greek */
-  if (code >= 0x410 && code <= 0x42F)
-    return code + 32; /* Cyrillic */
-  if (code >= 0x400 && code <= 0x40F)
-    return code + 80;
+  for (size_t i = 0; i < sizeof fold_ranges / sizeof *fold_ranges; i++) {
+    const fold_range *range = &fold_ranges[i];
+    if (code >= range->first && code <= range->last && (code - range->first) % range->step == 0)
+      return (uint32_t)((int32_t)code + range->delta);
+  }
   return code;
 }

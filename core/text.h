@@ -27,8 +27,8 @@ uint32_t km_utf16_next(const uint8_t *data, size_t count, size_t *used);
 int km_cp1252_from_code(uint32_t code);
 uint32_t km_cp1252_to_code(uint8_t byte);
 
-/* The lower case of a letter of ASCII, Latin-1, Greek and Cyrillic; anything else as it is. For
- * comparing names as Windows does, near enough for service names. */
+/* The lower case of a letter of ASCII, Latin-1, Latin Extended-A, Greek and Cyrillic; anything else
+ * as it is. For comparing names as Windows does, near enough for services and system folders. */
 uint32_t km_fold(uint32_t code);
 
 #endif

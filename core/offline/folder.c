@@ -120,7 +120,7 @@ void km_offline_listing_close(km_listing *listing) {
 
 static km_time from_stamp(struct statx_timestamp stamp) {
   return stamp.tv_sec == 0 && stamp.tv_nsec == 0 ? 0
-                                                  : km_time_from_unix(stamp.tv_sec, stamp.tv_nsec);
+                                                 : km_time_from_unix(stamp.tv_sec, stamp.tv_nsec);
 }
 
 /* Stats without following: by name, or an open file with name "". */
@@ -154,8 +154,7 @@ static void fill_ntfs(const km_folder *folder, int fd, km_file_info *info) {
     info->written = written;
     info->created_source = info->created ? KM_TIME_NTFS : KM_TIME_NONE;
   }
-  if (km_ntfs_get_attributes(fd, &info->attributes) &&
-      (info->attributes & KM_ATTRIBUTE_REPARSE)) {
+  if (km_ntfs_get_attributes(fd, &info->attributes) && (info->attributes & KM_ATTRIBUTE_REPARSE)) {
     info->reparse = true;
     info->regular = false;
   }
@@ -206,8 +205,7 @@ static km_status open_file(km_folder *folder, const char *name, int *fd, struct 
     *number = S_ISLNK(stat->stx_mode) ? ELOOP : S_ISDIR(stat->stx_mode) ? EISDIR : ENXIO;
     return KM_OK;
   }
-  *number =
-    km_lookup_open(folder->offline, folder->volume, folder->fd, name, O_RDONLY, fd, NULL);
+  *number = km_lookup_open(folder->offline, folder->volume, folder->fd, name, O_RDONLY, fd, NULL);
   if (*number == ENOENT || *number == ESTALE || *number == ELOOP) {
     return km_posix_fail(error, *number, "open", folder->path, name);
   }
@@ -253,13 +251,13 @@ static km_status fail_unreadable(const km_folder *folder, const char *name, int 
   char shown[KM_MAX_NAME / 2];
   km_escape(name, strlen(name), shown, sizeof shown);
   switch (number) {
-    case EISDIR:
-      return km_fail(error, KM_REFUSED, number, "read %s\\%s: it is a folder", folder->path, shown);
-    case ENXIO:
-      return km_fail(error, KM_REFUSED, number, "read %s\\%s: it is a device, socket or pipe",
-                     folder->path, shown);
-    default:
-      return km_posix_fail(error, number, "read", folder->path, name);
+  case EISDIR:
+    return km_fail(error, KM_REFUSED, number, "read %s\\%s: it is a folder", folder->path, shown);
+  case ENXIO:
+    return km_fail(error, KM_REFUSED, number, "read %s\\%s: it is a device, socket or pipe",
+                   folder->path, shown);
+  default:
+    return km_posix_fail(error, number, "read", folder->path, name);
   }
 }
 

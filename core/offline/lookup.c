@@ -2,6 +2,7 @@
 #include "lookup.h"
 
 #include "posix.h"
+#include "text.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -20,34 +21,6 @@
 
 /* ---- Case ---- */
 
-/* Ranges of simple case folding: every `step`th code point from `first` to `last` is an upper-case letter whose
- * lower-case form is `delta` further. Source: Unicode CaseFolding.txt, status C and S. */
-typedef struct km_fold_range {
-  uint32_t first, last, step;
-  int32_t delta;
-} km_fold_range;
-
-static const km_fold_range fold_ranges[] = {
-  {0x00C0, 0x00D6, 1, 32}, {0x00D8, 0x00DE, 1, 32}, {0x0100, 0x012E, 2, 1},
-  {0x0132, 0x0136, 2, 1},  {0x0139, 0x0147, 2, 1},  {0x014A, 0x0176, 2, 1},
-  {0x0178, 0x0178, 1, -121}, {0x0179, 0x017D, 2, 1}, {0x0386, 0x0386, 1, 38},
-  {0x0388, 0x038A, 1, 37}, {0x038C, 0x038C, 1, 64}, {0x038E, 0x038F, 1, 63},
-  {0x0391, 0x03A1, 1, 32}, {0x03A3, 0x03AB, 1, 32}, {0x03C2, 0x03C2, 1, 1},
-  {0x0400, 0x040F, 1, 80}, {0x0410, 0x042F, 1, 32}, {0x0460, 0x0480, 2, 1},
-  {0x048A, 0x04BE, 2, 1},  {0x04D0, 0x052E, 2, 1},
-};
-
-static uint32_t fold_point(uint32_t point) {
-  for (size_t i = 0; i < sizeof fold_ranges / sizeof *fold_ranges; i++) {
-    const km_fold_range *range = &fold_ranges[i];
-    if (point >= range->first && point <= range->last &&
-        (point - range->first) % range->step == 0) {
-      return (uint32_t)((int32_t)point + range->delta);
-    }
-  }
-  return point;
-}
-
 size_t km_lookup_fold(const char *text, size_t length, char *out, size_t size) {
   size_t used = 0;
   for (size_t i = 0; i < length && used + 2 < size; i++) {
@@ -56,8 +29,8 @@ size_t km_lookup_fold(const char *text, size_t length, char *out, size_t size) {
     if (byte >= 'A' && byte <= 'Z') {
       out[used++] = (char)(byte + 32);
     } else if (byte >= 0xC3 && byte <= 0xDF && (next & 0xC0) == 0x80) {
-      /* All ranges and their lower-case forms are two-byte characters, U+00C0 to U+07FF. */
-      uint32_t point = fold_point((uint32_t)(byte & 0x1F) << 6 | (next & 0x3F));
+      /* What km_fold changes beyond ASCII has two bytes, and so has the lower-case form. */
+      uint32_t point = km_fold((uint32_t)(byte & 0x1F) << 6 | (next & 0x3F));
       out[used++] = (char)(0xC0 | point >> 6);
       out[used++] = (char)(0x80 | (point & 0x3F));
       i++;
@@ -158,8 +131,8 @@ int km_lookup_open(km_offline *offline, km_volume *volume, int fd, const char *n
    * path_fd is open its inode number cannot be given away. */
   *out = km_posix_open(volume, fd, name, flags);
   number = *out < 0 ? errno : 0;
-  if (!number && (fstat(*out, &opened) != 0 || opened.st_dev != seen.st_dev ||
-                  opened.st_ino != seen.st_ino)) {
+  if (!number &&
+      (fstat(*out, &opened) != 0 || opened.st_dev != seen.st_dev || opened.st_ino != seen.st_ino)) {
     close(*out);
     number = ESTALE;
   }
@@ -304,8 +277,8 @@ static km_status split_path(char *path, const char *whole, char **parts, size_t 
     char *end = rest + strcspn(rest, "\\/");
     bool last = !*end;
     *end = 0;
-    const char *reason =
-      (size_t)(end - rest) < KM_MAX_NAME ? component_problem(rest) : "a component that is too long";
+    const char *reason = (size_t)(end - rest) < KM_MAX_NAME ? component_problem(rest)
+                                                            : "a component that is too long";
     if (reason) {
       snprintf(problem, sizeof problem, "the path has %s", reason);
       return fail_path(error, KM_OUTSIDE, 0, whole, problem);
@@ -330,7 +303,8 @@ static km_status start_path(km_offline *offline, const char *path, km_volume **v
   }
   /* '?' stands for --root's volume until its letter is known. */
   char letter = length > 2 ? path[0] : 0;
-  bool named = (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z') || letter == '?';
+  bool named =
+      (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z') || letter == '?';
   if (!named || path[1] != ':' || !strchr("\\/", path[2])) {
     return fail_path(error, KM_MISUSE, 0, path ? path : "(null)",
                      "it is not an absolute path with a drive letter");
@@ -348,15 +322,15 @@ static km_status start_path(km_offline *offline, const char *path, km_volume **v
 
 static const char *outside_reason(int number, const km_lookup_what *what) {
   switch (number) {
-    case ELOOP:
-      return what->type == S_IFLNK ? "is a symbolic link or reparse point, and keymend follows none"
-                                   : "cannot be reached without following a link";
-    case EXDEV:
-      return "is a mount point, and keymend stays on the volume's own file system";
-    case ENXIO:
-      return "is a device, socket or pipe";
-    default:
-      return NULL;
+  case ELOOP:
+    return what->type == S_IFLNK ? "is a symbolic link or reparse point, and keymend follows none"
+                                 : "cannot be reached without following a link";
+  case EXDEV:
+    return "is a mount point, and keymend stays on the volume's own file system";
+  case ENXIO:
+    return "is a device, socket or pipe";
+  default:
+    return NULL;
   }
 }
 

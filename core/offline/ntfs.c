@@ -98,14 +98,18 @@ bool km_ntfs_trusted(const char *sid) {
  * inherit. */
 size_t km_ntfs_private(bool folder, uint8_t out[KM_PRIVATE_DESCRIPTOR]) {
   uint8_t flags = folder ? 3 : 0;
-  const uint8_t bytes[KM_PRIVATE_DESCRIPTOR] = {
-    1, 0, 0x04, 0x94, 20, 0, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 44, 0, 0, 0, /* header, PAI */
-    1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0,                                /* owner */
-    1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0,                                /* group */
-    2, 0, 52, 0, 2, 0, 0, 0,                                            /* DACL, 2 entries */
-    0, flags, 20, 0, 0xFF, 0x01, 0x1F, 0, 1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0,
-    0, flags, 24, 0, 0xFF, 0x01, 0x1F, 0, 1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 32, 2, 0, 0,
-  };
+  const uint8_t
+      bytes[KM_PRIVATE_DESCRIPTOR] =
+          {
+              1, 0,     0x04, 0x94, 20,   0,    0,     0,  32, 0,    0,    0,    0, 0, 0,
+              0, 44,    0,    0,    0,                                        /* header, PAI */
+              1, 1,     0,    0,    0,    0,    0,     5,  18, 0,    0,    0, /* owner */
+              1, 1,     0,    0,    0,    0,    0,     5,  18, 0,    0,    0, /* group */
+              2, 0,     52,   0,    2,    0,    0,     0,                     /* DACL, 2 entries */
+              0, flags, 20,   0,    0xFF, 0x01, 0x1F,  0,  1,  1,    0,    0,    0, 0, 0,
+              5, 18,    0,    0,    0,    0,    flags, 24, 0,  0xFF, 0x01, 0x1F, 0, 1, 2,
+              0, 0,     0,    0,    0,    5,    32,    0,  0,  0,    32,   2,    0, 0,
+          };
   memcpy(out, bytes, sizeof bytes);
   return sizeof bytes;
 }
@@ -165,8 +169,8 @@ bool km_ntfs_get_attributes(int fd, uint32_t *attributes) {
     errno = size < 0 ? errno : EIO;
     return false;
   }
-  *attributes = (uint32_t)value[0] << 24 | (uint32_t)value[1] << 16 | (uint32_t)value[2] << 8 |
-                value[3];
+  *attributes =
+      (uint32_t)value[0] << 24 | (uint32_t)value[1] << 16 | (uint32_t)value[2] << 8 | value[3];
   return true;
 }
 

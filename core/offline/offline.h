@@ -11,9 +11,9 @@
 
 #include <sys/types.h>
 
-#define KM_MAX_VOLUMES 26      /* one a drive letter */
-#define KM_MAX_PATH_PARTS 64   /* components of a Windows path */
-#define KM_MAX_WINDOWS_PATH 4096 /* bytes of a Windows path with its NUL */
+#define KM_MAX_VOLUMES 26           /* one a drive letter */
+#define KM_MAX_PATH_PARTS 64        /* components of a Windows path */
+#define KM_MAX_WINDOWS_PATH 4096    /* bytes of a Windows path with its NUL */
 #define KM_MAX_FOLDER_NAMES 4000000 /* names read while one component is looked up */
 
 typedef struct km_driver km_driver; /* volume.h */
@@ -22,7 +22,7 @@ typedef struct km_hives km_hives;   /* hive.h */
 
 /* A volume: a folder of this system that is the root of a Windows drive. */
 typedef struct km_volume {
-  char letter; /* upper case */
+  char letter;  /* upper case */
   char *folder; /* as given */
   int fd;       /* its root, O_RDONLY | O_DIRECTORY */
   dev_t device;
@@ -37,10 +37,10 @@ typedef struct km_volume {
 typedef struct km_offline {
   km_volume volumes[KM_MAX_VOLUMES]; /* the first one is --root's */
   size_t volume_count;
-  km_times *times; /* NULL without --times */
-  bool plain_walk; /* use the walk for kernels without openat2; for tests */
-  int lock;        /* the locked store folder, or -1 */
-  km_hives *hives; /* hive.c's own */
+  km_times *times;               /* NULL without --times */
+  bool plain_walk;               /* use the walk for kernels without openat2; for tests */
+  int lock;                      /* the locked store folder, or -1 */
+  km_hives *hives;               /* hive.c's own */
   char capability_text[10][200]; /* behind km_offline_capabilities */
 } km_offline;
 
@@ -105,8 +105,7 @@ void km_offline_unlock(km_target *target);
 km_status km_offline_private_folder(km_folder *parent, const char *name, bool create,
                                     km_folder **out, km_error *error);
 km_status km_offline_file_copy(km_folder *from, const char *name, km_folder *to,
-                               const char *new_name, char sha256[KM_SHA256_TEXT],
-                               km_error *error);
+                               const char *new_name, char sha256[KM_SHA256_TEXT], km_error *error);
 km_status km_offline_file_link(km_folder *from, const char *name, km_folder *to,
                                const char *new_name, km_error *error);
 km_status km_offline_file_rename(km_folder *from, const char *name, km_folder *to,
@@ -116,8 +115,8 @@ km_status km_offline_folder_remove(km_folder *parent, const char *name, km_error
 km_status km_offline_meta_write(km_folder *folder, const char *name, const km_file_meta *meta,
                                 km_error *error);
 km_status km_offline_folder_flush(km_folder *folder, km_error *error);
-km_status km_offline_journal_create(km_folder *folder, const char *name, size_t size,
-                                    km_file **out, km_error *error);
+km_status km_offline_journal_create(km_folder *folder, const char *name, size_t size, km_file **out,
+                                    km_error *error);
 km_status km_offline_journal_open(km_folder *folder, const char *name, km_file **out,
                                   km_error *error);
 km_status km_offline_journal_write(km_file *file, uint64_t offset, const void *data, size_t size,

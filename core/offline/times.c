@@ -253,9 +253,9 @@ static km_status read_csv_row(times_reader *reader, km_error *error) {
 static km_status next_line(times_reader *reader, km_error *error) {
   if (!fgets(reader->line, sizeof reader->line, reader->stream)) {
     int number = errno;
-    return ferror(reader->stream) ? km_posix_fail(error, number, "read the times file",
-                                                  reader->name, NULL)
-                                  : KM_END;
+    return ferror(reader->stream)
+               ? km_posix_fail(error, number, "read the times file", reader->name, NULL)
+               : KM_END;
   }
   reader->line_number++;
   size_t length = strlen(reader->line);
@@ -379,7 +379,7 @@ static km_time find(const km_times *times, const char *path, size_t length) {
   time_row wanted;
   make_key(path, length, wanted.key);
   const time_row *row =
-    bsearch(&wanted, times->rows, times->count, sizeof *times->rows, compare_rows);
+      bsearch(&wanted, times->rows, times->count, sizeof *times->rows, compare_rows);
   return row ? row->created : 0;
 }
 

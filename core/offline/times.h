@@ -16,8 +16,8 @@
 
 #include <stdio.h>
 
-#define KM_MAX_TIMES_LINE 16384     /* bytes of a line */
-#define KM_MAX_TIMES_ROWS 4000000   /* rows kept: 24 bytes each */
+#define KM_MAX_TIMES_LINE 16384   /* bytes of a line */
+#define KM_MAX_TIMES_ROWS 4000000 /* rows kept: 24 bytes each */
 #define KM_MAX_TIMES_COLUMNS 64
 
 typedef struct km_times km_times;

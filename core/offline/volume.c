@@ -26,43 +26,44 @@
 /* ---- Drivers ---- */
 
 static const char no_private[] =
-  "it cannot hold a folder that is private to the system, nor a second name for a file";
+    "it cannot hold a folder that is private to the system, nor a second name for a file";
 static const char other_ntfs[] =
-  "keymend does not know this NTFS driver; mount the volume with ntfs-3g";
+    "keymend does not know this NTFS driver; mount the volume with ntfs-3g";
 
 /* Which row fits is told by mountinfo's type and, without /proc, by the magic. */
 static const km_driver drivers[] = {
-  {"ntfs-3g", 0, KM_DRIVER_NTFS_3G, NULL},
-  {"ntfs3", 0x7366746e, KM_DRIVER_NTFS3,
-   "the kernel's ntfs3 driver cannot set creation times; mount the volume with ntfs-3g"},
-  {"ntfs", 0x5346544e, KM_DRIVER_FOREIGN, other_ntfs},
-  {"tntfs", 0, KM_DRIVER_FOREIGN, other_ntfs},
-  {"ufsd", 0, KM_DRIVER_FOREIGN, other_ntfs},
-  {"ext4", 0xEF53, KM_DRIVER_PLAIN, NULL},
-  {"ext3", 0, KM_DRIVER_PLAIN, NULL},
-  {"ext2", 0, KM_DRIVER_PLAIN, NULL},
-  {"xfs", 0x58465342, KM_DRIVER_PLAIN, NULL},
-  {"btrfs", 0x9123683E, KM_DRIVER_PLAIN, NULL},
-  {"f2fs", 0xF2F52010, KM_DRIVER_PLAIN, NULL},
-  {"jfs", 0x3153464A, KM_DRIVER_PLAIN, NULL},
-  {"reiserfs", 0x52654973, KM_DRIVER_PLAIN, NULL},
-  {"zfs", 0x2FC12FC1, KM_DRIVER_PLAIN, NULL},
-  {"bcachefs", 0xCA451A4E, KM_DRIVER_PLAIN, NULL},
-  {"tmpfs", 0x01021994, KM_DRIVER_PLAIN, NULL},
-  {"ramfs", 0x858458F6, KM_DRIVER_PLAIN, NULL},
-  {"overlay", 0x794C7630, KM_DRIVER_PLAIN, NULL},
-  {"virtiofs", 0, KM_DRIVER_PLAIN, NULL},
-  {"9p", 0x01021997, KM_DRIVER_PLAIN, NULL},
-  {"vfat", 0x4D44, KM_DRIVER_FOREIGN, no_private},
-  {"msdos", 0, KM_DRIVER_FOREIGN, no_private},
-  {"exfat", 0x2011BAB0, KM_DRIVER_FOREIGN, no_private},
+    {"ntfs-3g", 0, KM_DRIVER_NTFS_3G, NULL},
+    {"ntfs3", 0x7366746e, KM_DRIVER_NTFS3,
+     "the kernel's ntfs3 driver cannot set creation times; mount the volume with ntfs-3g"},
+    {"ntfs", 0x5346544e, KM_DRIVER_FOREIGN, other_ntfs},
+    {"tntfs", 0, KM_DRIVER_FOREIGN, other_ntfs},
+    {"ufsd", 0, KM_DRIVER_FOREIGN, other_ntfs},
+    {"ext4", 0xEF53, KM_DRIVER_PLAIN, NULL},
+    {"ext3", 0, KM_DRIVER_PLAIN, NULL},
+    {"ext2", 0, KM_DRIVER_PLAIN, NULL},
+    {"xfs", 0x58465342, KM_DRIVER_PLAIN, NULL},
+    {"btrfs", 0x9123683E, KM_DRIVER_PLAIN, NULL},
+    {"f2fs", 0xF2F52010, KM_DRIVER_PLAIN, NULL},
+    {"jfs", 0x3153464A, KM_DRIVER_PLAIN, NULL},
+    {"reiserfs", 0x52654973, KM_DRIVER_PLAIN, NULL},
+    {"zfs", 0x2FC12FC1, KM_DRIVER_PLAIN, NULL},
+    {"bcachefs", 0xCA451A4E, KM_DRIVER_PLAIN, NULL},
+    {"tmpfs", 0x01021994, KM_DRIVER_PLAIN, NULL},
+    {"ramfs", 0x858458F6, KM_DRIVER_PLAIN, NULL},
+    {"overlay", 0x794C7630, KM_DRIVER_PLAIN, NULL},
+    {"virtiofs", 0, KM_DRIVER_PLAIN, NULL},
+    {"9p", 0x01021997, KM_DRIVER_PLAIN, NULL},
+    {"vfat", 0x4D44, KM_DRIVER_FOREIGN, no_private},
+    {"msdos", 0, KM_DRIVER_FOREIGN, no_private},
+    {"exfat", 0x2011BAB0, KM_DRIVER_FOREIGN, no_private},
 };
 
 static const km_driver unknown_fuse = {
-  "fuse", 0, KM_DRIVER_FOREIGN,
-  "it is a FUSE file system other than ntfs-3g, and keymend cannot tell what it keeps"};
+    "fuse", 0, KM_DRIVER_FOREIGN,
+    "it is a FUSE file system other than ntfs-3g, and keymend cannot tell what it keeps"};
 static const km_driver unknown_driver = {
-  "unknown", 0, KM_DRIVER_FOREIGN, "keymend does not know this file system; repair a copy on another"};
+    "unknown", 0, KM_DRIVER_FOREIGN,
+    "keymend does not know this file system; repair a copy on another"};
 
 static const km_driver *driver_by_name(const char *name) {
   for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++) {
@@ -147,7 +148,7 @@ void km_volume_identify(km_volume *volume) {
   read_mountinfo(volume, (root.stx_mask & STATX_MNT_ID) != 0, root.stx_mnt_id);
   uint32_t magic = fstatfs(volume->fd, &fs) == 0 ? (uint32_t)fs.f_type : 0;
   volume->driver =
-    volume->driver_name[0] ? driver_by_name(volume->driver_name) : driver_by_magic(magic);
+      volume->driver_name[0] ? driver_by_name(volume->driver_name) : driver_by_magic(magic);
   if (magic == FUSE_MAGIC && km_ntfs_get_times(volume->fd, &created, &written)) {
     volume->driver = &drivers[0];
     snprintf(volume->driver_name, sizeof volume->driver_name, "%s", volume->driver->name);
@@ -155,7 +156,7 @@ void km_volume_identify(km_volume *volume) {
     snprintf(volume->driver_name, sizeof volume->driver_name, "%s", volume->driver->name);
   }
   volume->noatime =
-    fstatvfs(volume->fd, &flags) == 0 && (flags.f_flag & (ST_RDONLY | ST_NOATIME)) != 0;
+      fstatvfs(volume->fd, &flags) == 0 && (flags.f_flag & (ST_RDONLY | ST_NOATIME)) != 0;
 }
 
 /* ---- Opening ---- */
@@ -169,8 +170,7 @@ km_volume *km_offline_volume(km_offline *offline, char letter) {
   return NULL;
 }
 
-static km_status add_volume(km_offline *offline, char letter, const char *folder,
-                            km_error *error) {
+static km_status add_volume(km_offline *offline, char letter, const char *folder, km_error *error) {
   bool is_letter = (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z');
   if (!is_letter || !folder || !*folder) {
     return km_fail(error, KM_MISUSE, 0, "a volume needs a drive letter and a folder, as in D:=DIR");
@@ -206,8 +206,8 @@ km_status km_offline_volumes_open(km_offline *offline, const km_target_options *
   for (size_t i = 0; i < options->volume_count && !status; i++) {
     const km_volume_option *volume = &options->volumes[i];
     status = offline->volume_count < KM_MAX_VOLUMES
-               ? add_volume(offline, volume->letter, volume->folder, error)
-               : km_fail(error, KM_LIMIT, 0, "more than %d volumes were given", KM_MAX_VOLUMES);
+                 ? add_volume(offline, volume->letter, volume->folder, error)
+                 : km_fail(error, KM_LIMIT, 0, "more than %d volumes were given", KM_MAX_VOLUMES);
   }
   if (!status && options->times_file) {
     status = km_times_load(options->times_file, &offline->times, error);
@@ -240,10 +240,11 @@ km_status km_offline_set_letter(km_offline *offline, char letter, km_error *erro
     return km_fail(error, KM_MISUSE, 0, "'%c' is not a drive letter", letter);
   }
   if (taken && taken != &offline->volumes[0]) {
-    return km_fail(error, KM_MISUSE, 0,
-                   "%s holds the Windows of volume %c:, but --volume gives that letter to %s; leave "
-                   "that option out",
-                   offline->volumes[0].folder, toupper((unsigned char)letter), taken->folder);
+    return km_fail(
+        error, KM_MISUSE, 0,
+        "%s holds the Windows of volume %c:, but --volume gives that letter to %s; leave "
+        "that option out",
+        offline->volumes[0].folder, toupper((unsigned char)letter), taken->folder);
   }
   offline->volumes[0].letter = (char)toupper((unsigned char)letter);
   return KM_OK;
@@ -392,7 +393,7 @@ static void add_unclean(capability_list *list, const km_volume *volume) {
     return;
   }
   km_ntfs_state state =
-    volume->source[0] == '/' ? km_ntfs_volume_state(volume->source) : KM_NTFS_UNKNOWN;
+      volume->source[0] == '/' ? km_ntfs_volume_state(volume->source) : KM_NTFS_UNKNOWN;
   char words[64];
   int number = errno;
   if (state == KM_NTFS_UNKNOWN) {
@@ -409,8 +410,7 @@ static void add_writing(capability_list *list, const km_volume *volume) {
   const char *refusal = volume->driver->refusal;
   bool read_only = fstatvfs(volume->fd, &fs) == 0 && (fs.f_flag & ST_RDONLY);
   bool links = volume->driver->kind != KM_DRIVER_FOREIGN;
-  add(list, "hard-links", links, "%s %s them", volume->driver_name,
-      links ? "has" : "may not have");
+  add(list, "hard-links", links, "%s %s them", volume->driver_name, links ? "has" : "may not have");
   add(list, "writing", !refusal && !read_only, "%s",
       read_only ? "the volume is mounted read-only"
       : refusal ? refusal

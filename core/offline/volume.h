@@ -12,8 +12,8 @@ typedef enum km_driver_kind {
 } km_driver_kind;
 
 struct km_driver {
-  const char *name;  /* the type in /proc/self/mountinfo */
-  uint32_t magic;    /* statfs f_type, for systems without /proc; 0: not told apart by it */
+  const char *name; /* the type in /proc/self/mountinfo */
+  uint32_t magic;   /* statfs f_type, for systems without /proc; 0: not told apart by it */
   km_driver_kind kind;
   const char *refusal; /* why it is not written to; NULL: it is */
 };

@@ -35,10 +35,10 @@ km_status km_offline_lock(km_target *target, km_folder *store, km_error *error) 
     int number = errno;
     close(fd);
     return number == EWOULDBLOCK
-             ? km_fail(error, KM_BUSY, number,
-                       "lock %s: another keymend is at work there; wait until it has ended",
-                       store->path)
-             : km_posix_fail(error, number, "lock", store->path, NULL);
+               ? km_fail(error, KM_BUSY, number,
+                         "lock %s: another keymend is at work there; wait until it has ended",
+                         store->path)
+               : km_posix_fail(error, number, "lock", store->path, NULL);
   }
   offline->lock = fd;
   return KM_OK;
@@ -65,8 +65,7 @@ static km_status fail_meta(const open_meta *file, const char *operation, km_erro
   return km_posix_fail(error, errno, operation, file->folder, file->name);
 }
 
-static km_status write_ntfs_meta(open_meta *file, const km_file_meta *meta,
-                                 km_error *error) {
+static km_status write_ntfs_meta(open_meta *file, const km_file_meta *meta, km_error *error) {
   const char *name = km_driver_descriptor(file->driver);
   uint8_t *descriptor = NULL;
   size_t size = 0;
@@ -85,7 +84,7 @@ static km_status write_ntfs_meta(open_meta *file, const km_file_meta *meta,
     return fail_meta(file, "read the attributes of", error);
   }
   uint32_t wanted =
-    (attributes & ~KM_ATTRIBUTES_SETTABLE) | (meta->attributes & KM_ATTRIBUTES_SETTABLE);
+      (attributes & ~KM_ATTRIBUTES_SETTABLE) | (meta->attributes & KM_ATTRIBUTES_SETTABLE);
   if (wanted != attributes && !km_ntfs_set_attributes(file->fd, wanted)) {
     return fail_meta(file, "set the attributes of", error);
   }
@@ -99,8 +98,8 @@ static km_status write_ntfs_meta(open_meta *file, const km_file_meta *meta,
   }
   file->changed = true;
   return km_ntfs_set_times(file->fd, wanted_created, meta->written)
-           ? KM_OK
-           : fail_meta(file, "set the times of", error);
+             ? KM_OK
+             : fail_meta(file, "set the times of", error);
 }
 
 static struct timespec to_timespec(km_time time) {
@@ -110,8 +109,7 @@ static struct timespec to_timespec(km_time time) {
   return (struct timespec){(time_t)seconds, (long)(ticks - seconds * 10000000) * 100};
 }
 
-static km_status write_plain_meta(open_meta *file, const km_file_meta *meta,
-                                  km_error *error) {
+static km_status write_plain_meta(open_meta *file, const km_file_meta *meta, km_error *error) {
   struct stat now;
   if (fstat(file->fd, &now) != 0) {
     return fail_meta(file, "look at", error);
@@ -148,8 +146,8 @@ static km_status write_meta(open_meta *file, const km_file_meta *meta, km_error 
 }
 
 /* Opens a regular file of a folder; links and odd files are refused. */
-static km_status open_regular(km_folder *folder, const char *name, int flags,
-                              const char *operation, int *fd, km_error *error) {
+static km_status open_regular(km_folder *folder, const char *name, int flags, const char *operation,
+                              int *fd, km_error *error) {
   struct stat seen;
   km_status status = km_lookup_check_name(name, error);
   if (status) {
@@ -180,8 +178,7 @@ km_status km_offline_meta_write(km_folder *folder, const char *name, const km_fi
 }
 
 km_status km_offline_folder_flush(km_folder *folder, km_error *error) {
-  return fsync(folder->fd) == 0 ? KM_OK
-                                : km_posix_fail(error, errno, "flush", folder->path, NULL);
+  return fsync(folder->fd) == 0 ? KM_OK : km_posix_fail(error, errno, "flush", folder->path, NULL);
 }
 
 /* ---- Private folders ---- */
@@ -193,13 +190,13 @@ static km_status make_private(const open_meta *file, bool folder, km_error *erro
   if (name) {
     size_t size = km_ntfs_private(folder, descriptor);
     return km_ntfs_set_descriptor(file->fd, name, descriptor, size)
-             ? KM_OK
-             : fail_meta(file, "set the security descriptor of", error);
+               ? KM_OK
+               : fail_meta(file, "set the security descriptor of", error);
   }
   /* mkdir's and open's mode may have met a umask, a setgid parent or a default access list. */
   return fchmod(file->fd, folder ? PRIVATE_MODE : 0600) == 0
-           ? KM_OK
-           : fail_meta(file, "set the mode of", error);
+             ? KM_OK
+             : fail_meta(file, "set the mode of", error);
 }
 
 static km_status fail_forged(const open_meta *file, const char *problem, km_error *error) {
@@ -264,8 +261,7 @@ static km_status rename_folder(km_folder *parent, const char *from, const char *
     return KM_OK;
   }
   /* Drivers without that flag: the name was free just now, and only an empty folder could be replaced. */
-  if ((errno == EINVAL || errno == ENOSYS) &&
-      renameat(parent->fd, from, parent->fd, to) == 0) {
+  if ((errno == EINVAL || errno == ENOSYS) && renameat(parent->fd, from, parent->fd, to) == 0) {
     return KM_OK;
   }
   return km_posix_fail(error, errno, "make the folder", parent->path, to);
@@ -302,8 +298,7 @@ static km_status create_private(km_folder *parent, const char *name, km_error *e
 static km_status find_private(km_folder *parent, const char *name, char found[KM_MAX_NAME],
                               km_error *error) {
   char second[KM_MAX_NAME];
-  int number =
-    km_lookup_name(parent->offline, parent->volume, parent->fd, name, found, second);
+  int number = km_lookup_name(parent->offline, parent->volume, parent->fd, name, found, second);
   if (number == EEXIST) {
     return km_fail(error, KM_FORGED, 0,
                    "trust %s\\%s: there are several such names that differ in case alone",
@@ -401,8 +396,8 @@ static km_status copy_bytes(int from, int to, const open_meta *source, const ope
       break;
     }
     if (at + got > (off_t)KM_MAX_COPY) {
-      status = km_fail(error, KM_LIMIT, 0, "copy %s\\%s: it has more than %u bytes",
-                       source->folder, source->name, KM_MAX_COPY);
+      status = km_fail(error, KM_LIMIT, 0, "copy %s\\%s: it has more than %u bytes", source->folder,
+                       source->name, KM_MAX_COPY);
       break;
     }
     km_sha256_add(hash, buffer, (size_t)got);
@@ -442,8 +437,7 @@ static km_status copy_open(km_folder *from, const char *name, int source_fd, km_
 }
 
 km_status km_offline_file_copy(km_folder *from, const char *name, km_folder *to,
-                               const char *new_name, char sha256[KM_SHA256_TEXT],
-                               km_error *error) {
+                               const char *new_name, char sha256[KM_SHA256_TEXT], km_error *error) {
   int source;
   km_status status = km_lookup_check_name(new_name, error);
   if (!status) {
@@ -582,8 +576,8 @@ static km_status fill_with_zeros(const open_meta *file, size_t size, km_error *e
   return fsync(file->fd) == 0 ? KM_OK : fail_meta(file, "flush", error);
 }
 
-km_status km_offline_journal_create(km_folder *folder, const char *name, size_t size,
-                                    km_file **out, km_error *error) {
+km_status km_offline_journal_create(km_folder *folder, const char *name, size_t size, km_file **out,
+                                    km_error *error) {
   *out = NULL;
   km_status status = km_lookup_check_name(name, error);
   if (status) {
@@ -623,8 +617,8 @@ km_status km_offline_journal_open(km_folder *folder, const char *name, km_file *
   }
   if (fstat(fd, &seen) != 0 || seen.st_nlink != 1) {
     close(fd);
-    return km_fail(error, KM_FORGED, 0, "open %s\\%s: it has a second name somewhere",
-                   folder->path, name);
+    return km_fail(error, KM_FORGED, 0, "open %s\\%s: it has a second name somewhere", folder->path,
+                   name);
   }
   return make_file(folder, name, fd, (uint64_t)seen.st_size, out, error);
 }
@@ -639,9 +633,8 @@ km_status km_offline_journal_write(km_file *file, uint64_t offset, const void *d
   if (!write_all(file->fd, data, size, (off_t)offset)) {
     return km_posix_fail(error, errno, "write", file->folder, file->name);
   }
-  return fdatasync(file->fd) == 0
-           ? KM_OK
-           : km_posix_fail(error, errno, "flush", file->folder, file->name);
+  return fdatasync(file->fd) == 0 ? KM_OK
+                                  : km_posix_fail(error, errno, "flush", file->folder, file->name);
 }
 
 void km_offline_journal_close(km_file *file) {

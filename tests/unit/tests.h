@@ -15,6 +15,7 @@
   TEST_GROUP(hash)                                                                                 \
   TEST_GROUP(hive)                                                                                 \
   TEST_GROUP(keyfile)                                                                              \
+  TEST_GROUP(lookup)                                                                               \
   TEST_GROUP(name)                                                                                 \
   TEST_GROUP(pattern)                                                                              \
   TEST_GROUP(time)
