@@ -107,6 +107,9 @@ static void cng_containers(void **state) {
   /* MD5 of 3D D8 11 DD 00 00: a pair of surrogates. */
   assert_int_equal(km_cng_container_hash("\xF0\x9F\x94\x91", hash, NULL), KM_OK);
   assert_string_equal(hash, "02defdc78bbb6846a0937de20e58e839");
+  /* MD5 of 61 00 00 D8 00 DC FF FF 00 00: the first pair there is, the last single unit. */
+  assert_int_equal(km_cng_container_hash("A\xF0\x90\x80\x80\xEF\xBF\xBF", hash, NULL), KM_OK);
+  assert_string_equal(hash, "cffe4f77ad6a66ce12fe53a0756e6b47");
 }
 
 static void known_containers(void **state) {

@@ -152,6 +152,9 @@ static void unix_time(void **state) {
   assert_true(km_time_from_unix(INT64_MIN, 0) == 0);
   assert_true(km_time_from_unix(INT64_MAX, UINT32_MAX) == 0);
   assert_true(km_time_from_unix(INT64_C(-11644473601), 0) == 0);
+  for (int64_t s = INT64_C(910692730075); s < INT64_C(910692730095); s++) /* around the last one */
+    assert_true(km_time_from_unix(s, UINT32_MAX) >= 0);
+  assert_true(km_time_from_unix(INT64_C(910692730095), 0) == 0);
   assert_true(km_time_from_unix(INT64_C(-11644473600), 100) == 1);
   for (int64_t s = -1000000000; s < 5000000000; s += 123456789)
     assert_true(fabs(km_time_to_unix(km_time_from_unix(s, 250000000)) - ((double)s + 0.25)) < 1e-6);
