@@ -1,20 +1,21 @@
--- golden.lua: runs the golden cases: every verb on every broken volume, against expected judgement and output
+-- golden.lua: runs the golden cases: every verb on every volume, against expected judgement and output
 --
 -- A case is a Lua file in tests/golden/cases that gets the module volume and returns a table:
 --   title      what it shows
 --   volume     the volume's description (tests/lib/volume.lua)
 --   args       options for every verb; times = false leaves --times out
---   diagnose   { exit=, findings = { "error key.orphaned", ... } }: all findings of warning or worse, and the infos named
---   plan       { exit=, steps = { { "retire", name }, { "adopt", name, to } } }; args: options of plan and apply
---   apply      { exit= }; a change is expected when the plan has steps and the exit status lacks 8, 32 and 64
+--   diagnose   { exit=, findings = { "error key.orphaned" } }: all of warning or worse, and these infos
+--   plan       { exit=, steps = { { "retire", name }, { "adopt", name, to } }, args= } (of apply too)
+--   apply      { exit= }; a change is expected when the plan has steps and exit lacks 8, 32 and 64
 --   again      { exit=, findings= }: diagnose after apply (default: 0, no finding of warning or worse)
 --   undo       { exit= } (default 0)
---   needs      list of "root", "mount", "setpriv", "strace": skipped with a message where it is missing
+--   needs      list of "root", "mount", "setpriv", "strace": skipped with a message without them
 --   before     words to put before keymend's name (another user)
---   prepare(t) changes the volume before the first verb; script(t): more or other steps, after the ones above
+--   prepare(t) changes the volume before the first verb; script(t): more steps, after those above
 --   release(t) undoes what prepare did (mounts)
--- The stages that a case leaves out are not run. After every verb that is not meant to change the volume, the whole
--- tree (names, bytes, times, modes, owners, and access times for read-only verbs) must be as before.
+-- The stages that a case leaves out are not run. After every verb that is not meant to change the
+-- volume, the whole tree (names, bytes, times, modes, owners, and access times for read-only verbs)
+-- must be as before.
 
 local check = require "check"
 local json = require "dkjson"
@@ -32,18 +33,22 @@ local SEVERITY = { info = 0, warning = 1, error = 2 }
 
 -- ---- Running keymend ----
 
--- Runs `keymend VERB` on the case's volume with the case's options and `more`; { exit=, out=, err= }.
+-- Runs `keymend VERB` on the case's volume with the case's options and `more`; { exit=, out=, err=
+-- }.
 function case_methods:keymend(verb, more, options)
   options = options or {}
   local words = { verb, "--root", options.root or self.root }
-  if self.case.times ~= false then words[#words + 1], words[#words + 2] = "--times", self.made.times end
+  if self.case.times ~= false then words[#words + 1], words[#words + 2] = "--times",
+    self.made.times end
   if self.made.drive_root then
-    words[#words + 1], words[#words + 2] = "--volume", self.case.volume.drive .. ":=" .. self.made.drive_root
+    words[#words + 1], words[#words + 2] = "--volume", self.case.volume.drive .. ":="
+      .. self.made.drive_root
   end
   for _, list in ipairs { self.case.args or {}, more or {} } do
     for _, word in ipairs(list) do words[#words + 1] = word end
   end
-  local line = (options.before or self.case.before or "") .. " " .. quote(golden.keymend) .. " " .. shell.words(words)
+  local line = (options.before or self.case.before or "") .. " " .. quote(golden.keymend) .. " "
+    .. shell.words(words)
   local result = shell.run("cd " .. quote(self.dir) .. " && " .. line, options.input)
   result.line = line
   return result
@@ -80,10 +85,12 @@ function case_methods:normalise(text)
   if #self.host > 2 then text = text:gsub('("host":%s*)"[^"]*"', '%1"HOST"') end
   text = text:gsub("%d%d%d%d%d%d%d%dT%d%d%d%d%d%dZ%-%x%x%x%x%x%x", "TRANSACTION")
   text = text:gsub("20[2-9]%d%-%d%d%-%d%d[T ]%d%d:%d%d:%d%d[%.%d]*Z?", "NOW")
-  text = text:gsub('("identity":%s*)"?%d+"?', "%1IDENTITY"):gsub('("device":%s*)"?%d+"?', "%1DEVICE")
+  text = text:gsub('("identity":%s*)"?%d+"?', "%1IDENTITY"):gsub('("device":%s*)"?%d+"?',
+    "%1DEVICE")
   text = text:gsub('("sha256":%s*)"%x+"(,?%s*"source")', '%1"SHA256"%2')
   text = text:gsub('("time":%s*)[%d%.e+]+', "%1TIME")
-  for _, system in ipairs { "ext4", "ext3", "ext2", "tmpfs", "overlay", "overlayfs", "btrfs", "xfs", "zfs", "f2fs" } do
+  for _, system in ipairs { "ext4", "ext3", "ext2", "tmpfs", "overlay", "overlayfs", "btrfs", "xfs",
+    "zfs", "f2fs" } do
     text = text:gsub("%f[%w]" .. system .. "%f[%W]", "FILESYSTEM")
   end
   return text
@@ -97,7 +104,8 @@ function case_methods:expect(name, text)
     shell.write(path, text)
     check.ok(true, name)
   else
-    check.same_text(text, shell.read(path) or "", "the output is that of tests/golden/expected/" .. name)
+    check.same_text(text, shell.read(path) or "", "the output is that of tests/golden/expected/"
+      .. name)
   end
 end
 
@@ -113,7 +121,8 @@ end
 
 function case_methods:same(what, read_only)
   if read_only and golden.access_times then
-    check.same_text(shell.access_times(self.dir .. "/names"), self.accessed, what .. " moves no access time")
+    check.same_text(shell.access_times(self.dir .. "/names"), self.accessed,
+      what .. " moves no access time")
   end
   local now = shell.snapshot(self.root)
   if self.made.drive_root then now = now .. shell.snapshot(self.made.drive_root) end
@@ -124,7 +133,8 @@ function case_methods:same(what, read_only)
   end
 end
 
--- "severity id" of every finding of warning or worse, and of those infos that `expected` names, sorted.
+-- "severity id" of every finding of warning or worse, and of those infos that `expected` names,
+-- sorted.
 local function findings_text(document, expected)
   local wanted, list = {}, {}
   for _, line in ipairs(expected) do wanted[line] = true end
@@ -153,7 +163,8 @@ local function steps_text(steps)
   return table.concat(lines, "\n")
 end
 
--- The store as it must be after `steps`: the retired names gone, the adopted ones under their new name.
+-- The store as it must be after `steps`: the retired names gone, the adopted ones under their new
+-- name.
 local function after_steps(files, steps)
   local out = {}
   for name, facts in pairs(files) do out[name] = facts end
@@ -172,7 +183,8 @@ end
 
 -- The newest transaction's folder on the host, or nil.
 function case_methods:vault()
-  local list = shell.run("ls -d " .. quote(self.made.app_data) .. "/keymend/*Z-* 2> /dev/null | tail -n 1").out
+  local list = shell.run("ls -d " .. quote(self.made.app_data)
+    .. "/keymend/*Z-* 2> /dev/null | tail -n 1").out
   return list:match "[^\n]+"
 end
 
@@ -194,7 +206,8 @@ function case_methods:diagnose(wanted, name)
   local machine = self:json "diagnose"
   self:same("diagnose --json", true)
   check.equal(machine.exit, wanted.exit, "exit status of diagnose --json")
-  check.equal(machine.document and machine.document.exit, wanted.exit, "exit status in the document")
+  check.equal(machine.document and machine.document.exit, wanted.exit,
+    "exit status in the document")
   self:check_findings(machine.document, wanted.findings or {}, "findings")
   return machine
 end
@@ -229,7 +242,8 @@ function case_methods:apply(wanted, plan)
     self:same "apply"
     return false
   end
-  check.same_text(shell.listing(self:store()), shell.listing(after_steps(before, steps)), "the store after apply")
+  check.same_text(shell.listing(self:store()), shell.listing(after_steps(before, steps)),
+    "the store after apply")
   self:check_vault(before, steps)
   return true
 end
@@ -245,15 +259,18 @@ function case_methods:check_vault(before, steps)
   end
   for _, step in ipairs(steps) do
     local written, sum = before[step[2]]:match "|([%d%.]+)|[^|]*|(%x+)$"
-    check.ok(kept[sum .. written], step[2] .. " stands in the vault with its bytes and last write", vault)
+    check.ok(kept[sum .. written], step[2] .. " stands in the vault with its bytes and last write",
+      vault)
   end
-  local modes = shell.must("find " .. quote(self.made.app_data) .. "/keymend -type d -printf '%m\\n' | sort -u")
+  local modes = shell.must("find " .. quote(self.made.app_data)
+    .. "/keymend -type d -printf '%m\\n' | sort -u")
   check.equal(modes, "700\n", "the keymend folder and the vault are private")
 end
 
 function case_methods:again(wanted)
   self:remember()
-  self:diagnose({ exit = wanted.exit or 0, findings = wanted.findings or {} }, self.name .. ".diagnose2.txt")
+  self:diagnose({ exit = wanted.exit or 0, findings = wanted.findings or {} },
+    self.name .. ".diagnose2.txt")
   local second = self:keymend("apply", { "--yes" })
   check.equal(second.exit, wanted.exit or 0, "a second apply finds nothing to do")
   self:same "a second apply"
@@ -262,7 +279,8 @@ end
 function case_methods:undo(wanted, original, first)
   local done = self:keymend "undo"
   check.equal(done.exit, wanted.exit or 0, "exit status of undo: " .. done.out .. done.err)
-  check.same_text(shell.listing(self:store()), shell.listing(original), "the store after undo is that before apply")
+  check.same_text(shell.listing(self:store()), shell.listing(original),
+    "the store after undo is that before apply")
   self:remember()
   local machine = self:json "diagnose"
   self:check_findings(machine.document, first, "the findings after undo are those before apply")
@@ -302,7 +320,8 @@ local function run_case(name)
   local why = missing(case.needs)
   if why then return check.skip("golden " .. name, why) end
   check.group("golden " .. name .. ": " .. case.title)
-  local t = setmetatable({ name = name, case = case, dir = golden.work .. "/" .. name, host = golden.host }, case_meta)
+  local t = setmetatable({ name = name, case = case, dir = golden.work .. "/" .. name,
+    host = golden.host }, case_meta)
   assert(lfs.mkdir(t.dir))
   t.root = t.dir .. "/volume"
   t.made = volume.make(t.root, case.volume)
@@ -325,7 +344,8 @@ local function can_mount(dir)
   return true
 end
 
--- Runs the cases named in `names` (all when empty). options: top, keymend, work (an empty folder), update.
+-- Runs the cases named in `names` (all when empty). options: top, keymend, work (an empty folder),
+-- update.
 function golden.run(names, options)
   for key, value in pairs(options) do golden[key] = value end
   volume.cases = golden.top .. "/tests/golden/cases"

@@ -9,7 +9,8 @@ function bytes.u16(n)
 end
 
 function bytes.u32(n)
-  return string.char(n % 256, floor(n / 256) % 256, floor(n / 65536) % 256, floor(n / 16777216) % 256)
+  return string.char(n % 256, floor(n / 256) % 256, floor(n / 65536) % 256,
+    floor(n / 16777216) % 256)
 end
 
 function bytes.read_u32(data, offset)
@@ -86,7 +87,8 @@ function bytes.seconds(time)
   return days(tonumber(y), tonumber(m), tonumber(d)) * 86400 + h * 3600 + min * 60 + s
 end
 
--- A FILETIME (100 ns since 1601) of whole seconds since 1970, in two halves: a double holds 53 bits.
+-- A FILETIME (100 ns since 1601) of whole seconds since 1970, in two halves: a double holds 53
+-- bits.
 function bytes.filetime(time)
   local seconds = bytes.seconds(time) + 11644473600
   local high = floor(seconds / 65536) * 10000000

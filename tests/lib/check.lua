@@ -8,7 +8,8 @@ local group
 local function close_group()
   if not group then return end
   if group.failed > 0 then
-    print(("FAIL  %s: %d of %d checks"):format(group.name, group.failed, group.passed + group.failed))
+    print(("FAIL  %s: %d of %d checks"):format(group.name, group.failed,
+      group.passed + group.failed))
   elseif group.passed > 0 then
     print(("ok    %s (%d checks)"):format(group.name, group.passed))
   end
@@ -28,7 +29,9 @@ function check.ok(condition, what, details)
   group[kind], total[kind] = group[kind] + 1, total[kind] + 1
   if not condition then
     print(("      %s: %s"):format(group.name, what))
-    if details and details ~= "" then print((("\n" .. details):gsub("\n+$", ""):gsub("\n", "\n        | "):sub(2))) end
+    if details and details ~= "" then
+      print((("\n" .. details):gsub("\n+$", ""):gsub("\n", "\n        | "):sub(2)))
+    end
   end
   return condition
 end
@@ -40,7 +43,8 @@ end
 
 -- Whether `text` holds `part` (plain, or a pattern when `pattern` is set).
 function check.has(text, part, what, pattern)
-  return check.ok(tostring(text):find(part, 1, not pattern) ~= nil, what or ("it says: " .. part), text)
+  return check.ok(tostring(text):find(part, 1, not pattern) ~= nil, what or ("it says: " .. part),
+    text)
 end
 
 -- The difference of two texts, line by line, as `diff -u` tells it.
@@ -53,7 +57,8 @@ function check.same_text(found, expected, what)
     file:close()
   end
   io.stdout:flush()
-  os.execute(("diff -u --label expected --label found %s %s | head -n 60 | sed 's/^/        | /'"):format(one, two))
+  local diff = "diff -u --label expected --label found %s %s | head -n 60 | sed 's/^/        | /'"
+  os.execute(diff:format(one, two))
   os.remove(one)
   os.remove(two)
   return false

@@ -1,9 +1,10 @@
 -- hive.lua: writes registry hives ("regf") from plain tables
 --
--- A key is { name = "Cryptography", written = time, values = { { name, type, data } }, keys = { ... } }.
--- `type` is one of "sz" "expand" "binary" "dword" "multi" or a number with raw bytes as data; `data` is UTF-8
--- text, bytes, a number, or a list of texts. Format: the public "Windows registry file format
--- specification" (M. Suhanov) and hivex; tests/suites/data checks the result with hivexsh and hivexml.
+-- A key is { name = "Cryptography", written = time, values = { { name, type, data } }, keys = { ...
+-- } }. `type` is one of "sz" "expand" "binary" "dword" "multi" or a number with raw bytes as data;
+-- `data` is UTF-8 text, bytes, a number, or a list of texts. Format: the public "Windows registry
+-- file format specification" (M. Suhanov) and hivex; tests/suites/data checks the result with
+-- hivexsh and hivexml.
 
 local bytes = require "bytes"
 
@@ -25,7 +26,8 @@ local DESCRIPTOR = "\1\0" .. u16(0x8004) .. u32(20) .. u32(36) .. u32(0) .. u32(
   .. ADMINISTRATORS_SID .. SYSTEM_SID
   .. "\2\0" .. u16(8 + #ACES) .. u16(2) .. u16(0) .. ACES
 
--- Cells are given out first and filled later, since keys and their children name one another by offset.
+-- Cells are given out first and filled later, since keys and their children name one another by
+-- offset.
 local function new_heap()
   return { bins = {}, cells = {}, size = 0, free = 0 }
 end
@@ -83,7 +85,8 @@ local function put_value(heap, value)
   return put(heap, cell), #bytes.utf16(value[1]), #data
 end
 
--- The hash of an lh list; Windows XP and later write such lists, Windows 2000 lf lists with a name's start.
+-- The hash of an lh list; Windows XP and later write such lists, Windows 2000 lf lists with a
+-- name's start.
 local function list_hint(name, modern)
   if not modern then return (name .. "\0\0\0\0"):sub(1, 4) end
   local hash = 0
@@ -168,8 +171,9 @@ local function checksum(header)
   return sum
 end
 
--- The bytes of a hive. options: root (a key), file ("SOFTWARE"), saved (time of the header), sequence1,
--- sequence2 (equal when not told: a clean hive), modern (format 1.5 of Windows XP and later, else 1.3).
+-- The bytes of a hive. options: root (a key), file ("SOFTWARE"), saved (time of the header),
+-- sequence1, sequence2 (equal when not told: a clean hive), modern (format 1.5 of Windows XP and
+-- later, else 1.3).
 function hive.compose(options)
   local heap = new_heap()
   heap.keys = 0

@@ -1,9 +1,10 @@
 -- keyfile.lua: composes CryptoAPI key files: a real frame around noise, without any key in it
 --
 -- Layout: ten u32 (version 2, 0, then the lengths of name, signature public and private, exchange
--- public and private, hash, signature export and exchange export), then name, hash, signature public,
--- private, export, exchange public, private, export. Public parts are "RSA1" blobs, the others DPAPI
--- blobs; the modulus and all ciphertext are noise. tests/suites/data compares with a real file.
+-- public and private, hash, signature export and exchange export), then name, hash, signature
+-- public, private, export, exchange public, private, export. Public parts are "RSA1" blobs, the
+-- others DPAPI blobs; the modulus and all ciphertext are noise. tests/suites/data compares with a
+-- real file.
 
 local bytes = require "bytes"
 
@@ -18,7 +19,8 @@ local function public_part(seed, bits)
   local size = bits / 8
   local modulus = bytes.noise(seed .. " modulus", size)
   local first, last = modulus:byte(1), modulus:byte(-1)
-  modulus = string.char(first - first % 2 + 1) .. modulus:sub(2, -2) .. string.char(last % 128 + 128)
+  modulus = string.char(first - first % 2 + 1) .. modulus:sub(2, -2)
+    .. string.char(last % 128 + 128)
   return "RSA1" .. u32(size + 8) .. u32(bits) .. u32(size - 1) .. u32(65537) .. modulus
     .. ("\0"):rep(8)
 end
@@ -53,23 +55,26 @@ keyfile.damages = {
   version = function(data) return u32(7) .. data:sub(5) end,
 }
 
--- The bytes of a key file. options: container (the name inside), seed (a text; files of one seed are
--- equal), signature and exchange (bits, nil: no such key), master_key (GUID), damage (of the above).
+-- The bytes of a key file. options: container (the name inside), seed (a text; files of one seed
+-- are equal), signature and exchange (bits, nil: no such key), master_key (GUID), damage (of the
+-- above).
 function keyfile.compose(options)
   local seed, master_key = options.seed, options.master_key
-  local sig_public, sig_private, sig_export = pair(seed .. " signature", options.signature, master_key)
+  local sig_public, sig_private, sig_export = pair(seed .. " signature", options.signature,
+    master_key)
   local ex_public, ex_private, ex_export = pair(seed .. " exchange", options.exchange, master_key)
   local name = assert(bytes.latin1(options.container)) .. "\0"
   local hash = #sig_public + #ex_public > 0 and ("\0"):rep(20) or ""
   local data = u32(2) .. u32(0) .. u32(#name) .. u32(#sig_public) .. u32(#sig_private)
     .. u32(#ex_public) .. u32(#ex_private) .. u32(#hash) .. u32(#sig_export) .. u32(#ex_export)
-    .. name .. hash .. sig_public .. sig_private .. sig_export .. ex_public .. ex_private .. ex_export
+    .. name .. hash .. sig_public .. sig_private .. sig_export .. ex_public .. ex_private
+      .. ex_export
   if options.damage then data = keyfile.damages[options.damage](data) end
   return data
 end
 
--- A DPAPI master key file of the system: a header of 128 bytes with its GUID (72 bytes UTF-16 at 12),
--- then the master key, the local backup key and 20 bytes of history, all noise.
+-- A DPAPI master key file of the system: a header of 128 bytes with its GUID (72 bytes UTF-16 at
+-- 12), then the master key, the local backup key and 20 bytes of history, all noise.
 function keyfile.master_key(guid)
   local function block(what, size)
     return u32(2) .. bytes.noise(guid .. what, 16) .. u32(4000) .. u32(SHA1) .. u32(TRIPLE_DES)

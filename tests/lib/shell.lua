@@ -29,7 +29,8 @@ function shell.words(list)
   return table.concat(out, " ")
 end
 
--- Runs a command line: { exit=, out=, err= }; a signal gives 128 + its number. `input` is its stdin (default: none).
+-- Runs a command line: { exit=, out=, err= }; a signal gives 128 + its number. `input` is its stdin
+-- (default: none).
 function shell.run(line, input)
   local out, err, stdin = os.tmpname(), os.tmpname(), "/dev/null"
   if input then
@@ -62,7 +63,8 @@ end
 -- A fresh folder for a suite's work; remove_work takes it away again.
 function shell.work(name)
   local base = os.getenv "TMPDIR" or "/tmp"
-  return shell.must("mktemp -d " .. shell.quote(base .. "/keymend-" .. name .. ".XXXXXX")):match "[^\n]+"
+  return shell.must("mktemp -d " .. shell.quote(base .. "/keymend-" .. name
+    .. ".XXXXXX")):match "[^\n]+"
 end
 
 function shell.remove_work(dir)
@@ -77,21 +79,23 @@ function shell.user_id()
   return tonumber(shell.must "id -u")
 end
 
--- Every name below `dir` with type, mode, owner, links, size, last write (of folders too), link target; then the
--- SHA-256 of every file.
+-- Every name below `dir` with type, mode, owner, links, size, last write (of folders too), link
+-- target; then the SHA-256 of every file.
 function shell.snapshot(dir)
   return shell.must(("cd %s && find . -printf '%%P|%%y|%%m|%%U:%%G|%%n|%%s|%%T@|%%l\\n' | LC_ALL=C sort"
     .. " && find . -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum"):format(shell.quote(dir)))
 end
 
--- The files of one folder: name -> "type|mode|owner|links|size|last write|sha256"; nothing for a missing folder.
+-- The files of one folder: name -> "type|mode|owner|links|size|last write|sha256"; nothing for a
+-- missing folder.
 function shell.files(dir)
   local files = {}
   if not lfs.attributes(dir) then return files end
   local list = shell.must(("cd %s && find . -mindepth 1 -maxdepth 1"
     .. " -printf '%%y|%%m|%%U:%%G|%%n|%%s|%%T@|%%l\\t%%P\\n'"):format(shell.quote(dir)))
   for facts, name in list:gmatch "([^\t\n]*)\t([^\n]*)\n" do files[name] = facts end
-  local sums = shell.must(("cd %s && find . -maxdepth 1 -type f -print0 | xargs -0r sha256sum"):format(shell.quote(dir)))
+  local sum = "cd %s && find . -maxdepth 1 -type f -print0 | xargs -0r sha256sum"
+  local sums = shell.must(sum:format(shell.quote(dir)))
   for sum, name in sums:gmatch "(%x+)  %./([^\n]*)\n" do files[name] = files[name] .. "|" .. sum end
   return files
 end
@@ -105,8 +109,9 @@ function shell.listing(files)
   return table.concat(lines, "\n")
 end
 
--- Sets every access time below `dir` to 2001, older than any last write, so that even a mount with relatime would
--- move it on the next read; the list of names goes to `list`, since walking the tree is a read too.
+-- Sets every access time below `dir` to 2001, older than any last write, so that even a mount with
+-- relatime would move it on the next read; the list of names goes to `list`, since walking the tree
+-- is a read too.
 function shell.age_access_times(dir, list)
   shell.must(("find %s -print0 > %s"):format(shell.quote(dir), shell.quote(list)))
   shell.must(("xargs -0 touch -h -a -d 2001-01-01T00:00:00Z < %s"):format(shell.quote(list)))

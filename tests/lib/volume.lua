@@ -1,12 +1,15 @@
 -- volume.lua: makes Windows volumes for tests and demo: folders, hives, key files, a bodyfile
 --
---   lua5.1 tests/lib/volume.lua DIR CASE      makes the volume of tests/golden/cases/CASE.lua as the folder DIR
+--   lua5.1 tests/lib/volume.lua DIR CASE    makes the volume of tests/golden/cases/CASE.lua as DIR
 --
--- DIR is the root of C:, DIR.D that of D: (when the case has one), DIR.times the creation times as a
--- bodyfile. A volume is described by a table, every field of which has a default (see volume.make).
+-- DIR is the root of C:, DIR.D that of D: (when the case has one), DIR.times the creation times as
+-- a bodyfile. A volume is described by a table, every field of which has a default (see
+-- volume.make).
 
 local here = (arg and arg[0] or ""):match "^(.*)/[^/]*$" or "."
-if not package.path:find(here .. "/?.lua", 1, true) then package.path = here .. "/?.lua;" .. package.path end
+if not package.path:find(here .. "/?.lua", 1, true) then
+  package.path = here .. "/?.lua;" .. package.path
+end
 
 local lfs = require "lfs"
 local bytes = require "bytes"
@@ -47,7 +50,8 @@ local LAYOUTS = {
     profiles = "Documents and Settings", all_users = "All Users", app_data = "Application Data",
   },
   ["vista"] = {
-    windows = "Windows", product = "Windows Server (R) 2008 Standard", version = "6.0", build = "6002",
+    windows = "Windows", product = "Windows Server (R) 2008 Standard", version = "6.0",
+      build = "6002",
     service_pack = "Service Pack 2", installed = "2009-06-02T09:12:44Z", modern = true,
     program_data = true, upper = true,
   },
@@ -63,7 +67,8 @@ local LANGUAGES = {
 local SERVICES = {
   { "IISADMIN", "IIS Admin Service", 2, 0x20, depends = { "RpcSs", "ProtectedStorage" } },
   { "W3SVC", "World Wide Web Publishing Service", 2, 0x20, depends = { "IISADMIN" } },
-  { "SMTPSVC", "Simple Mail Transport Protocol (SMTP)", 2, 0x20, depends = { "IISADMIN", "Eventlog" } },
+  { "SMTPSVC", "Simple Mail Transport Protocol (SMTP)", 2, 0x20,
+    depends = { "IISADMIN", "Eventlog" } },
   { "MSFTPSVC", "FTP Publishing Service", 3, 0x20, depends = { "IISADMIN" } },
   { "SMS_EXECUTIVE", "SMS_EXECUTIVE", 2, 0x10, depends = { "LanmanServer", "W3SVC" } },
   { "SMS_SITE_COMPONENT_MANAGER", "SMS_SITE_COMPONENT_MANAGER", 2, 0x10,
@@ -84,7 +89,8 @@ local SERVICES = {
   { "Disk", "Disk Driver", 0, 1, group = "SCSI Class" },
 }
 local GROUPS = {
-  "System Reserved", "Boot Bus Extender", "SCSI Class", "File system", "Event log", "PNP_TDI", "TDI",
+  "System Reserved", "Boot Bus Extender", "SCSI Class", "File system", "Event log", "PNP_TDI",
+    "TDI",
   "NetworkProvider", "SpoolerGroup",
 }
 
@@ -311,7 +317,8 @@ local function put_hives(state)
   put_hive(state, config, "SYSTEM", system_root(state),
     { saved = saved, sequence1 = dirty.SYSTEM and 2090 or 2088, sequence2 = 2088 })
   for _, backup in ipairs(spec.backups or {}) do
-    local folder = backup.folder or (spec.program_data and config .. "\\RegBack" or windows .. "\\repair")
+    local folder = backup.folder or (spec.program_data and config .. "\\RegBack"
+      or windows .. "\\repair")
     local root = { name = "$$$PROTO.HIV", written = spec.installed }
     cryptography(root, backup.guid, backup.written or spec.installed)
     put_hive(state, folder, "SOFTWARE", root, { saved = backup.saved })
@@ -329,7 +336,8 @@ local function complete(spec)
   local layout, language = (spec.layout or "2000"):match "^(%w+)%-?(%w*)$"
   local out = {}
   for name, value in pairs(assert(LAYOUTS[layout], "no such layout")) do out[name] = value end
-  for name, value in pairs(language ~= "" and assert(LANGUAGES[language], "no such language") or {}) do
+  for name, value in pairs(language ~= "" and assert(LANGUAGES[language], "no such language")
+    or {}) do
     out[name] = value
   end
   for name, value in pairs(spec) do out[name] = value end
@@ -340,7 +348,8 @@ local function complete(spec)
   return out
 end
 
--- Makes the volume that `spec` describes as the folder `dir`, which must not be there yet. Fields of spec:
+-- Makes the volume that `spec` describes as the folder `dir`, which must not be there yet. Fields
+-- of spec:
 --   layout         "2000" (default), "xp", "vista"; with "-de", "-es", "-ru" localized folder names
 --   guid           MachineGuid as stored (default volume.NEW), false for none; guid_type: its registry type
 --   guid_written   last write of the Cryptography key; saved: time in the header of the hives

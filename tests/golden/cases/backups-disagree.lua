@@ -13,7 +13,8 @@ return {
     guid_written = "2004-11-02T22:45:10Z",
     backups = {
       { guid = volume.OLD, saved = "2001-03-14T10:58:03Z" },
-      { folder = "C:\\WINNT\\system32\\config\\RegBack", guid = volume.NEW, saved = "2004-10-20T01:00:00Z" },
+      { folder = "C:\\WINNT\\system32\\config\\RegBack", guid = volume.NEW,
+        saved = "2004-10-20T01:00:00Z" },
     },
   },
   diagnose = { exit = 4, findings = { "error key.ambiguous" } },

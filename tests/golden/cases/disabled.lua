@@ -19,5 +19,6 @@ return {
     },
   },
   apply = { exit = 4 },
-  again = { exit = 4, findings = { "warning service.disabled" } }, -- nobody but an administrator enables it
+  again = { exit = 4, findings = { "warning service.disabled" } },
+    -- nobody but an administrator enables it
 }

@@ -1,13 +1,14 @@
--- forged-journal.lua: the journal of another volume's transaction in a folder that anybody could have made
+-- forged-journal.lua: another volume's journal in a folder that anybody could have made
 local volume = ...
 
--- A real journal of a real repair, made on a second volume, in a folder with the mode that keymend wants but a
--- user's owner; its steps would move files of this store.
+-- A real journal of a real repair, made on a second volume, in a folder with the mode that keymend
+-- wants but a user's owner; its steps would move files of this store.
 local function plant(t)
   local made = volume.make(t.dir .. "/other", t.case.volume)
   local done = t:keymend("apply", { "--yes" }, { root = t.dir .. "/other" })
   t.check.equal(done.exit, 0, "the repair whose journal is planted")
-  local from, to = t.shell.quote(made.app_data .. "/keymend"), t.shell.quote(t.made.app_data .. "/keymend")
+  local from, to = t.shell.quote(made.app_data .. "/keymend"),
+    t.shell.quote(t.made.app_data .. "/keymend")
   t.shell.must(("cp -a %s %s && chown -R 1000 %s"):format(from, to, to))
 end
 
@@ -33,7 +34,8 @@ return {
   script = function(t)
     for _, verb in ipairs { "undo", "recover" } do
       local done = t:keymend(verb)
-      t.check.ok(done.exit == 32 or done.exit == 36, verb .. " refuses", done.exit .. "\n" .. done.out .. done.err)
+      t.check.ok(done.exit == 32 or done.exit == 36, verb .. " refuses", done.exit .. "\n"
+        .. done.out .. done.err)
       t:same(verb)
     end
   end,

@@ -1,12 +1,14 @@
 -- forged-names.lua: a journal in keymend's own folder whose records name files elsewhere
 local volume = ...
 
--- The folder's owner and mode are right (say, the administrator copied it), but the journal's bytes were changed: the
--- path of the store in it leads out of the volume. A changed record no longer fits its CRC.
+-- The folder's owner and mode are right (say, the administrator copied it), but the journal's bytes
+-- were changed: the path of the store in it leads out of the volume. A changed record no longer
+-- fits its CRC.
 local function damage(t)
   t.check.equal(t:keymend("apply", { "--yes" }).exit, 0, "a repair")
   t.check.equal(t:keymend("undo").exit, 0, "its undo")
-  local journal = t.shell.must("find " .. t.shell.quote(t:vault()) .. " -type f -name '*journal*'"):match "[^\n]+"
+  local journal = t.shell.must("find " .. t.shell.quote(t:vault())
+    .. " -type f -name '*journal*'"):match "[^\n]+"
   local text = t.shell.read(journal)
   local changed = text:gsub("MachineKeys", "../../../..", 1)
   t.check.ok(changed ~= text, "the journal names the store")

@@ -26,7 +26,8 @@ return {
   script = function(t)
     for _, verb in ipairs { "undo", "recover" } do
       local done = t:keymend(verb)
-      t.check.ok(done.exit == 32 or done.exit == 36, verb .. " refuses", done.exit .. "\n" .. done.out .. done.err)
+      t.check.ok(done.exit == 32 or done.exit == 36, verb .. " refuses", done.exit .. "\n"
+        .. done.out .. done.err)
       t:expect("forged-owner." .. verb .. ".txt", done.out .. done.err)
       t:same(verb)
     end

@@ -12,8 +12,8 @@ return {
   },
   prepare = function(t)
     local root, kept = t.shell.quote(t.root), t.shell.quote(t.dir .. "/kept")
-    t.shell.must(("mv %s %s && mkdir %s && mount -t tmpfs -o size=200k,mode=755 none %s && cp -a %s/. %s"):format(
-      root, kept, root, root, kept, root))
+    local line = "mv %s %s && mkdir %s && mount -t tmpfs -o size=200k,mode=755 none %s && cp -a %s/. %s"
+    t.shell.must(line:format(root, kept, root, root, kept, root))
     t.shell.run("dd if=/dev/zero of=" .. root .. "/pagefile.sys bs=4k")
   end,
   release = function(t) t.shell.must("umount " .. t.shell.quote(t.root)) end,

@@ -22,7 +22,8 @@ return policy {
 ]])
   end,
   args = { "--policy", "./two.lua" },
-  diagnose = { exit = 4, findings = { "error case.guid-conflict", "error key.orphaned", "error key.orphaned" } },
+  diagnose = { exit = 4, findings = { "error case.guid-conflict", "error key.orphaned",
+    "error key.orphaned" } },
   plan = { exit = 36 },
   apply = { exit = 36 },
 }

@@ -1,4 +1,4 @@
--- guid-restored.lua: MachineGuid was restored by hand: the old key is current, the newer one foreign
+-- guid-restored.lua: MachineGuid restored by hand: the old key is current, the newer foreign
 local volume = ...
 
 return {

@@ -1,4 +1,4 @@
--- halfway-deleted.lua: the KB followed to its first half: the new key is deleted, the old one not yet renamed
+-- halfway-deleted.lua: the KB's first half: the new key is deleted, the old one not yet renamed
 local volume = ...
 
 return {

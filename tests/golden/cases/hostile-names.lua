@@ -21,7 +21,8 @@ return {
   script = function(t)
     for _, verb in ipairs { "diagnose", "plan", "keys", "history" } do
       local out = t:keymend(verb, verb == "keys" and { "--all" } or {}).out
-      t.check.ok(not out:find "[%z\1-\9\11-\31\127]" and not out:find "\226\128\174", verb .. " escapes", out)
+      t.check.ok(not out:find "[%z\1-\9\11-\31\127]" and not out:find "\226\128\174",
+        verb .. " escapes", out)
     end
   end,
 }

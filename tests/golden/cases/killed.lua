@@ -16,7 +16,8 @@ return {
     local check, original = t.check, t:store()
     for nth = 1, 4 do
       local killed = t:keymend("apply", { "--yes" }, {
-        before = ("strace -f -o /dev/null -e trace=%s -e inject=%s:signal=KILL:when=%d"):format(CALLS, CALLS, nth),
+        before = ("strace -f -o /dev/null -e trace=%s -e inject=%s:signal=KILL:when=%d"):format(
+          CALLS, CALLS, nth),
       })
       local open = t:json "diagnose"
       t:remember()
@@ -28,7 +29,8 @@ return {
         if nth == 2 then t:expect("killed.diagnose.txt", t:keymend("diagnose").out) end
         for _, verb in ipairs { "plan", "keys", "services", "history" } do
           local seen = t:keymend(verb)
-          check.has(seen.out .. seen.err, "recover", verb .. " tells of the interrupted transaction")
+          check.has(seen.out .. seen.err, "recover",
+            verb .. " tells of the interrupted transaction")
         end
         check.ok(t:keymend("apply", { "--yes" }).exit >= 32, "apply refuses")
         check.ok(t:keymend("undo").exit >= 32, "undo refuses")
@@ -38,7 +40,8 @@ return {
         if nth == 2 then t:expect("killed.recover.txt", recovered.out .. recovered.err) end
         t.hit = true
       end
-      check.same_text(t.shell.listing(t:store()), t.shell.listing(original), "the store after recover, call " .. nth)
+      check.same_text(t.shell.listing(t:store()), t.shell.listing(original),
+        "the store after recover, call " .. nth)
       t:remember()
       check.equal(t:keymend("recover").exit, 0, "a second recover")
       t:same "a second recover"

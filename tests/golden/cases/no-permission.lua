@@ -11,7 +11,8 @@ return {
     },
   },
   prepare = function(t)
-    t.shell.must("chmod -R a+rX " .. t.shell.quote(t.dir) .. " && chmod 777 " .. t.shell.quote(t.dir))
+    t.shell.must("chmod -R a+rX " .. t.shell.quote(t.dir) .. " && chmod 777 "
+      .. t.shell.quote(t.dir))
   end,
   before = "setpriv --reuid=65534 --regid=65534 --clear-groups",
   diagnose = { exit = 4, findings = { "error key.regenerated" } },

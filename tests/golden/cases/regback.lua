@@ -12,7 +12,8 @@ return {
     guid = volume.THIRD,
     guid_written = "2004-11-02T22:45:10Z",
     backups = {
-      { folder = "C:\\WINNT\\system32\\config\\RegBack", guid = volume.OLD, saved = "2002-03-14T10:58:03Z" },
+      { folder = "C:\\WINNT\\system32\\config\\RegBack", guid = volume.OLD,
+        saved = "2002-03-14T10:58:03Z" },
     },
   },
   diagnose = { exit = 4, findings = { "error key.regenerated" } },

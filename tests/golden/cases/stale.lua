@@ -4,18 +4,21 @@ local volume = ...
 -- Each change is made on a store for which the plan was saved, and taken back afterwards.
 local CHANGES = {
   { "the orphan is touched", function(t, old)
-    t.shell.must("cp -p " .. old .. " " .. t.dir .. "/kept && touch -d 2004-10-01T00:00:00Z " .. old)
+    t.shell.must("cp -p " .. old .. " " .. t.dir .. "/kept && touch -d 2004-10-01T00:00:00Z "
+      .. old)
   end },
   { "the orphan has other bytes of the same size and time", function(t, old)
     t.shell.must("cp -p " .. old .. " " .. t.dir .. "/kept && printf x | dd of=" .. old
       .. " bs=1 seek=400 conv=notrunc 2> /dev/null && touch -r " .. t.dir .. "/kept " .. old)
   end },
-  { "the orphan is gone", function(t, old) t.shell.must("mv " .. old .. " " .. t.dir .. "/kept") end },
+  { "the orphan is gone", function(t, old) t.shell.must("mv " .. old .. " " .. t.dir
+    .. "/kept") end },
   { "the orphan is another file with the same bytes and times", function(t, old)
     t.shell.must("mv " .. old .. " " .. t.dir .. "/kept && cp -p " .. t.dir .. "/kept " .. old)
   end },
   { "the orphan has a second name", function(t, old)
-    t.shell.must("cp -p " .. old .. " " .. t.dir .. "/kept && ln " .. old .. " " .. t.root .. "/second")
+    t.shell.must("cp -p " .. old .. " " .. t.dir .. "/kept && ln " .. old .. " " .. t.root
+      .. "/second")
   end, function(t) t.shell.must("rm " .. t.root .. "/second") end },
 }
 
@@ -42,14 +45,16 @@ return {
       change[2](t, old)
       t:remember()
       local done = t:keymend("apply", { "--plan", "saved.plan", "--yes" })
-      t.check.ok(done.exit == 32 or done.exit == 36, change[1] .. ": apply refuses", done.exit .. "\n" .. done.err)
+      t.check.ok(done.exit == 32 or done.exit == 36, change[1] .. ": apply refuses",
+        done.exit .. "\n" .. done.err)
       t:expect("stale-" .. i .. ".apply.txt", done.out .. done.err)
       t:same(change[1] .. ": apply")
       t.shell.must("rm -f " .. old .. " && mv " .. t.dir .. "/kept " .. old)
       if change[3] then change[3](t) end
     end
     t.check.equal(t:keymend("plan", { "--save", "saved.plan" }).exit, 0, "plan --save")
-    t.check.equal(t:keymend("apply", { "--plan", "saved.plan", "--yes" }).exit, 0, "an unchanged store is repaired")
+    t.check.equal(t:keymend("apply", { "--plan", "saved.plan", "--yes" }).exit, 0,
+      "an unchanged store is repaired")
     t:again {}
     local again = t:keymend("apply", { "--plan", "saved.plan", "--yes" })
     t.check.equal(again.exit, 32, "the same plan a second time is refused")

@@ -11,7 +11,8 @@ return {
   },
   prepare = function(t)
     local folder = "Documents and Settings/All Users/Application Data/Microsoft/Crypto/RSA/MachineKeys/"
-    t:write("volume.times", "path,created\n\"" .. folder .. volume.c23(volume.OLD) .. "\",2001-03-14T10:22:31Z\n"
+    t:write("volume.times", "path,created\n\"" .. folder .. volume.c23(volume.OLD)
+      .. "\",2001-03-14T10:22:31Z\n"
       .. folder:lower() .. volume.c23(volume.NEW) .. ",2004-09-13T08:14:02+02:00\n")
   end,
   diagnose = { exit = 4, findings = { "error key.regenerated" } },

@@ -13,7 +13,8 @@ return {
     },
     guid = volume.THIRD,
     guid_written = "2004-11-02T22:45:10Z",
-    backups = { { guid = volume.NEW, written = "2004-09-13T06:12:40Z", saved = "2004-10-20T01:00:00Z" } },
+    backups = { { guid = volume.NEW, written = "2004-09-13T06:12:40Z",
+      saved = "2004-10-20T01:00:00Z" } },
   },
   diagnose = { exit = 4, findings = { "error key.regenerated" } },
   plan = {

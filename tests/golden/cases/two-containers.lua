@@ -29,7 +29,8 @@ return policy {
     steps = {
       { "retire", volume.c23(volume.NEW) },
       { "adopt", volume.c23(volume.OLD), volume.c23(volume.NEW) },
-      { "adopt", "7a436fe806e483969f48a894af2fe9a1_" .. volume.OLD, "7a436fe806e483969f48a894af2fe9a1_" .. volume.NEW },
+      { "adopt", "7a436fe806e483969f48a894af2fe9a1_" .. volume.OLD,
+        "7a436fe806e483969f48a894af2fe9a1_" .. volume.NEW },
     },
   },
   apply = { exit = 0 },

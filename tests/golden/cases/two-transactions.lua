@@ -26,7 +26,8 @@ return {
     local newer = t:json("apply", { "--yes" }).document.transaction.id
     check.ok(older ~= newer and newer ~= nil, "two transactions")
     local files = t:store()
-    check.ok(files[volume.c23(volume.THIRD)] ~= nil and not files[volume.c23(volume.NEW)], "the second repair")
+    check.ok(files[volume.c23(volume.THIRD)] ~= nil and not files[volume.c23(volume.NEW)],
+      "the second repair")
     t:expect("two-transactions.history.txt", t:keymend("history").out)
     t:remember()
     local refused = t:keymend("undo", { older })
@@ -34,7 +35,8 @@ return {
     t:expect("two-transactions.undo.txt", refused.out .. refused.err)
     t:same "the refused undo"
     check.equal(t:keymend("undo", { newer }).exit, 0, "undo of the newer")
-    check.same_text(t.shell.listing(t:store()), t.shell.listing(between), "the store after the first repair")
+    check.same_text(t.shell.listing(t:store()), t.shell.listing(between),
+      "the store after the first repair")
     check.equal(t:keymend("undo", { older }).exit, 0, "undo of the older afterwards")
     check.same_text(t.shell.listing(t:store()), t.shell.listing(original), "the store before both")
     t:expect("two-transactions.history2.txt", t:keymend("history").out)
