@@ -72,11 +72,11 @@ static km_status describe(const km_hold *hold, const km_plan *plan, km_journal *
 static km_status check_all(km_hold *hold, const km_plan *plan, const km_records *records,
                            km_journal *journal, km_error *error) {
   km_status status = km_records_settled(records, error);
-  uint64_t need = bytes_needed(plan);
+  if (status == KM_OK) status = km_plan_check(plan, &hold->target->info, error);
+  uint64_t need = status == KM_OK ? bytes_needed(plan) : 0;
   if (status == KM_OK) status = hold->backend->volume_check(hold->store, need, error);
   if (status == KM_OK) status = hold->backend->volume_check(hold->app_data, need, error);
   if (status == KM_OK) status = check_hives(plan, &hold->target->info, error);
-  if (status == KM_OK) status = km_plan_check(plan, &hold->target->info, error);
   if (status == KM_OK) status = km_plan_compare(hold, plan, journal, error);
   if (status == KM_OK) status = describe(hold, plan, journal, error);
   if (status == KM_OK && km_interrupted(hold))

@@ -14,11 +14,14 @@
   TEST_GROUP(escape)                                                                               \
   TEST_GROUP(hash)                                                                                 \
   TEST_GROUP(hive)                                                                                 \
+  TEST_GROUP(journal)                                                                              \
   TEST_GROUP(keyfile)                                                                              \
   TEST_GROUP(lookup)                                                                               \
   TEST_GROUP(name)                                                                                 \
   TEST_GROUP(pattern)                                                                              \
-  TEST_GROUP(time)
+  TEST_GROUP(time)                                                                                 \
+  TEST_GROUP(times)                                                                                \
+  TEST_GROUP(transaction)
 
 #define TEST_GROUP_PROTOTYPE(name) int test_##name(void);
 TEST_GROUPS(TEST_GROUP_PROTOTYPE)

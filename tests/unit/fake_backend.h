@@ -1,0 +1,58 @@
+/* fake_backend.h: a volume in memory behind the backend table, with faults and crashes on order
+ *
+ * Only what a transaction needs is there. Every writing operation is counted; one of them can be made to fail, and
+ * from one of them on the volume can be "dead": nothing is changed any more and every call fails, which for what
+ * stands on the volume is the same as a kill.
+ */
+#ifndef FAKE_BACKEND_H
+#define FAKE_BACKEND_H
+
+#include "backend.h"
+
+typedef struct fake_volume fake_volume;
+
+typedef struct fake_plan_of_faults {
+  unsigned fail_at; /* number of the writing operation that fails; 0: none */
+  km_status fail_status;
+  unsigned die_at;  /* number of the operation that is the first not to happen; 0: none */
+  bool torn;        /* a journal write that dies leaves its first half */
+  bool no_links;    /* the file system has no hard links */
+  bool busy;        /* another process has the lock */
+  km_status volume; /* what volume_check says */
+} fake_plan_of_faults;
+
+fake_volume *fake_new(void);
+void fake_free(fake_volume *volume);
+
+/* The target on it; valid as long as the volume. */
+km_target *fake_target(fake_volume *volume);
+fake_plan_of_faults *fake_faults(fake_volume *volume);
+unsigned fake_operations(const fake_volume *volume); /* writing ones since fake_restart */
+void fake_restart(fake_volume *volume);              /* counters and faults to zero, lock released */
+
+#define FAKE_STORE "store"
+#define FAKE_APP_DATA "app"
+
+/* Files by folder path with '/': "store", "app/keymend/<id>". */
+void fake_put(fake_volume *volume, const char *folder, const char *name, const char *content,
+              km_time written);
+void fake_put_bytes(fake_volume *volume, const char *folder, const char *name, const void *data,
+                    size_t size);
+void fake_link(fake_volume *volume, const char *folder, const char *name, const char *new_name);
+void fake_drop(fake_volume *volume, const char *folder, const char *name);
+bool fake_has(fake_volume *volume, const char *folder, const char *name);
+void fake_folder(fake_volume *volume, const char *folder, const char *name, bool private_one);
+void fake_make_odd(fake_volume *volume, const char *folder, const char *name); /* a reparse point */
+km_file_meta *fake_meta(fake_volume *volume, const char *folder, const char *name);
+uint64_t fake_identity(fake_volume *volume, const char *folder, const char *name);
+/* The bytes of a file, to read or to harm. */
+uint8_t *fake_bytes(fake_volume *volume, const char *folder, const char *name, size_t *size);
+
+/* Every name of the store with bytes, metadata and link count, as text; free(). */
+char *fake_snapshot(fake_volume *volume);
+/* Whether a file with this content stands anywhere in the store or below the keymend folder. */
+bool fake_somewhere(fake_volume *volume, const char *content);
+/* Every writing operation's name and object, for messages. */
+const char *fake_last_operation(const fake_volume *volume);
+
+#endif
