@@ -165,7 +165,8 @@ static void fill_ntfs(const km_folder *folder, int fd, km_file_info *info) {
   }
 }
 
-/* The creation time where NTFS did not tell it through an attribute: ntfs3's birth time is NTFS's own, then
+/* The creation time where NTFS did not tell it through an attribute: ntfs3's birth time is NTFS's
+ * own, then
  * --times, then the birth time of another file system. */
 static void fill_created(const km_folder *folder, const char *name, const struct statx *stat,
                          km_file_info *info) {
@@ -187,8 +188,8 @@ static void fill_created(const km_folder *folder, const char *name, const struct
   }
 }
 
-/* Opens folder\name for reading when it is a regular file, and tells what it is. *fd is -1 for links, odd files
- * and files that may not be read: `number` then tells why. */
+/* Opens folder\name for reading when it is a regular file, and tells what it is. *fd is -1 for
+ * links, odd files and files that may not be read: `number` then tells why. */
 static km_status open_file(km_folder *folder, const char *name, int *fd, struct statx *stat,
                            int *number, km_error *error) {
   *fd = -1;

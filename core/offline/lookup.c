@@ -50,8 +50,8 @@ static bool is_odd(uint32_t type) {
   return type != S_IFREG && type != S_IFDIR && type != S_IFLNK;
 }
 
-/* Whether `inner`, found in the folder `fd`, lies on another file system. Overlay file systems give files
- * another device number than folders. */
+/* Whether `inner`, found in the folder `fd`, lies on another file system. Overlay file systems give
+ * files another device number than folders. */
 static bool crosses(int fd, const struct stat *inner) {
   struct stat outer;
   struct statfs fs;
@@ -64,8 +64,8 @@ static bool crosses(int fd, const struct stat *inner) {
   return S_ISDIR(inner->st_mode) || fstatfs(fd, &fs) != 0 || fs.f_type != KM_OVERLAY_MAGIC;
 }
 
-/* Looks at a component: an O_PATH descriptor and its stat. openat2 makes the kernel refuse mount points; an
- * equal check stands in for it on kernels and in sandboxes without it. */
+/* Looks at a component: an O_PATH descriptor and its stat. openat2 makes the kernel refuse mount
+ * points; an equal check stands in for it on kernels and in sandboxes without it. */
 static int look(km_offline *offline, int fd, const char *name, int *out, struct stat *stat_out) {
   const uint64_t flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
   struct open_how how = {.flags = flags,
@@ -127,8 +127,8 @@ int km_lookup_open(km_offline *offline, km_volume *volume, int fd, const char *n
     }
     return number;
   }
-  /* The second open is by name again (a sandbox may lack /proc), so check that it is the same file; while
-   * path_fd is open its inode number cannot be given away. */
+  /* The second open is by name again (a sandbox may lack /proc), so check that it is the same file;
+   * while path_fd is open its inode number cannot be given away. */
   *out = km_posix_open(volume, fd, name, flags);
   number = *out < 0 ? errno : 0;
   if (!number &&

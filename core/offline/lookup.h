@@ -11,17 +11,17 @@ typedef struct km_lookup_what {
   ino_t inode;
 } km_lookup_what;
 
-/* Finds one component in the folder `fd`, exactly as named, and opens it with `flags` (O_PATH: only looks).
- * Links are never followed, other file systems never entered, and a FIFO, socket or device is never opened.
- * 0, or an errno: ENOENT, ELOOP (a link), EXDEV (another file system), ENXIO (an odd file), ESTALE (it was
- * replaced meanwhile), ... `what` may be NULL; it is filled when the component exists, so also with ELOOP and
- * ENXIO. */
+/* Finds one component in the folder `fd`, exactly as named, and opens it with `flags` (O_PATH: only
+ * looks). Links are never followed, other file systems never entered, and a FIFO, socket or device
+ * is never opened. 0, or an errno: ENOENT, ELOOP (a link), EXDEV (another file system), ENXIO (an
+ * odd file), ESTALE (it was replaced meanwhile), ... `what` may be NULL; it is filled when the
+ * component exists, so also with ELOOP and ENXIO. */
 int km_lookup_open(km_offline *offline, km_volume *volume, int fd, const char *name, int flags,
                    int *out, km_lookup_what *what);
 
-/* Finds in the folder `fd` the one name that equals `name` ignoring case: exactly, or by reading the folder.
- * 0 with the name as it stands on disk; ENOENT; EEXIST when there are several (`found` and `second` then hold
- * two of them); another errno. Buffers of KM_MAX_NAME bytes. */
+/* Finds in the folder `fd` the one name that equals `name` ignoring case: exactly, or by reading
+ * the folder. 0 with the name as it stands on disk; ENOENT; EEXIST when there are several (`found`
+ * and `second` then hold two of them); another errno. Buffers of KM_MAX_NAME bytes. */
 int km_lookup_name(km_offline *offline, km_volume *volume, int fd, const char *name, char *found,
                    char *second);
 
@@ -33,9 +33,9 @@ km_status km_lookup_check_name(const char *name, km_error *error);
 km_status km_lookup_folder(km_offline *offline, const char *path, km_volume **volume, int *fd,
                            km_error *error);
 
-/* Lowers a UTF-8 text by simple case folding of ASCII, Latin-1, Latin Extended-A, Greek and Cyrillic: what
- * names of Windows folders are made of. Broken UTF-8 stays as it is. Writes at most size - 1 bytes and a NUL;
- * returns the length. A folded text is never longer than the text. */
+/* Lowers a UTF-8 text by simple case folding of ASCII, Latin-1, Latin Extended-A, Greek and
+ * Cyrillic: what names of Windows folders are made of. Broken UTF-8 stays as it is. Writes at most
+ * size - 1 bytes and a NUL; returns the length. A folded text is never longer than the text. */
 size_t km_lookup_fold(const char *text, size_t length, char *out, size_t size);
 
 #endif

@@ -1,4 +1,4 @@
-/* ntfs.c: what an NTFS driver stores of a file beside its bytes: times, attributes, security descriptor. */
+/* ntfs.c: what an NTFS driver keeps of a file beside its bytes: times, attributes, descriptor. */
 #include "ntfs.h"
 
 #include <errno.h>
@@ -94,8 +94,8 @@ bool km_ntfs_trusted(const char *sid) {
   return !strncmp(sid, "S-1-5-80-", 9);
 }
 
-/* SYSTEM twice, then a DACL of SYSTEM and Administrators. `flags` of both entries: 3 is object and container
- * inherit. */
+/* SYSTEM twice, then a DACL of SYSTEM and Administrators. `flags` of both entries: 3 is object and
+ * container inherit. */
 size_t km_ntfs_private(bool folder, uint8_t out[KM_PRIVATE_DESCRIPTOR]) {
   uint8_t flags = folder ? 3 : 0;
   const uint8_t
@@ -217,8 +217,8 @@ typedef struct ntfs_layout {
   size_t sector;          /* bytes */
 } ntfs_layout;
 
-/* Boot sector: bytes a sector at 11, sectors a cluster at 13 (above 0x80: 2 to the power of minus it), MFT
- * cluster at 48, size of a record at 64 (clusters, or 2 to the power of minus it). */
+/* Boot sector: bytes a sector at 11, sectors a cluster at 13 (above 0x80: 2 to the power of minus
+ * it), MFT cluster at 48, size of a record at 64 (clusters, or 2 to the power of minus it). */
 static bool read_layout(const uint8_t boot[BOOT_BYTES], ntfs_layout *out) {
   size_t sector = get16(boot + 11);
   size_t cluster = boot[13];
@@ -247,8 +247,8 @@ static bool read_layout(const uint8_t boot[BOOT_BYTES], ntfs_layout *out) {
   return true;
 }
 
-/* Checks and undoes the update sequence: the last two bytes of every 512-byte stride of a record are a check
- * value on disk; the true ones stand in an array in its header. */
+/* Checks and undoes the update sequence: the last two bytes of every 512-byte stride of a record
+ * are a check value on disk; the true ones stand in an array in its header. */
 static bool fix_record(uint8_t *record, const ntfs_layout *layout) {
   size_t at = get16(record + 4), count = get16(record + 6);
   if (memcmp(record, "FILE", 4) != 0 || count < 2 || at < 8 || at + 2 * count > layout->record) {

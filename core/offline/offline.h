@@ -1,8 +1,8 @@
 /* offline.h: the offline backend's state and operations; internal to core/offline.
  *
- * Rooms: lookup.c finds paths beneath a volume's root, folder.c opens, lists and reads, write.c writes,
- * volume.c knows drivers and what they can do, times.c the --times file, ntfs.c owners and descriptors,
- * hive.c the registry, offline.c the table that joins them.
+ * Rooms: lookup.c finds paths beneath a volume's root, folder.c opens, lists and reads, write.c
+ * writes, volume.c knows drivers and what they can do, times.c the --times file, ntfs.c owners and
+ * descriptors, hive.c the registry, offline.c the table that joins them.
  */
 #ifndef KM_OFFLINE_H
 #define KM_OFFLINE_H
@@ -53,9 +53,9 @@ struct km_folder {
 
 /* ---- State (volume.c) ---- */
 
-/* Opens --root (as letter C until km_offline_set_letter), the further volumes and the times file into a
- * zeroed state. On failure nothing is left open. Errors: KM_NOT_FOUND (no such folder), KM_MISUSE (bad or
- * double letter), those of the times file. */
+/* Opens --root (as letter C until km_offline_set_letter), the further volumes and the times file
+ * into a zeroed state. On failure nothing is left open. Errors: KM_NOT_FOUND (no such folder),
+ * KM_MISUSE (bad or double letter), those of the times file. */
 km_status km_offline_volumes_open(km_offline *offline, const km_target_options *options,
                                   km_error *error);
 void km_offline_volumes_close(km_offline *offline);
@@ -66,15 +66,16 @@ km_status km_offline_set_letter(km_offline *offline, char letter, km_error *erro
 /* The volume of a letter (any case), or NULL when none was given. */
 km_volume *km_offline_volume(km_offline *offline, char letter);
 
-/* Opens a file or folder by Windows path, ignoring case, for reading (O_RDONLY | O_NOATIME | O_NOFOLLOW |
- * O_CLOEXEC | O_NONBLOCK; only regular files and folders are opened). *fd is the caller's. KM_NOT_FOUND: not
- * there, or its volume was not given (the message says --volume); KM_OUTSIDE: link, reparse point, other file
- * system or odd file on the way; KM_REFUSED: two names differ in case alone; KM_MISUSE: no absolute path. */
+/* Opens a file or folder by Windows path, ignoring case, for reading (O_RDONLY | O_NOATIME |
+ * O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK; only regular files and folders are opened). *fd is the
+ * caller's. KM_NOT_FOUND: not there, or its volume was not given (the message says --volume);
+ * KM_OUTSIDE: link, reparse point, other file system or odd file on the way; KM_REFUSED: two names
+ * differ in case alone; KM_MISUSE: no absolute path. */
 km_status km_offline_resolve(km_offline *offline, const char *windows_path, int *fd,
                              km_error *error);
 
-/* Fills at most `max` rows (KM_OFFLINE_CAPABILITIES suffice) for the volume of `store`, or of --root when it
- * is NULL; returns how many. Texts live as long as the state. */
+/* Fills at most `max` rows (KM_OFFLINE_CAPABILITIES suffice) for the volume of `store`, or of
+ * --root when it is NULL; returns how many. Texts live as long as the state. */
 #define KM_OFFLINE_CAPABILITIES 10
 size_t km_offline_capabilities(km_offline *offline, km_folder *store, km_capability *out,
                                size_t max);

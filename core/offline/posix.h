@@ -7,13 +7,14 @@
 /* The km_status that an errno means. */
 km_status km_posix_status(int number);
 
-/* Fails with "<operation> <folder>\<name>: <errno in words>" and the advice that fits the errno. `folder` is a
- * Windows or host path; `name` may be NULL. */
+/* Fails with "<operation> <folder>\<name>: <errno in words>" and the advice that fits the errno.
+ * `folder` is a Windows or host path; `name` may be NULL. */
 km_status km_posix_fail(km_error *error, int number, const char *operation, const char *folder,
                         const char *name);
 
-/* Opens quietly: with O_NOATIME, and without it where that is refused (volume->loud tells). Adds O_CLOEXEC,
- * O_NOFOLLOW, O_NONBLOCK and O_NOCTTY. The file descriptor, or -1 with errno. `volume` may be NULL. */
+/* Opens quietly: with O_NOATIME, and without it where that is refused (volume->loud tells). Adds
+ * O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK and O_NOCTTY. The file descriptor, or -1 with errno. `volume`
+ * may be NULL. */
 int km_posix_open(km_volume *volume, int fd, const char *name, int flags);
 
 #endif

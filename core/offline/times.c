@@ -10,7 +10,8 @@
 
 #define KEY_BYTES 16
 
-/* A row: the first half of the SHA-256 of the folded path stands for it, so that a million rows stay small. */
+/* A row: the first half of the SHA-256 of the folded path stands for it, so that a million rows
+ * stay small. */
 typedef struct time_row {
   uint8_t key[KEY_BYTES];
   km_time created;
@@ -103,8 +104,8 @@ static km_status keep(times_reader *reader, const char *path, size_t length, km_
 
 /* ---- Times ---- */
 
-/* Reads Unix seconds with sign and fraction. An out-of-range or pre-1601 time is unknown, not an error: tools
- * print -11644473600 for a FILETIME of 0. */
+/* Reads Unix seconds with sign and fraction. An out-of-range or pre-1601 time is unknown, not an
+ * error: tools print -11644473600 for a FILETIME of 0. */
 static bool parse_unix(const char *text, km_time *out) {
   bool negative = *text == '-';
   const char *digit = text + negative;

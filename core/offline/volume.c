@@ -1,4 +1,4 @@
-/* volume.c: the volumes of a target, their drivers, what these keep, and whether they may be written. */
+/* volume.c: the volumes of a target, what their drivers keep, and whether one may be written. */
 #include "volume.h"
 
 #include "lookup.h"
@@ -106,7 +106,8 @@ static void copy_field(const char *field, char *out, size_t size) {
   out[used] = 0;
 }
 
-/* Takes type and source of a line "id parent major:minor root point options [tags] - type source options". */
+/* Takes type and source of a line "id parent major:minor root point options [tags] - type source
+ * options". */
 static void take_mount(km_volume *volume, const char *line) {
   const char *rest = strstr(line, " - ");
   if (!rest) {
@@ -117,7 +118,8 @@ static void take_mount(km_volume *volume, const char *line) {
   copy_field(source ? source + 1 : "", volume->source, sizeof volume->source);
 }
 
-/* The mount's line is found by its id, or by the device number on kernels whose statx tells none. */
+/* The mount's line is found by its id, or by the device number on kernels whose statx tells
+ * none. */
 static void read_mountinfo(km_volume *volume, bool by_id, uint64_t id) {
   char line[MAX_MOUNT_LINE];
   FILE *mounts = fopen("/proc/self/mountinfo", "re");
@@ -252,7 +254,8 @@ km_status km_offline_set_letter(km_offline *offline, char letter, km_error *erro
 
 /* ---- Whether it may be written ---- */
 
-/* Windows leaves a hibernation image whose first four bytes tell that the volume is still in use. */
+/* Windows leaves a hibernation image whose first four bytes tell that the volume is still in
+ * use. */
 static km_status check_hibernation(km_offline *offline, const km_volume *volume, km_error *error) {
   char path[] = "?:\\hiberfil.sys";
   char magic[4] = "";

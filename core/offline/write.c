@@ -1,5 +1,5 @@
-/* write.c: the offline backend's writing operations. Only plain libc calls change anything, so that the crash
- * tests can intercept every one of them by name. */
+/* write.c: the offline backend's writing operations. Only plain libc calls change anything, so that
+ * the crash tests can intercept every one of them by name. */
 #include "lookup.h"
 #include "ntfs.h"
 #include "posix.h"
@@ -234,8 +234,8 @@ static km_status check_private(const open_meta *file, km_error *error) {
   return KM_OK;
 }
 
-/* Makes the folder under a temporary name and opens it. A leftover of an interrupted run that is empty is
- * taken away; where one is in the way that cannot be, another name is taken. */
+/* Makes the folder under a temporary name and opens it. A leftover of an interrupted run that is
+ * empty is taken away; where one is in the way that cannot be, another name is taken. */
 static km_status make_temporary(km_folder *parent, const char *name, char temporary[KM_MAX_NAME],
                                 int *fd, km_error *error) {
   snprintf(temporary, KM_MAX_NAME, "%.960s.new", name);
@@ -260,7 +260,8 @@ static km_status rename_folder(km_folder *parent, const char *from, const char *
   if (renameat2(parent->fd, from, parent->fd, to, RENAME_NOREPLACE) == 0) {
     return KM_OK;
   }
-  /* Drivers without that flag: the name was free just now, and only an empty folder could be replaced. */
+  /* Drivers without that flag: the name was free just now, and only an empty folder could be
+   * replaced. */
   if ((errno == EINVAL || errno == ENOSYS) && renameat(parent->fd, from, parent->fd, to) == 0) {
     return KM_OK;
   }
@@ -488,7 +489,8 @@ km_status km_offline_file_link(km_folder *from, const char *name, km_folder *to,
   return km_posix_fail(error, number, "make a second name", to->path, new_name);
 }
 
-/* A rename that never replaces, for drivers without RENAME_NOREPLACE: both names are there for a moment. */
+/* A rename that never replaces, for drivers without RENAME_NOREPLACE: both names are there for a
+ * moment. */
 static int rename_by_link(const km_folder *from, const char *name, const km_folder *to,
                           const char *new_name) {
   if (linkat(from->fd, name, to->fd, new_name, 0) != 0) {

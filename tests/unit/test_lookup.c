@@ -1,4 +1,5 @@
-/* test_lookup.c: path look-up ignores case and never leaves the volume, with openat2 and without. */
+/* test_lookup.c: path look-up ignores case and never leaves the volume, with openat2 and
+ * without. */
 #include "unit.h"
 
 #include "lookup.h"

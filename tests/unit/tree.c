@@ -1,4 +1,5 @@
-/* tree.c: a temporary folder that stands for a volume, and an offline target on it, for unit tests. */
+/* tree.c: a temporary folder that stands for a volume, and an offline target on it, for unit
+ * tests. */
 #include "unit.h"
 
 #include "tree.h"

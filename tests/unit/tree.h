@@ -1,4 +1,5 @@
-/* tree.h: a temporary folder that stands for a volume, and an offline target on it, for unit tests. */
+/* tree.h: a temporary folder that stands for a volume, and an offline target on it, for unit
+ * tests. */
 #ifndef KM_UNIT_TREE_H
 #define KM_UNIT_TREE_H
 
@@ -16,7 +17,8 @@ typedef struct test_tree {
       target; /* on `offline`; key store and app data as TREE_STORE says; machine GUID TREE_GUID */
 } test_tree;
 
-/* Makes an empty volume with the key store and opens the target on it; `times` may be NULL. Asserts. */
+/* Makes an empty volume with the key store and opens the target on it; `times` may be NULL.
+ * Asserts. */
 void tree_open(test_tree *tree, const char *times);
 /* Opens the target anew, for example after files were made that are read at the start. */
 void tree_reopen(test_tree *tree, const char *times);
