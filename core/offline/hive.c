@@ -365,17 +365,36 @@ static void name_text(const stored_name *name, char *text) {
 
 /* ---- Keys and values ---- */
 
+/* What libhivex is asked about must be a whole record: it does not look. */
+static km_status check_key(km_hive *hive, uint64_t key, km_error *error) {
+  stored_name name;
+  if (cell_name(hive, key, true, &name))
+    return KM_OK;
+  return damaged_key(hive, key, "its record does not fit its cell", error);
+}
+
+/* The subkeys of a key, ended by 0; free(). */
+static km_status list_children(km_hive *hive, uint64_t key, hive_node_h **out, km_error *error) {
+  km_status status = check_key(hive, key, error);
+  if (status != KM_OK)
+    return status;
+  errno = 0;
+  *out = hivex_node_children(hive->handle, (hive_node_h)key);
+  if (*out == NULL)
+    return library_failure(hive, key, "its list of subkeys is damaged", errno, error);
+  return KM_OK;
+}
+
 km_status km_hive_child(km_hive *hive, uint64_t key, const char *name, uint64_t *out,
                         km_error *error) {
   wanted_name wanted;
   *out = 0;
   if (name[0] == '\0' || !want_name(name, &wanted))
     return km_fail(error, KM_NOT_FOUND, 0, "hive %s: there can be no key of this name", hive->path);
-  errno = 0;
-  hive_node_h *children = hivex_node_children(hive->handle, (hive_node_h)key);
-  if (children == NULL)
-    return library_failure(hive, key, "its list of subkeys is damaged", errno, error);
-  km_status status = KM_OK;
+  hive_node_h *children;
+  km_status status = list_children(hive, key, &children, error);
+  if (status != KM_OK)
+    return status;
   size_t i = 0;
   for (; children[i] != 0 && *out == 0 && status == KM_OK; i++) {
     stored_name stored;
@@ -395,11 +414,10 @@ km_status km_hive_child(km_hive *hive, uint64_t key, const char *name, uint64_t 
 km_status km_hive_children(km_hive *hive, uint64_t key,
                            bool (*each)(void *user, const char *name, uint64_t child), void *user,
                            km_error *error) {
-  errno = 0;
-  hive_node_h *children = hivex_node_children(hive->handle, (hive_node_h)key);
-  if (children == NULL)
-    return library_failure(hive, key, "its list of subkeys is damaged", errno, error);
-  km_status status = KM_OK;
+  hive_node_h *children;
+  km_status status = list_children(hive, key, &children, error);
+  if (status != KM_OK)
+    return status;
   for (size_t i = 0; children[i] != 0 && status == KM_OK; i++) {
     char text[KM_MAX_REGISTRY_NAME * UTF8_A_UNIT + 4];
     stored_name stored;
@@ -420,11 +438,13 @@ km_status km_hive_children(km_hive *hive, uint64_t key,
 static km_status find_value(km_hive *hive, uint64_t key, const wanted_name *wanted, uint64_t *out,
                             km_error *error) {
   *out = 0;
+  km_status status = check_key(hive, key, error);
+  if (status != KM_OK)
+    return status;
   errno = 0;
   hive_value_h *values = hivex_node_values(hive->handle, (hive_node_h)key);
   if (values == NULL)
     return library_failure(hive, key, "its list of values is damaged", errno, error);
-  km_status status = KM_OK;
   size_t i = 0;
   for (; values[i] != 0 && *out == 0 && status == KM_OK; i++) {
     stored_name stored;

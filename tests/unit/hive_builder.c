@@ -34,7 +34,7 @@ struct hive_builder {
   key *keys; /* parents before children; the root first */
   size_t key_count;
   uint8_t *bytes;
-  size_t size;
+  size_t size, room;
 };
 
 static void must(bool good, const char *what) {
@@ -161,7 +161,10 @@ static void put64(uint8_t *p, int64_t number) {
 /* A new cell for `size` bytes; gives its reference. Its content stands at content(). */
 static uint32_t new_cell(hive_builder *hive, size_t size) {
   size_t at = hive->size, length = (size + 4 + 7) & ~(size_t)7;
-  hive->bytes = grow(hive->bytes, at + length);
+  if (hive->room < at + length) {
+    hive->room = (at + length) * 2;
+    hive->bytes = grow(hive->bytes, hive->room);
+  }
   memset(hive->bytes + at, 0, length);
   put32(hive->bytes + at, (uint32_t)(0u - length));
   hive->size += length;
@@ -308,7 +311,7 @@ static void free_tree(hive_builder *hive) {
 uint8_t *hive_bytes(hive_builder *hive, uint32_t sequence1, uint32_t sequence2, int64_t written,
                     size_t *size) {
   uint32_t *cells = grow(NULL, hive->key_count * sizeof *cells);
-  hive->size = BASE + 32;
+  hive->size = hive->room = BASE + 32;
   hive->bytes = grow(NULL, hive->size);
   memset(hive->bytes, 0, hive->size);
   for (size_t i = 0; i < hive->key_count; i++)

@@ -12,6 +12,7 @@
 
 #define TEST_GROUPS(TEST_GROUP)                                                                    \
   TEST_GROUP(escape)                                                                               \
+  TEST_GROUP(folder)                                                                               \
   TEST_GROUP(hash)                                                                                 \
   TEST_GROUP(hive)                                                                                 \
   TEST_GROUP(journal)                                                                              \
@@ -19,6 +20,7 @@
   TEST_GROUP(lookup)                                                                               \
   TEST_GROUP(name)                                                                                 \
   TEST_GROUP(pattern)                                                                              \
+  TEST_GROUP(services)                                                                             \
   TEST_GROUP(time)                                                                                 \
   TEST_GROUP(times)                                                                                \
   TEST_GROUP(transaction)
