@@ -129,17 +129,30 @@ static void cut_trailing_backslash(char *path) {
     path[--length] = '\0';
 }
 
-char *km_folders_app_data(km_target *target) {
-  for (size_t i = 0; i < sizeof app_data_keys / sizeof app_data_keys[0]; i++) {
-    char *stored = text_or(target, app_data_keys[i], "Common AppData", NULL);
-    char *path = stored == NULL ? NULL : expand(target, stored);
-    free(stored);
-    if (path != NULL && is_absolute(path)) {
-      cut_trailing_backslash(path);
-      return path;
-    }
-    free(path);
+/* What the variables in `text` expand to when that is an absolute path, else NULL. */
+static char *expand_to_path(km_target *target, const char *text) {
+  char *path = text == NULL ? NULL : expand(target, text);
+  if (path != NULL && is_absolute(path)) {
+    cut_trailing_backslash(path);
+    return path;
   }
-  return expand(target, is_vista_or_later(target) ? "%ProgramData%"
-                                                  : "%AllUsersProfile%\\Application Data");
+  free(path);
+  return NULL;
+}
+
+char *km_folders_app_data(km_target *target) {
+  bool vista = is_vista_or_later(target);
+  char *path = NULL;
+  for (size_t i = 0; path == NULL && i < sizeof app_data_keys / sizeof app_data_keys[0]; i++) {
+    char *stored = text_or(target, app_data_keys[i], "Common AppData", NULL);
+    path = expand_to_path(target, stored);
+    free(stored);
+  }
+  if (path == NULL)
+    path = expand_to_path(target, vista ? "%ProgramData%" : "%AllUsersProfile%\\Application Data");
+  if (path == NULL)
+    path = expand_to_path(
+        target, vista ? "%SystemDrive%\\ProgramData"
+                      : "%SystemDrive%\\Documents and Settings\\All Users\\Application Data");
+  return path;
 }

@@ -234,6 +234,15 @@ void km_hive_close(km_hive *hive) {
   free(hive);
 }
 
+km_status km_hive_rename(km_hive *hive, const char *path, km_error *error) {
+  char *copy = strdup(path);
+  if (copy == NULL)
+    return km_fail(error, KM_MEMORY, 0, "hive %s: out of memory", path);
+  free(hive->path);
+  hive->path = copy;
+  return KM_OK;
+}
+
 const km_hive_header *km_hive_header_of(const km_hive *hive) {
   return &hive->header;
 }

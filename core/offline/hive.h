@@ -33,6 +33,9 @@ km_status km_hive_header_read(int fd, const char *path, km_hive_header *out, km_
 km_status km_hive_open(int fd, const char *path, km_hive **out, km_error *error);
 void km_hive_close(km_hive *hive);
 
+/* Names the hive anew for messages, when its drive's letter has become known. KM_MEMORY. */
+km_status km_hive_rename(km_hive *hive, const char *path, km_error *error);
+
 const km_hive_header *km_hive_header_of(const km_hive *hive);
 
 /* The root key; starts a new operation, for which KM_MAX_HIVE_WORK counts anew. */

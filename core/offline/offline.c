@@ -122,6 +122,9 @@ static km_status open_windows(km_target *target, const char *folder, km_error *e
     status = km_offline_set_letter(offline, letter, error);
     if (status == KM_OK)
       status = make_paths(target, folder, error);
+    if (status == KM_OK)
+      status = km_hive_rename(offline->hives->hive[KM_HIVE_SOFTWARE],
+                              offline->hives->path[KM_HIVE_SOFTWARE], error);
   }
   if (status == KM_OK)
     status = read_headers(target, error);

@@ -21,6 +21,7 @@
   TEST_GROUP(name)                                                                                 \
   TEST_GROUP(pattern)                                                                              \
   TEST_GROUP(services)                                                                             \
+  TEST_GROUP(target)                                                                               \
   TEST_GROUP(time)                                                                                 \
   TEST_GROUP(times)                                                                                \
   TEST_GROUP(transaction)
