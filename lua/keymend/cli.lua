@@ -1,0 +1,276 @@
+-- cli.lua: the command line: arguments to verbs, verbs to an exit status
+--
+-- Each verb's module is loaded only when it is asked for. A verb gets the context of the run and returns the exit status
+-- or fails with context:fail, which prints one message (object, operation, the system's words, what to do next).
+
+local core = require "keymend.core"
+local options = require "keymend.options"
+
+local M = {}
+
+M.exit = { done = 0, findings = 4, failed = 8, usage = 16, refused = 32, attention = 64 }
+local EXIT = M.exit
+
+local Context = {}
+Context.__index = Context
+
+-- ---- Output ----
+
+local function emit(text)
+  io.stdout:write(text)
+end
+
+function Context:page()
+  if not self.the_page then
+    local terminal = core.is_terminal(1)
+    local page = require "keymend.page"
+    local colour = terminal and not self.options["no-color"] and not os.getenv "NO_COLOR"
+      and os.getenv "TERM" ~= "dumb"
+    self.the_page = page.new {
+      write = emit, width = terminal and math.min(core.width(), page.WIDEST) or page.WIDTH, colour = colour,
+    }
+  end
+  return self.the_page
+end
+
+-- A message for people on stderr; nothing with --json, where the document says it.
+function Context:say(text)
+  if self.options.json then return end
+  io.stdout:flush()
+  io.stderr:write("keymend: ", core.escape(text), "\n")
+end
+
+-- Prints the document of a run with --json. `parts`: see document.frame.
+function Context:document(parts)
+  local document = require "keymend.document"
+  parts.exit = self:status(parts.exit, parts)
+  if self.opened and not parts.target then parts.target = document.target(self.opened:info()) end
+  if self.loaded and not parts.policies then parts.policies = document.policies(self.loaded) end
+  emit(document.encode(document.frame(self.verb and self.verb.name, parts)) .. "\n")
+  return parts.exit
+end
+
+-- --detailed-exitcode: 1 for changed, 2 for a restart or deferred start that is due.
+function Context:status(status, parts)
+  if not self.options["detailed-exitcode"] then return status end
+  return status + (parts.changed and 1 or 0) + (parts.restart_due and 2 or 0)
+end
+
+-- What a status id of the core means for the exit status; what is not here has failed.
+local REFUSED = {
+  refused = true, stale = true, open = true, forged = true, busy = true, unsupported = true, ["read-only-target"] = true,
+}
+local USAGE = { usage = true, option = true }
+
+function M.status_of(code, outcome)
+  if outcome == "attention" then return EXIT.attention end
+  if USAGE[code] then return EXIT.usage end
+  if outcome ~= "rolled-back" and REFUSED[code] then return EXIT.refused end
+  return EXIT.failed
+end
+
+-- Fails: prints the message, or the document with --json; returns the exit status. parts: more for the document.
+function Context:fail(message, code, native, outcome, parts)
+  parts = parts or {}
+  parts.exit = (parts.exit or 0) + M.status_of(code, outcome)
+  if self.options.json then
+    parts.error = require("keymend.document").object {
+      code = code or "failed", message = message, native = native ~= 0 and native or nil,
+    }
+    return self:document(parts)
+  end
+  self:say(message)
+  return self:status(parts.exit, parts)
+end
+
+-- ---- Target and policies ----
+
+local WINDOWS = package.config:sub(1, 1) == "\\"
+
+-- A word as the shell takes it.
+local function shell_word(word)
+  if word:find "^[%w%./:=@%%+,_-]+$" and not (WINDOWS and word:find "%%") then return word end
+  if WINDOWS then return '"' .. word:gsub('"', '\\"') .. '"' end
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+-- A command line of keymend for this target that can be pasted as it is.
+function Context:command(verb, ...)
+  local words = { self.program, verb, ... }
+  local given = self.options
+  local function add(name)
+    local values = type(given[name]) == "table" and given[name] or { given[name] }
+    for _, value in ipairs(values) do
+      words[#words + 1], words[#words + 2] = "--" .. name, value
+    end
+  end
+  for _, name in ipairs { "root", "volume", "windows", "times" } do add(name) end
+  if verb == "plan" or verb == "apply" or verb == "diagnose" then
+    for _, name in ipairs { "policy", "onset", "adopt", "retire" } do
+      if not (name == "adopt" and select("#", ...) > 0) then add(name) end
+    end
+    if given["accept-dirty-hive"] then words[#words + 1] = "--accept-dirty-hive" end
+    if given["no-services"] then words[#words + 1] = "--no-services" end
+  end
+  for index, word in ipairs(words) do words[index] = shell_word(word) end
+  return table.concat(words, " ")
+end
+
+local function volumes_of(list)
+  if not list then return nil end
+  local volumes = {}
+  for _, text in ipairs(list) do
+    local letter, folder = text:match "^(%a):?=(.+)$"
+    if not letter then return nil, ('--volume %s: write it as D:=DIR'):format(text) end
+    volumes[letter:upper()] = folder
+  end
+  return volumes
+end
+
+-- Opens the target of the options: target, or nil and the exit status. write: for verbs that change it.
+function Context:open(write)
+  local given = self.options
+  local volumes, message = volumes_of(given.volume)
+  if message then return nil, self:fail(message, "usage") end
+  if not given.root and not WINDOWS then
+    return nil, self:fail(("keymend %s needs a target: give --root DIR, the folder where the Windows volume is mounted")
+      :format(self.verb.name), "usage")
+  end
+  local target, why, code, native = require("keymend").open {
+    root = given.root, volumes = volumes, windows = given.windows, times = given.times, write = write,
+  }
+  if not target then return nil, self:fail(why, code, native) end
+  self.opened = target
+  return target
+end
+
+-- Loads the policies of the options: list, or nil and the exit status.
+function Context:policies()
+  local policy = require "keymend.policy"
+  local loaded, message, code = policy.load_all(self.options.policy)
+  if not loaded then return nil, self:fail(message, code == "not-found" and "usage" or code) end
+  self.loaded = loaded
+  return loaded
+end
+
+-- The options that a diagnosis takes; nil and the exit status when one is wrong.
+function Context:judging()
+  local given = self.options
+  local judging = {
+    adopt = given.adopt, retire = given.retire, times = given.times, onset_text = given.onset,
+    accept_dirty_hive = given["accept-dirty-hive"] or false, no_services = given["no-services"] or false,
+    command = function(verb, ...) return self:command(verb, ...) end,
+  }
+  if given.onset then
+    local seconds, ticks = core.time_parse(given.onset)
+    if not seconds then return nil, self:fail("--onset: " .. ticks, "usage") end
+    judging.onset, judging.onset_ticks = seconds, ticks
+  end
+  return judging
+end
+
+-- Opens, loads and judges: diagnosis, or nil and the exit status.
+function Context:diagnose(write)
+  local judging, target, loaded, status
+  judging, status = self:judging()
+  if not judging then return nil, status end
+  target, status = self:open(write)
+  if not target then return nil, status end
+  loaded, status = self:policies()
+  if not loaded then return nil, status end
+  return self:diagnose_again(judging)
+end
+
+-- Judges the open target anew.
+function Context:diagnose_again(judging)
+  local diagnosis, message, code, native = require("keymend.diagnosis").run(self.opened, self.loaded, judging or {})
+  if not diagnosis then return nil, self:fail(message, code, native) end
+  return diagnosis
+end
+
+-- The parts of the document that a diagnosis fills.
+function Context:diagnosis_parts(diagnosis, parts)
+  local document = require "keymend.document"
+  parts = parts or {}
+  parts.target = document.target(diagnosis.info)
+  parts.policies = document.policies(diagnosis.policies)
+  parts.findings = document.findings(diagnosis.findings)
+  parts.cases = document.cases(diagnosis.cases)
+  return parts
+end
+
+-- Tells of transactions that were interrupted, for verbs that do not diagnose; every verb reports them.
+function Context:report_open(history)
+  if not history then history = self.opened:history() end
+  local open = {}
+  for _, txn in ipairs(history or {}) do
+    if txn.state == "open" then open[#open + 1] = txn end
+  end
+  if #open == 0 then return {} end
+  local finding = require "keymend.finding"
+  local facts = require "keymend.facts"
+  local findings = {}
+  for index, txn in ipairs(open) do
+    findings[index] = finding.make("txn.open", { id = txn.id, begun = facts.time(txn.begun, txn.begun_ticks) },
+      { command = self:command "recover" })
+    self:say(("transaction %s was interrupted; recover it: %s"):format(txn.id, self:command "recover"))
+  end
+  return findings
+end
+
+function Context:close()
+  if self.loaded then require("keymend.policy").close(self.loaded) end
+  if self.opened then self.opened:close() end
+end
+
+-- ---- Main ----
+
+local function usage(context, message)
+  local verb = context.verb
+  return context:fail(message .. ("; see: keymend %s"):format(verb and "help " .. verb.name or "help"), "usage")
+end
+
+local function wants_json(args)
+  for _, word in ipairs(args) do
+    if word == "--" then return false end
+    if word == "--json" then return true end
+  end
+  return false
+end
+
+local function run(context)
+  local verb = context.verb
+  if context.options.help then
+    options.verb_help(context:page(), verb)
+    return EXIT.done
+  end
+  return require("keymend.verbs." .. verb.module)[verb.name](context)
+end
+
+-- Runs keymend with the words of its command line (args[0]: how it was called); returns the exit status.
+function M.main(args)
+  local program = type(args[0]) == "string" and args[0]:find "[/\\]" and args[0] or "keymend"
+  local parsed, message = options.parse(args)
+  local context = setmetatable({
+    program = program, options = parsed and parsed.options or { json = wants_json(args) or nil },
+    arguments = parsed and parsed.arguments or {}, verb = parsed and parsed.verb,
+  }, Context)
+  if not parsed then return usage(context, message) end
+  if parsed.options.version then
+    emit("keymend " .. core.version .. "\n")
+    return EXIT.done
+  end
+  if not parsed.verb then
+    if not parsed.options.help then return usage(context, "say what to do, for example: keymend diagnose --root DIR") end
+    options.help(context:page())
+    return EXIT.done
+  end
+  local fits, why = options.check(parsed)
+  if not fits then return usage(context, why) end
+  local status = run(context)
+  context:close()
+  io.stdout:flush()
+  return status
+end
+
+return M

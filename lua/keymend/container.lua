@@ -1,0 +1,529 @@
+-- container.lua: the judges of one key container: a chain, the first that decides ends it
+--
+-- A case: container, hash, policy, info, options, history, keys (inspected files), chosen_adopt, chosen_retire,
+-- too_many. study() sorts the keys into current, foreign, strays, candidates and says of each what speaks against
+-- it. Each judge gets the case and returns a verdict or nil ("not mine"):
+--   { healthy = true } | { adopt = key?, retire = key?, reason = text, why_retire = text } | { refused = text } | {}
+-- The findings stand in case.findings.
+
+local finding = require "keymend.finding"
+local rules = require "keymend.rules"
+local facts = require "keymend.facts"
+
+local M = {}
+
+-- Two creation times within this many seconds count as the same: copied together, or tunnelled by NTFS.
+M.SAME_TIME = 2
+-- Findings name this many files in their text; the evidence and the list below name them all.
+local NAMED = 3
+
+-- ---- What speaks against one key file; the first of a kind is enough ----
+
+local function quoted_container(key)
+  return (key.container or "") ~= "" and ('"%s"'):format(key.container) or "an unnamed key container"
+end
+
+-- id: the finding; unsound: the file cannot work or is not safe, so nothing adopts it; says(key, case): why, or nil
+local FAULTS = {
+  { id = "key.reparse", unsound = true, says = function(key)
+    if key.reparse then return "it is a symbolic link or reparse point" end
+    if key.regular == false then return "it is not an ordinary file" end
+  end },
+  { id = "key.hard-link", unsound = true, says = function(key)
+    if (key.links or 1) > 1 then return ("it has %d hard links"):format(key.links) end
+  end },
+  { id = "key.unreadable", unsound = true, says = function(key)
+    if key.regular == false or key.reparse then return nil end
+    if key.status ~= "ok" and key.status ~= "damaged" then
+      return (key.damage or "") ~= "" and key.damage or ("it cannot be read (%s)"):format(key.status)
+    end
+  end },
+  { id = "key.damaged", unsound = true, says = function(key)
+    if key.status == "damaged" then
+      return (key.damage or "") ~= "" and key.damage or "its lengths do not add up"
+    end
+  end },
+  { id = "key.name-mismatch", unsound = true, says = function(key, case)
+    if key.status == "ok" and key.container_hash ~= case.hash then
+      return "the file says that it is of " .. quoted_container(key)
+    end
+  end },
+  { id = "key.keyless", unsound = true, says = function(key)
+    if key.status == "ok" and key.keyless then return "it holds no key" end
+  end },
+  { id = "key.disproved", disproves = true, says = function(key)
+    if key.master_keys_present == false then
+      return ("its DPAPI master key %s is not on this computer"):format(key.missing_master_key or "")
+    end
+  end },
+  { id = "key.foreign-owner", says = function(key)
+    if key.owner_trusted == false then return ("its owner is %s"):format(key.owner or "unknown") end
+  end },
+}
+
+local function study_key(case, key)
+  key.faults, key.told = {}, {}
+  key.sound = true
+  key.disproved = false
+  for _, fault in ipairs(FAULTS) do
+    local why = fault.says(key, case)
+    if why then
+      key.faults[#key.faults + 1] = { id = fault.id, why = why }
+      if fault.unsound then key.sound = false end
+      if fault.disproves then key.disproved = true end
+    end
+  end
+  if key.class == "stray" then
+    key.faults[#key.faults + 1] = { id = "key.stray", why = "its name is no unique name" }
+  end
+  key.candidate = key.class == "foreign" and key.sound and not key.disproved and key.owner_trusted ~= false
+end
+
+local function has_fault(key, id)
+  for _, fault in ipairs(key.faults) do
+    if fault.id == id then return fault.why end
+  end
+end
+
+-- ---- Creation times ----
+
+local function near(a, b)
+  return math.abs(a - b) <= M.SAME_TIME
+end
+
+-- Sets usable_time, or time_problem.
+local function study_time(case, key)
+  local source = key.created_source
+  if not key.created or source == "none" then
+    key.time_problem = "its creation time is not known"
+  elseif source ~= "ntfs" and source ~= "times-file" then
+    key.time_problem = "this file system keeps no creation time of Windows, only that of the copy"
+  elseif key.written and key.created > key.written + M.SAME_TIME then
+    key.time_problem = "it was created after its last write, so it is a copy"
+  else
+    key.usable_time = key.created
+  end
+  if not key.usable_time then return end
+  for _, other in ipairs(case.keys) do
+    if other ~= key and other.created and near(key.created, other.created) then
+      key.usable_time = nil
+      key.time_problem = ("it was created at the same time as %s (copied together, or a time inherited from the "
+        .. "name)"):format(other.name)
+    end
+  end
+end
+
+-- Sorts the keys and says what is known of each.
+function M.study(case)
+  table.sort(case.keys, function(a, b) return a.name < b.name end)
+  case.foreign, case.strays, case.currents, case.candidates = {}, {}, {}, {}
+  local lists = { current = case.currents, foreign = case.foreign, stray = case.strays }
+  for _, key in ipairs(case.keys) do
+    study_key(case, key)
+    table.insert(lists[key.class], key)
+    if key.candidate then table.insert(case.candidates, key) end
+  end
+  case.current = case.currents[1]
+  for _, key in ipairs(case.keys) do study_time(case, key) end
+  if case.options.onset then case.onset = case.options.onset end
+end
+
+-- ---- Findings and evidence ----
+
+local function names_of(keys)
+  local names = {}
+  for index, key in ipairs(keys) do names[index] = key.name end
+  return names
+end
+
+local function some_names(keys)
+  local names = {}
+  for index = 1, math.min(#keys, NAMED) do names[index] = keys[index].name end
+  if #keys > NAMED then names[#names + 1] = ("and %d more"):format(#keys - NAMED) end
+  return table.concat(names, ", ")
+end
+
+-- Adds a finding to the case. `about`: the key file whose fault it is, so that it is told once.
+local function find(case, id, fields, extra, about)
+  fields, extra = fields or {}, extra or {}
+  if about then about.told[id] = true end
+  fields.container = case.container
+  extra.container, extra.hash = case.container, case.hash
+  local made = finding.make(id, fields, extra, case.policy)
+  case.findings[#case.findings + 1] = made
+  return made
+end
+
+local function evidence(list, kind, text, seconds, ticks)
+  list[#list + 1] = { kind = kind, text = text, time = seconds, ticks = ticks }
+  return list
+end
+
+local SOURCES = { ntfs = "stored by NTFS", ["times-file"] = "from the file given with --times" }
+
+local function made_evidence(list, key, what)
+  if not key.created then return end
+  evidence(list, "created", ("%s was made%s: %s"):format(what,
+    SOURCES[key.created_source] and " (" .. SOURCES[key.created_source] .. ")" or "", key.name),
+    key.created, key.created_ticks)
+end
+
+local function guid_evidence(list, case)
+  if case.info.guid_written then
+    evidence(list, "guid-written", "the Cryptography key, which holds the machine GUID, was last written; the reset was "
+      .. "no later", case.info.guid_written, case.info.guid_written_ticks)
+  end
+end
+
+-- The option that names a key file, as part of a command.
+local function adopt_command(case, key)
+  local name = key and key.name or "NAME"
+  return case.options.command and case.options.command("plan", "--adopt", name) or "keymend plan --adopt " .. name
+end
+
+-- ---- Choosing among candidates ----
+
+local function repair_findings(case, key, retire, why)
+  local list = {}
+  guid_evidence(list, case)
+  made_evidence(list, key, "the old key file")
+  if retire then made_evidence(list, retire, "the current key file") end
+  evidence(list, "choice", "chosen because " .. why)
+  find(case, retire and "key.regenerated" or "key.orphaned", { old_guid = key.guid },
+    { evidence = list, keys = names_of(retire and { retire, key } or { key }) })
+end
+
+local function ambiguous(case, among, reason)
+  local list = {}
+  guid_evidence(list, case)
+  for _, key in ipairs(among) do made_evidence(list, key, "a candidate") end
+  find(case, "key.ambiguous", { count = #among, reason = reason },
+    { evidence = list, keys = names_of(among), command = adopt_command(case) })
+  return { refused = reason }
+end
+
+-- Lets the policy choose among `among`; with `retire` the current file goes.
+local function choose(case, among, retire, why_retire)
+  local key, reason = rules.adopt(case.policy.adopt, among, case)
+  if not key then return ambiguous(case, among, reason) end
+  repair_findings(case, key, retire, reason)
+  return { adopt = key, retire = retire, reason = reason, why_retire = why_retire }
+end
+
+-- ---- The judges ----
+
+local function too_many(case)
+  if not case.too_many then return nil end
+  find(case, "key.too-many", { limit = facts.MAX_MATCHES })
+  return { refused = "too many key files" }
+end
+
+-- NTFS never shows two names that differ by case alone; a copy on another file system may.
+local function two_currents(case)
+  if #case.currents < 2 then return nil end
+  return ambiguous(case, case.currents, "their names differ by case alone, and Windows sees only one of them")
+end
+
+-- Why the core would not touch a file whatever the administrator says, or nil.
+local HARMLESS = { ["key.stray"] = true, ["key.foreign-owner"] = true, ["key.disproved"] = true }
+
+local function no_adopt(key)
+  if key.class == "current" then return ('--adopt: "%s" is the current key file already'):format(key.name) end
+  for _, fault in ipairs(key.faults) do
+    if not HARMLESS[fault.id] then
+      return ('--adopt: "%s" cannot be adopted: %s'):format(key.name, fault.why)
+    end
+  end
+end
+
+local function no_retire(case, key)
+  if key ~= case.current then
+    return ('--retire: "%s" is not the current key file of "%s"; only that one stands in the way'):format(
+      key.name, case.container)
+  end
+  local why = has_fault(key, "key.hard-link") or has_fault(key, "key.reparse") or has_fault(key, "key.unreadable")
+    or ((key.sha256 or "") == "" and "its content was not read")
+  return why and ('"%s" cannot be retired: %s'):format(key.name, why)
+end
+
+-- --adopt and --retire overrule the rules, not what cannot work: then the choice is refused and the case is judged
+-- as if nobody had chosen.
+local function overruled(case)
+  local adopt = case.chosen_adopt
+  local retire = case.chosen_retire or (adopt and case.current)
+  if not adopt and not retire then return nil end
+  case.refused_choice = adopt and no_adopt(adopt) or retire and no_retire(case, retire) or nil
+  if case.refused_choice then return nil end
+  if not adopt and #case.candidates > 0 then return choose(case, case.candidates, retire, "named with --retire") end
+  local list = evidence({}, "option", adopt and "named with --adopt" or "named with --retire")
+  for _, fault in ipairs(adopt and adopt.faults or {}) do
+    evidence(list, "against", ("%s: %s"):format(adopt.name, fault.why))
+  end
+  if adopt then made_evidence(list, adopt, "the chosen key file") end
+  if retire then made_evidence(list, retire, "the current key file") end
+  find(case, retire and "key.regenerated" or "key.orphaned",
+    { name = adopt and adopt.name or "", retired = retire and retire.name or "" },
+    { evidence = list, keys = names_of { adopt or retire, adopt and retire }, wording = adopt and "chosen" or "retired" })
+  return {
+    adopt = adopt, retire = retire, reason = "named with --adopt", chosen = true,
+    why_retire = case.chosen_retire and "named with --retire" or "the chosen key file needs its name",
+  }
+end
+
+local function unreadable(case)
+  local blocked, list = {}, {}
+  for _, key in ipairs(case.keys) do
+    local why = has_fault(key, "key.unreadable")
+    if why then
+      blocked[#blocked + 1] = key
+      evidence(list, "content", ("%s: %s"):format(key.name, why))
+    end
+  end
+  if #blocked == 0 then return nil end
+  find(case, "key.unreadable", { names = some_names(blocked) }, { evidence = list, keys = names_of(blocked) })
+  return { refused = "key files could not be read" }
+end
+
+-- The newest committed transaction whose adopted file is the current one, byte for byte.
+local function adopted_before(case)
+  local current = case.current
+  if not current or not current.sound or (current.sha256 or "") == "" then return nil end
+  for index = #case.history, 1, -1 do
+    local txn = case.history[index]
+    for _, file in ipairs(txn.state == "committed" and txn.files or {}) do
+      if file.before and file.after and file.after:lower() == current.name:lower()
+        and file.sha256 == current.sha256 then
+        local list = evidence({}, "transaction", ("it was %s before"):format(file.before), txn.ended, txn.ended_ticks)
+        find(case, "key.adopted", { id = txn.id, ended = facts.time(txn.ended, txn.ended_ticks) },
+          { evidence = list, keys = { current.name } })
+        return { healthy = true }
+      end
+    end
+  end
+end
+
+local function nothing_there(case)
+  if #case.keys > 0 then return nil end
+  find(case, "key.absent", {})
+  return {}
+end
+
+local function lost_remedy(case)
+  local only_disproved = #case.foreign > 0
+  for _, key in ipairs(case.foreign) do only_disproved = only_disproved and key.disproved end
+  if only_disproved then
+    return "Adopting cannot help: none of them can be decrypted here. Use a backup of the whole system, or the "
+      .. "program's own way to make a new key."
+  end
+  return "Restore the key file from a backup. If you know that one of the files below is right (renamed by hand, "
+    .. "owned by a user), name it:"
+end
+
+local function current_missing(case)
+  if case.current then return nil end
+  if #case.candidates > 0 then return choose(case, case.candidates) end
+  local list = {}
+  for _, key in ipairs(case.keys) do
+    for _, fault in ipairs(key.faults) do evidence(list, "against", ("%s: %s"):format(key.name, fault.why)) end
+  end
+  local only = #case.keys == 1 and case.keys[1] or nil
+  local remedy = lost_remedy(case)
+  find(case, "key.lost", { remedy = remedy }, { evidence = list, keys = names_of(case.keys),
+    command = remedy:find ":$" and adopt_command(case, only and only.sound and only) or nil })
+  return {}
+end
+
+local function current_unsound(case)
+  local current = case.current
+  if current.sound or (current.keyless and not has_fault(current, "key.name-mismatch")
+    and not has_fault(current, "key.hard-link")) then return nil end
+  for _, fault in ipairs(current.faults) do
+    find(case, fault.id, { names = current.name }, { severity = "error", keys = { current.name },
+      evidence = evidence({}, "content", ("the current key file %s: %s"):format(current.name, fault.why)),
+      command = case.candidates[1] and adopt_command(case, #case.candidates == 1 and case.candidates[1] or nil) },
+      current)
+  end
+  return {}
+end
+
+local function healthy(case)
+  local current = case.current
+  local list = {}
+  made_evidence(list, current, "it")
+  find(case, "key.healthy", {}, { evidence = list, keys = { current.name } })
+  return { healthy = true }
+end
+
+local function no_candidate(case)
+  if #case.candidates > 0 then return nil end
+  local current = case.current
+  if current.keyless then
+    find(case, "key.keyless", { names = current.name }, { severity = "error", keys = { current.name },
+      evidence = evidence({}, "content", "it is the current key file, and there is no other to adopt") }, current)
+    return {}
+  end
+  if current.disproved then return {} end
+  return healthy(case)
+end
+
+-- A current file without a key, or one that cannot be decrypted here, serves nobody, whatever the times say.
+local function current_useless(case)
+  local why = has_fault(case.current, "key.keyless") or has_fault(case.current, "key.disproved")
+  return why and choose(case, case.candidates, case.current, why) or nil
+end
+
+local function times_useless(case)
+  local list, reason = {}, nil
+  local keys = { case.current }
+  for _, key in ipairs(case.candidates) do keys[#keys + 1] = key end
+  for _, key in ipairs(keys) do
+    if not key.usable_time then
+      reason = reason or ("%s: %s"):format(key.name, key.time_problem)
+      evidence(list, "against", ("%s: %s"):format(key.name, key.time_problem), key.created, key.created_ticks)
+    end
+  end
+  if not reason then return nil end
+  local only = #case.candidates == 1 and case.candidates[1] or nil
+  find(case, "key.times-useless", { reason = reason }, { evidence = list, keys = names_of(keys),
+    command = adopt_command(case, only) })
+  return { refused = "the creation times do not tell which key file is the older" }
+end
+
+local function newer_foreign(case)
+  local newer, list = {}, {}
+  for _, key in ipairs(case.candidates) do
+    if key.usable_time > case.current.usable_time then
+      newer[#newer + 1] = key
+      made_evidence(list, key, "a newer key file")
+    end
+  end
+  if #newer == 0 then return nil end
+  made_evidence(list, case.current, "the current key file")
+  find(case, "key.newer-foreign", { count = #newer }, { evidence = list, keys = names_of(newer),
+    command = adopt_command(case, #newer == 1 and newer[1] or nil) })
+  return { healthy = true }
+end
+
+-- Candidates older than the current file and made before the machine GUID was last written.
+local function older_candidates(case)
+  local older, bound = {}, case.info.guid_written
+  for _, key in ipairs(case.candidates) do
+    if bound and key.usable_time > bound + M.SAME_TIME then
+      key.after_reset = true
+    else
+      older[#older + 1] = key
+    end
+  end
+  return older
+end
+
+local function none_older(case)
+  case.older = older_candidates(case)
+  if #case.older > 0 then return nil end
+  return healthy(case)
+end
+
+-- KB 884872: the file made nearest to the onset is the one that Windows regenerated.
+local function onset_elsewhere(case)
+  local onset, ticks, reason = rules.onset(case.policy.onset, case)
+  if not onset then return ambiguous(case, case.older, "the onset is not known: " .. reason) end
+  case.onset = onset
+  local nearest
+  for _, key in ipairs(case.keys) do
+    local distance = key.usable_time and math.abs(key.usable_time - onset)
+    if distance and (not nearest or distance < math.abs(nearest.usable_time - onset)) then nearest = key end
+  end
+  if nearest == case.current then return nil end
+  local list = evidence({}, "onset", "the onset, " .. reason, onset, ticks)
+  for _, key in ipairs(case.keys) do made_evidence(list, key, key.class == "current" and "the current key file"
+    or "another key file") end
+  find(case, "key.onset-mismatch", { onset = facts.time(onset, ticks), nearest = nearest.name },
+    { evidence = list, keys = { nearest.name, case.current.name } })
+  return { refused = "the key file made nearest to the onset is not the current one" }
+end
+
+local function regenerated(case)
+  local key, reason, fault = rules.retire(case.policy.retire, case)
+  if not key then
+    if fault then return ambiguous(case, case.older, reason) end
+    find(case, "key.healthy", {}, { keys = { case.current.name },
+      evidence = evidence({}, "policy", "the policy keeps the current key file: " .. reason) })
+    return { healthy = true }
+  end
+  return choose(case, case.older, case.current, reason)
+end
+
+-- The order is the rule: proof of history beats times, times beat names.
+M.chain = {
+  too_many, two_currents, overruled, unreadable, nothing_there, adopted_before, current_missing, current_unsound,
+  no_candidate, current_useless, times_useless, newer_foreign, none_older, onset_elsewhere, regenerated,
+}
+
+-- ---- What is told of the other files ----
+
+-- One finding for each kind of fault among the files that the verdict leaves where they are.
+local function tell_faults(case, verdict)
+  local kinds, order = {}, {}
+  for _, key in ipairs(case.keys) do
+    for _, fault in ipairs(key == verdict.retire and {} or key.faults) do
+      if not key.told[fault.id] and fault.id ~= "key.unreadable" then
+        if not kinds[fault.id] then
+          kinds[fault.id] = { keys = {}, evidence = {} }
+          order[#order + 1] = fault.id
+        end
+        local kind = kinds[fault.id]
+        kind.keys[#kind.keys + 1] = key
+        kind.current = kind.current or key == case.current
+        evidence(kind.evidence, "content", ("%s: %s"):format(key.name, fault.why))
+      end
+    end
+  end
+  for _, id in ipairs(order) do
+    local kind = kinds[id]
+    find(case, id, { names = some_names(kind.keys) }, { evidence = kind.evidence, keys = names_of(kind.keys),
+      severity = kind.current and "error" or verdict.healthy and "info" or nil })
+  end
+end
+
+local function why_left(key)
+  if key.faults[1] then return key.faults[1].why end
+  if key.after_reset then return "made after the machine GUID was last written, so not by this Windows before that" end
+  if key.usable_time then return "sound; made " .. facts.time(key.created, key.created_ticks) end
+  return "sound; " .. (key.time_problem or "its creation time is not known")
+end
+
+local function tell_leftovers(case, verdict)
+  if not verdict.healthy or #case.foreign == 0 then return end
+  for _, made in ipairs(case.findings) do
+    if made.id == "key.newer-foreign" then return end
+  end
+  local list = {}
+  for _, key in ipairs(case.foreign) do evidence(list, "content", ("%s: %s"):format(key.name, why_left(key))) end
+  find(case, "key.leftover", { count = #case.foreign }, { evidence = list, keys = names_of(case.foreign) })
+end
+
+local function tell_upper_case(case)
+  local upper = {}
+  for _, key in ipairs(case.keys) do
+    if key.upper then upper[#upper + 1] = key end
+  end
+  if #upper > 0 then find(case, "key.upper-case", { names = some_names(upper) }, { keys = names_of(upper) }) end
+end
+
+-- Judges one case: fills case.findings and returns (and keeps) its verdict.
+function M.judge(case)
+  M.study(case)
+  local verdict
+  for _, judge in ipairs(M.chain) do
+    verdict = judge(case)
+    if verdict then break end
+  end
+  if case.refused_choice then verdict = { refused = case.refused_choice } end
+  case.verdict = verdict or {}
+  tell_leftovers(case, case.verdict)
+  tell_faults(case, case.verdict)
+  tell_upper_case(case)
+  return case.verdict
+end
+
+return M

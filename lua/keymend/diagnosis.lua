@@ -1,0 +1,231 @@
+-- diagnosis.lua: judges a target: gathers the facts, runs the judges, and keeps what they found
+--
+-- diagnosis: target (as opened), info, policies (those that apply), findings (gravest first), cases, facts,
+-- refusals (texts: why no plan is made), blocked (no plan at all), verdict "healthy", "repair", "refused", "broken"
+-- or "none". Nothing here writes.
+
+local container = require "keymend.container"
+local facts_of = require "keymend.facts"
+local finding = require "keymend.finding"
+
+local M = {}
+
+local Diagnosis = {}
+Diagnosis.__index = Diagnosis
+Diagnosis.__name = "keymend.diagnosis"
+M.metatable = Diagnosis
+
+local function add(diagnosis, id, fields, extra)
+  local made = finding.make(id, fields, extra)
+  table.insert(diagnosis.findings, made)
+  if made.refuses then
+    table.insert(diagnosis.refusals, made.text)
+    diagnosis.blocked = true
+  end
+  return made
+end
+
+local function command(diagnosis, verb, ...)
+  local make = diagnosis.facts.options.command
+  return make and make(verb, ...) or "keymend " .. table.concat({ verb, ... }, " ")
+end
+
+-- ---- Judges of the target ----
+
+local function transactions(diagnosis)
+  local facts = diagnosis.facts
+  for _, txn in ipairs(facts.history) do
+    if txn.state == "open" then
+      add(diagnosis, "txn.open", { id = txn.id, begun = facts_of.time(txn.begun, txn.begun_ticks) },
+        { command = command(diagnosis, "recover") })
+    elseif txn.state == "unreadable" then
+      add(diagnosis, "txn.unreadable", { id = txn.id, problem = txn.problem or "damaged" })
+    end
+  end
+  local problem = facts.history_problem
+  if problem and problem.code == "forged" then
+    add(diagnosis, "txn.forged", { problem = problem.message })
+  elseif problem then
+    add(diagnosis, "txn.unreadable", { id = "(all)", problem = problem.message })
+  end
+end
+
+local function old_guid_text(info)
+  local old = info.old_guids and info.old_guids[1]
+  if not old then return "" end
+  return ('The backup hive "%s", saved %s, holds %s.'):format(old.path, facts_of.time(old.saved, old.saved_ticks), old.guid)
+end
+
+local function machine_guid(diagnosis)
+  local info = diagnosis.info
+  if info.guid_form == "absent" then
+    add(diagnosis, "guid.absent", { old = old_guid_text(info) })
+  elseif info.guid_form == "braces" or info.guid_form == "malformed" then
+    add(diagnosis, "guid.malformed", { raw = info.machine_guid or "", old = old_guid_text(info) })
+  elseif info.guid_form == "case" then
+    add(diagnosis, "guid.case", { raw = info.machine_guid })
+  end
+end
+
+local function key_store(diagnosis)
+  local info = diagnosis.info
+  if not info.key_store_found then
+    add(diagnosis, "store.absent", {
+      store = info.key_store or "", problem = (info.key_store_problem or "it does not exist"):gsub("%.%s*$", ""),
+    })
+  end
+end
+
+local function dirty_hives(diagnosis)
+  for _, hive in ipairs(diagnosis.info.hives or {}) do
+    if hive.dirty then
+      local software = hive.name:upper() == "SOFTWARE"
+      add(diagnosis, "hive.dirty", {
+        hive = hive.name, path = hive.path, sequence1 = hive.sequence1, sequence2 = hive.sequence2,
+        risk = software and "the machine GUID among them" or "the services among them",
+        accept = software and "If you are sure that the machine GUID shown is right, apply takes "
+          .. "--accept-dirty-hive." or "",
+      })
+    end
+  end
+end
+
+local function creation_times(diagnosis)
+  for _, capability in ipairs(diagnosis.info.capabilities or {}) do
+    if capability.id == "creation-times" and not capability.available then
+      add(diagnosis, "times.unavailable", { why = ((capability.text or "the volume keeps none"):gsub("%.%s*$", "")) })
+    end
+  end
+end
+
+local function policies(diagnosis)
+  if #diagnosis.policies > 0 then return end
+  local info = diagnosis.info
+  add(diagnosis, "policy.none", { version = (info.product or "") ~= "" and info.product or info.version or "unknown" })
+end
+
+local function containers(diagnosis)
+  for _, case in ipairs(diagnosis.cases) do
+    local verdict = container.judge(case)
+    for _, made in ipairs(case.findings) do
+      table.insert(diagnosis.findings, made)
+    end
+    if verdict.refused then table.insert(diagnosis.refusals, verdict.refused) end
+  end
+end
+
+-- One reset leaves one old GUID, so what is adopted by rule must agree on it.
+local function guid_conflict(diagnosis)
+  local seen, list, count, first = {}, {}, 0, nil
+  for _, case in ipairs(diagnosis.cases) do
+    local key = case.verdict.adopt
+    if key and not case.verdict.chosen then
+      list[#list + 1] = ('"%s": %s'):format(case.container, key.guid)
+      if not seen[key.guid] then
+        seen[key.guid], count, first = true, count + 1, first or key.guid
+      end
+    end
+  end
+  if count > 1 then add(diagnosis, "case.guid-conflict", { list = table.concat(list, ", ") }) end
+end
+
+-- What a policy's own checks find: each a function (keys, case) -> id of its own, fields.
+local function own_checks(diagnosis)
+  local rules = require "keymend.rules"
+  for _, case in ipairs(diagnosis.cases) do
+    for _, check in ipairs(case.policy.checks) do
+      local made, message = rules.check(check, case)
+      if made then
+        table.insert(diagnosis.findings, made)
+      elseif message then
+        return nil, message
+      end
+    end
+  end
+  return true
+end
+
+local function disabled_names(graph, policy)
+  local names = {}
+  for _, service in ipairs(graph:reach(graph:fitting(policy.service_patterns), policy.services.dependents)) do
+    if service.start == "disabled" and not service.driver then names[#names + 1] = service.name end
+  end
+  return names
+end
+
+-- Of the services that the applying policies name, which cannot start.
+local function services(diagnosis)
+  local known, problem
+  local told = {}
+  for _, policy in ipairs(diagnosis.policies) do
+    if #policy.service_patterns > 0 then known, problem = diagnosis.facts.services() end
+    if known and #policy.service_patterns > 0 then
+      local names = disabled_names(known.graph, policy)
+      if #names > 0 then
+        add(diagnosis, "service.disabled", { names = table.concat(names, ", ") })
+      end
+      local order = known.handle:order(policy.service_patterns, policy.services.dependents)
+      for _, cycle in ipairs(order and order.cycles or {}) do
+        if not told[cycle] then add(diagnosis, "service.cycle", { cycle = cycle }) end
+        told[cycle] = true
+      end
+    end
+  end
+  if problem then add(diagnosis, "service.unreadable", { problem = problem }) end
+end
+
+M.judges = {
+  transactions, machine_guid, key_store, dirty_hives, creation_times, policies, containers, guid_conflict,
+  own_checks, services,
+}
+
+local function overall(diagnosis)
+  local any, healthy_all = false, true
+  for _, case in ipairs(diagnosis.cases) do
+    any = true
+    healthy_all = healthy_all and case.verdict.healthy or false
+    if not diagnosis.blocked and (case.verdict.adopt or case.verdict.retire) then return "repair" end
+  end
+  if #diagnosis.refusals > 0 then return "refused" end
+  if diagnosis:grave "error" then return "broken" end
+  if not any then return "none" end
+  return healthy_all and "healthy" or "broken"
+end
+
+-- Whether a finding of at least this severity is there.
+function Diagnosis:grave(severity)
+  for _, one in ipairs(self.findings) do
+    if finding.at_least(one, severity) then return true end
+  end
+  return false
+end
+
+function Diagnosis:text()
+  local page = require("keymend.page").buffer()
+  require("keymend.report").diagnosis(page, self)
+  return page:text()
+end
+
+function Diagnosis:__tostring()
+  return ("keymend.diagnosis (%s, %d findings)"):format(self.verdict, #self.findings)
+end
+
+-- Diagnoses an open target under loaded policies. options: onset, onset_ticks, adopt, retire, command (a function
+-- (verb, ...) -> command line for remedies). nil, message, code, native when facts cannot be had.
+function M.run(target, loaded, options)
+  local facts, message, code, native = facts_of.gather(target, loaded, options)
+  if not facts then return nil, message, code, native end
+  local diagnosis = setmetatable({
+    target = target, facts = facts, info = facts.info, policies = facts.policies, cases = facts.cases,
+    findings = {}, refusals = {}, blocked = false,
+  }, Diagnosis)
+  for _, judge in ipairs(M.judges) do
+    local ok, why = judge(diagnosis)
+    if ok == nil and why then return nil, why, "policy" end
+  end
+  finding.sort(diagnosis.findings)
+  diagnosis.verdict = overall(diagnosis)
+  return diagnosis
+end
+
+return M

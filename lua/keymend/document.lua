@@ -1,0 +1,216 @@
+-- document.lua: --json: one document for each run of keymend, also when it failed
+--
+-- Keys always stand in the same order (alphabetic, the document's own first ones aside), empty lists are [], what is
+-- not there is null. Times are RFC 3339 in UTC, beside them <name>_ticks holds the exact FILETIME. Loaded only when
+-- it is needed.
+
+local core = require "keymend.core"
+local json = require "dkjson"
+
+local M = {}
+
+M.null = json.null
+
+local TOP = {
+  "schema", "verb", "time", "keymend", "host", "target", "policies", "findings", "cases", "plan", "transaction",
+  "history", "keys", "services", "recovered", "changed", "restart_due", "exit", "error",
+}
+
+local function is_valid_utf8(text)
+  local at = 1
+  while at <= #text do
+    local first = text:byte(at)
+    local more = first < 0x80 and 0 or first >= 0xC2 and first < 0xE0 and 1 or first >= 0xE0 and first < 0xF0 and 2
+      or first >= 0xF0 and first < 0xF5 and 3
+    if not more or not text:sub(at + 1, at + more):find("^" .. ("[\128-\191]"):rep(more) .. "$") then return false end
+    at = at + 1 + more
+  end
+  return true
+end
+
+local function text_of(text)
+  if not text:find "[\128-\255]" or is_valid_utf8(text) then return text end
+  return core.escape(text)
+end
+
+-- A copy with sorted keys; tables with a first element, and empty ones, are lists unless marked by M.object.
+local function ordered(value, first)
+  if type(value) == "string" then return text_of(value) end
+  if type(value) ~= "table" or value == json.null then return value end
+  local copy = {}
+  if not value[M] and (value[1] ~= nil or next(value) == nil) then
+    for index, one in ipairs(value) do copy[index] = ordered(one) end
+    return setmetatable(copy, { __jsontype = "array" })
+  end
+  local order, seen = {}, {}
+  for _, key in ipairs(first or {}) do
+    if value[key] ~= nil then order[#order + 1], seen[key] = key, true end
+  end
+  local rest = {}
+  for key, one in pairs(value) do
+    if key ~= M then
+      copy[key] = ordered(one)
+      if not seen[key] then rest[#rest + 1] = key end
+    end
+  end
+  table.sort(rest)
+  for _, key in ipairs(rest) do order[#order + 1] = key end
+  return setmetatable(copy, { __jsontype = "object", __jsonorder = order })
+end
+
+-- Marks a table as an object even when it is empty.
+function M.object(value)
+  value[M] = true
+  return value
+end
+
+-- JSON text of plain data. dkjson escapes control, bidi and other invisible characters but for two.
+function M.encode(value)
+  local text = json.encode(ordered(value, TOP), { indent = true })
+  return (text:gsub("\216\156", "\\u061c"):gsub("\127", "\\u007f"))
+end
+
+-- ---- Parts of the document ----
+
+-- x and x_ticks become x as text and x_ticks.
+local function timed(from, into, names)
+  for _, name in ipairs(names) do
+    local ticks, seconds = from[name .. "_ticks"], from[name]
+    if ticks or seconds then
+      into[name] = core.time_text(ticks or seconds)
+      into[name .. "_ticks"] = ticks
+    else
+      into[name] = json.null
+    end
+  end
+  return into
+end
+
+local function some(from, names, into)
+  into = into or {}
+  for _, name in ipairs(names) do
+    if from[name] == nil then into[name] = json.null else into[name] = from[name] end
+  end
+  return into
+end
+
+function M.target(info)
+  local out = some(info, {
+    "backend", "root", "driver", "windows", "product", "version", "build", "service_pack", "computer", "machine_guid",
+    "guid_form", "guid", "app_data", "key_store", "key_store_found", "key_store_problem",
+  })
+  timed(info, out, { "installed", "guid_written" })
+  out.hives = info.hives or {}
+  out.capabilities = info.capabilities or {}
+  out.old_guids = {}
+  for index, old in ipairs(info.old_guids or {}) do
+    out.old_guids[index] = timed(old, some(old, { "guid", "path" }), { "written", "saved" })
+  end
+  return out
+end
+
+function M.policies(policies)
+  local out = {}
+  for index, policy in ipairs(policies) do
+    out[index] = some(policy, { "name", "title", "kb", "source", "sha256" })
+  end
+  return out
+end
+
+function M.findings(findings)
+  local out = {}
+  for index, one in ipairs(findings) do
+    local evidence = {}
+    for at, fact in ipairs(one.evidence) do
+      evidence[at] = { kind = fact.kind, text = fact.text, time = json.null }
+      if fact.time or fact.ticks then evidence[at].time = core.time_text(fact.ticks or fact.time) end
+    end
+    out[index] = some(one, { "id", "severity", "text", "remedy", "command", "fixable", "container", "hash", "keys" },
+      { evidence = evidence })
+  end
+  return out
+end
+
+local KEY = {
+  "name", "class", "hash", "guid", "size", "identity", "device", "created_source", "attributes", "links", "regular",
+  "reparse", "owner", "owner_trusted", "sha256", "status", "damage", "container", "container_hash", "version",
+  "keyless",
+}
+
+-- One inspected key file.
+function M.key(key)
+  local out = timed(key, some(key, KEY), { "created", "written" })
+  for _, part in ipairs { "signature", "exchange" } do
+    out[part] = key[part] and some(key[part], { "bits", "exponent", "modulus", "master_key" }) or json.null
+  end
+  return out
+end
+
+-- What was seen and decided for each container.
+function M.cases(cases)
+  local out = {}
+  for index, case in ipairs(cases) do
+    local keys = {}
+    for at, key in ipairs(case.keys) do
+      keys[at] = M.key(key)
+      keys[at].candidate = key.candidate or false
+      keys[at].faults = {}
+      for place, fault in ipairs(key.faults or {}) do keys[at].faults[place] = { id = fault.id, text = fault.why } end
+      keys[at].time_problem = key.time_problem or json.null
+    end
+    local verdict = case.verdict or {}
+    out[index] = {
+      container = case.container, hash = case.hash, policy = case.policy.name, keys = keys,
+      healthy = verdict.healthy or false, refused = verdict.refused or json.null,
+      adopt = verdict.adopt and verdict.adopt.name or json.null,
+      retire = verdict.retire and verdict.retire.name or json.null,
+    }
+  end
+  return out
+end
+
+function M.plan(plan)
+  local data = plan:data()
+  for _, step in ipairs(data.steps) do
+    timed({ created_ticks = step.created_ticks ~= "0" and step.created_ticks or nil,
+      written_ticks = step.written_ticks ~= "0" and step.written_ticks or nil }, step, { "created", "written" })
+    if not step.to then step.to = json.null end
+  end
+  return data
+end
+
+function M.transaction(txn)
+  local out = some(txn, {
+    "id", "state", "vault", "key_store", "policies", "overrides", "machine_guid", "made_by", "problem",
+  })
+  timed(txn, out, { "begun", "ended" })
+  out.stop, out.start, out.files = txn.stop or {}, txn.start or {}, {}
+  for index, file in ipairs(txn.files or {}) do
+    out.files[index] = timed(file, some(file, { "container", "before", "after", "reason", "sha256", "size" }),
+      { "created", "written" })
+  end
+  return out
+end
+
+function M.services(graph, chosen, order)
+  local list = {}
+  for index, service in ipairs(chosen) do
+    list[index] = some(service, { "name", "display", "start", "driver", "account", "group" }, {
+      needs = graph:needs(service), needed_by = graph:dependents(service.name),
+    })
+  end
+  return { list = list, stop = order.stop, start = order.start, cycles = order.cycles, missing = order.missing }
+end
+
+-- The document around the parts: what every run says. `parts` may lack anything.
+function M.frame(verb, parts)
+  local out = {
+    schema = 1, verb = verb or json.null, time = core.time_text((core.time_now())), keymend = core.version,
+    host = core.host(), target = json.null, policies = {}, findings = {}, plan = json.null, transaction = json.null,
+    changed = false, restart_due = false, exit = 0, error = json.null,
+  }
+  for key, value in pairs(parts) do out[key] = value end
+  return out
+end
+
+return M

@@ -1,0 +1,218 @@
+-- facts.lua: gathers from a target what the judges need, once and with bounded work
+--
+-- One survey of the key store for all containers together, then only their files are inspected. `facts`:
+--   target, info, options         as given; options: onset, onset_ticks, adopt = {names}, retire = {names}
+--   policies                      those that apply
+--   history, history_problem      transactions, oldest first, or { code, message }
+--   survey                        of the key store; nil when there is none
+--   cases                         one for each container of each policy (see container.lua)
+--   services()                    { handle, graph } or nil, message; loaded when first asked for
+
+local core = require "keymend.core"
+local rules = require "keymend.rules"
+
+local M = {}
+
+-- The core keeps this many names of one container (KM_MAX_MATCHES).
+M.MAX_MATCHES = 1000
+
+local function services_of(target)
+  local known, problem
+  return function()
+    if known == nil and problem == nil then
+      local handle, message = target:services()
+      if handle then
+        known = { handle = handle, graph = require("keymend.graph").new(handle:list()) }
+      else
+        problem = message or "unknown reason"
+      end
+    end
+    return known, problem
+  end
+end
+
+-- Two policies for one container: the more specific one has it; equally specific ones are a load error.
+local function owners(policies)
+  local owner, order = {}, {}
+  for _, policy in ipairs(policies) do
+    for _, container in ipairs(policy.containers) do
+      local other = owner[container.hash]
+      if not other then
+        order[#order + 1] = container.hash
+      elseif rules.specificity(other.policy.applies) == rules.specificity(policy.applies) then
+        return nil, ('policies "%s" (%s) and "%s" (%s) both claim the key container "%s" and are equally specific; '
+          .. "narrow the applies of one of them, or choose one with --policy"):format(
+          other.policy.name, other.policy.source, policy.name, policy.source, container.name), "policy"
+      end
+      if not other or rules.specificity(policy.applies) > rules.specificity(other.policy.applies) then
+        owner[container.hash] = { policy = policy, name = container.name, hash = container.hash }
+      end
+    end
+  end
+  local owned = {}
+  for _, hash in ipairs(order) do owned[#owned + 1] = owner[hash] end
+  return owned
+end
+
+-- Whether every master key of the private parts is there: true, false and the missing GUID, or nil for unknown.
+local function master_keys(facts, key)
+  local known = true
+  for _, part in ipairs { "signature", "exchange" } do
+    local guid = key[part] and key[part].master_key
+    if guid and guid ~= "" then
+      if facts.master_keys[guid] == nil then
+        local present = facts.target:master_key_present(guid)
+        if present == nil then facts.master_keys[guid] = "unknown" else facts.master_keys[guid] = present end
+      end
+      if facts.master_keys[guid] == false then return false, guid end
+      if facts.master_keys[guid] == "unknown" then known = nil end
+    end
+  end
+  return known
+end
+
+-- Inspects one file of the store; nil when it has gone since the survey.
+local function inspect(facts, name, class)
+  local key, message, code, native = facts.target:inspect(name)
+  if not key then
+    if code == "not-found" then return nil end
+    return nil, message, code, native
+  end
+  key.class = class or key.class
+  key.status = key.status or "ok"
+  if key.status == "ok" then
+    key.master_keys_present, key.missing_master_key = master_keys(facts, key)
+  end
+  return key
+end
+
+-- Fills the cases from the survey's matches. A container with too many is told so, and none of its files is read.
+local function fill(facts, cases)
+  local by_hash = {}
+  for _, case in ipairs(cases) do by_hash[case.hash] = case end
+  for _, match in ipairs(facts.survey.matches) do
+    local case = by_hash[match.hash:lower()]
+    case.matches = case.matches + 1
+    case.too_many = facts.survey.truncated and case.matches >= M.MAX_MATCHES
+  end
+  for _, match in ipairs(facts.survey.matches) do
+    local case = by_hash[match.hash:lower()]
+    if not case.too_many then
+      local key, message, code, native = inspect(facts, match.name, match.class)
+      if key then
+        case.keys[#case.keys + 1] = key
+      elseif message then
+        return nil, message, code, native
+      end
+    end
+  end
+  return true
+end
+
+-- The case and key that a name given with --adopt or --retire means. Any name may be given: the container that
+-- the file names inside decides where its own name does not.
+local function resolve(facts, cases, name, option)
+  for _, case in ipairs(cases) do
+    for _, key in ipairs(case.keys) do
+      if key.name == name then return case, key end
+    end
+  end
+  local key, message = inspect(facts, name)
+  if not key then
+    return nil, nil, message or ('%s: there is no file "%s" in the key store "%s"; give the name as '
+      .. "keymend diagnose shows it"):format(option, name, facts.info.key_store or "")
+  end
+  for _, case in ipairs(cases) do
+    if case.hash == key.container_hash then
+      key.class = "stray"
+      case.keys[#case.keys + 1] = key
+      return case, key
+    end
+  end
+  return nil, nil, ('%s: "%s" belongs to %s, which no policy that applies here knows; name a policy for it with '
+    .. "--policy"):format(option, name,
+    (key.container or "") ~= "" and ('the key container "%s"'):format(key.container) or "no known key container")
+end
+
+-- Puts the overruling options on their cases.
+local function overrule(facts, cases)
+  for _, option in ipairs { "adopt", "retire" } do
+    for _, name in ipairs(facts.options[option] or {}) do
+      local case, key, message = resolve(facts, cases, name, "--" .. option)
+      if not case then return nil, message, "option" end
+      if case["chosen_" .. option] and case["chosen_" .. option] ~= key then
+        return nil, ('--%s: both "%s" and "%s" belong to "%s"; name one'):format(
+          option, case["chosen_" .. option].name, name, case.container), "option"
+      end
+      case["chosen_" .. option] = key
+    end
+  end
+  return true
+end
+
+local function read_history(facts)
+  local history, message, code = facts.target:history()
+  if history then
+    facts.history = history
+  else
+    facts.history, facts.history_problem = {}, { code = code, message = message }
+  end
+end
+
+local function case_of(facts, owned)
+  return {
+    container = owned.name, hash = owned.hash, policy = owned.policy, facts = facts, info = facts.info,
+    options = facts.options, history = facts.history, keys = {}, matches = 0, findings = {},
+  }
+end
+
+-- Whether the GUID and the store are such that containers can be judged at all.
+function M.judgeable(facts)
+  local form = facts.info.guid_form
+  if form ~= "plain" and form ~= "case" then return false end
+  if not facts.info.key_store_found then return false end
+  for _, txn in ipairs(facts.history) do
+    if txn.state == "open" then return false end
+  end
+  return true
+end
+
+-- Gathers the facts of `target` under `policies`. nil, message, code, native: code "policy" or "option" for what
+-- the caller gave, else a status of the core.
+function M.gather(target, policies, options)
+  local facts = {
+    target = target, info = target:info(), options = options or {}, policies = {}, cases = {},
+    master_keys = {}, services = services_of(target),
+  }
+  read_history(facts)
+  for _, policy in ipairs(policies) do
+    if rules.applies(policy.applies, facts) then facts.policies[#facts.policies + 1] = policy end
+  end
+  local owned, message, code, native = owners(facts.policies)
+  if not owned then return nil, message, code, native end
+  local hashes, cases = {}, {}
+  for index, one in ipairs(owned) do
+    hashes[index] = one.hash
+    cases[index] = case_of(facts, one)
+  end
+  if facts.info.key_store_found then
+    facts.survey, message, code, native = target:survey(hashes)
+    if not facts.survey then return nil, message, code, native end
+  end
+  if not M.judgeable(facts) then return facts end
+  local ok
+  ok, message, code, native = fill(facts, cases)
+  if not ok then return nil, message, code, native end
+  ok, message, code = overrule(facts, cases)
+  if not ok then return nil, message, code end
+  facts.cases = cases
+  return facts
+end
+
+-- One line for a time: RFC 3339 in UTC, or "unknown".
+function M.time(seconds, ticks)
+  if not seconds and not ticks then return "unknown" end
+  return core.time_text(ticks or seconds)
+end
+
+return M

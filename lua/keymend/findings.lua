@@ -1,0 +1,244 @@
+-- findings.lua: the table of findings: id, severity, text, remedy, and whether apply mends it unasked
+--
+-- Data only. An entry:
+--   severity  "info", "warning" or "error"; a judge may lower or raise it for a case (see diagnosis.lua)
+--   text      one or two sentences; %{field} is filled in by the judge
+--   remedy    what to do next; same fields; "" when there is nothing to do
+--   fixable   apply mends it without being asked for more
+--   refuses   while it stands no plan is made for what it names (exit status 32)
+--   blocks    a plan is made, but apply would refuse it (exit status 32)
+--   chosen, retired  other wordings { text?, remedy? }, where the administrator decided
+-- A policy may add ids that begin with its own name and a dot, and may give its own text or remedy for the
+-- ids here (policy.lua); it cannot change severity, fixable and refuses.
+
+return {
+  -- The target as a whole
+  ["guid.absent"] = {
+    severity = "error",
+    refuses = true,
+    text = "The registry holds no MachineGuid (HKLM\\SOFTWARE\\Microsoft\\Cryptography), so no key file is "
+      .. "current and every key container of this computer is out of reach.",
+    remedy = "Restore the value from a backup of the registry. keymend never makes one up. %{old}",
+  },
+  ["guid.malformed"] = {
+    severity = "error",
+    refuses = true,
+    text = 'MachineGuid is "%{raw}", which is not a plain GUID (8-4-4-4-12 hexadecimal digits, no braces). '
+      .. "Windows puts the text into key file names as it stands.",
+    remedy = "Correct the value with the Registry Editor, then run keymend again. %{old}",
+  },
+  ["guid.case"] = {
+    severity = "info",
+    text = "MachineGuid is stored with upper-case digits (%{raw}). Windows ignores the case.",
+    remedy = "",
+  },
+  ["store.absent"] = {
+    severity = "error",
+    refuses = true,
+    text = 'The key store "%{store}" cannot be used: %{problem}.',
+    remedy = "If the folder is on another volume, name that volume with --volume D:=DIR. If it was deleted, "
+      .. "restore it from a backup: keymend cannot make keys.",
+  },
+  ["hive.dirty"] = {
+    severity = "warning",
+    text = 'The %{hive} hive "%{path}" was not closed cleanly (sequence numbers %{sequence1} and '
+      .. "%{sequence2}): its newest changes may stand only in its log, %{risk}.",
+    remedy = "Best: start this Windows once and shut it down cleanly, then run keymend again. %{accept}",
+  },
+  ["times.unavailable"] = {
+    severity = "info",
+    text = "Creation times of key files cannot be had here: %{why}. Where a decision needs them, keymend refuses.",
+    remedy = "Give them with --times FILE: a bodyfile made from the original volume, for example by fls -m of "
+      .. "The Sleuth Kit.",
+  },
+  ["policy.none"] = {
+    severity = "info",
+    text = "No policy applies to this Windows (%{version}): keymend knows of nothing to judge here.",
+    remedy = "See which there are with keymend policies list; name one of your own with --policy FILE.",
+  },
+
+  -- Transactions
+  ["txn.open"] = {
+    severity = "error",
+    refuses = true,
+    text = "Transaction %{id}, begun %{begun}, was interrupted before it ended. Its key files are safe in the "
+      .. "store or in its vault; apply and undo wait until it is recovered. The key containers are judged after that.",
+    remedy = "Recover it: what was committed is finished, all else is put back.",
+  },
+  ["txn.forged"] = {
+    severity = "warning",
+    blocks = true,
+    text = "The folder for transactions is not one that keymend made: %{problem}",
+    remedy = "Anyone may create folders there, so keymend does not use it, and apply refuses. Look who made it, "
+      .. "then rename or remove it.",
+  },
+  ["txn.unreadable"] = {
+    severity = "warning",
+    text = "The journal of transaction %{id} cannot be read: %{problem}",
+    remedy = "Keep its folder; its vault may hold key files. It cannot be undone.",
+  },
+
+  -- Services
+  ["service.disabled"] = {
+    severity = "warning",
+    text = "Disabled, so Windows will not start them whatever is done to the keys: %{names}.",
+    remedy = "If they are meant to run, set their start type back (Services, or sc config NAME start= auto).",
+  },
+  ["service.cycle"] = {
+    severity = "warning",
+    text = "These services need one another in a circle, so no start order is right: %{cycle}.",
+    remedy = "Remove one of the dependencies (DependOnService of one of them).",
+  },
+  ["service.unreadable"] = {
+    severity = "warning",
+    text = "The services of this Windows cannot be read: %{problem}",
+    remedy = "Policies that ask for a service do not apply until then.",
+  },
+
+  -- One key container: what is wrong
+  ["key.orphaned"] = {
+    severity = "error",
+    fixable = true,
+    text = 'The key file of "%{container}" stands under the old machine GUID %{old_guid}; under the machine GUID '
+      .. "there is none, so Windows does not find the key.",
+    remedy = "Adopt it: keymend gives it the name that Windows looks for.",
+    chosen = { text = 'There is no key file of "%{container}" under the machine GUID. You chose %{name} for it.' },
+  },
+  ["key.regenerated"] = {
+    severity = "error",
+    fixable = true,
+    text = 'Windows no longer found the key of "%{container}" after the machine GUID changed, and made a new one '
+      .. "that cannot open what the old one protects. The old key file is still here, under %{old_guid}.",
+    remedy = "Retire the new key file into the vault and adopt the old one.",
+    chosen = {
+      text = 'For "%{container}" you chose %{name} in place of the current %{retired}.',
+      remedy = "Retire the current key file into the vault and adopt the chosen one.",
+    },
+    retired = {
+      text = 'You chose to retire the current key file of "%{container}", %{retired}; there is none to adopt.',
+      remedy = "Retire it into the vault; Windows makes a new key when a program next asks for one.",
+    },
+  },
+  ["key.ambiguous"] = {
+    severity = "error",
+    refuses = true,
+    text = 'For "%{container}" %{count} key files could be the right one, and nothing here tells which: %{reason}.',
+    remedy = "Compare the key files below. A backup of the registry that names the old machine GUID, or the time of "
+      .. "the last backup that worked, often decides. Then name the right one:",
+  },
+  ["key.onset-mismatch"] = {
+    severity = "error",
+    refuses = true,
+    text = 'The problem began at %{onset}, but the key file of "%{container}" made nearest to that is not the '
+      .. "current one; it is %{nearest}.",
+    remedy = "Check the time given with --onset (with its zone). If it is right, these files have another history "
+      .. "than KB 884872 describes; decide with --adopt.",
+  },
+  ["key.times-useless"] = {
+    severity = "error",
+    refuses = true,
+    text = 'The creation times of the key files of "%{container}" do not tell which is the older: %{reason}.',
+    remedy = "Give the original times with --times FILE, or name the right key file:",
+  },
+  ["key.lost"] = {
+    severity = "error",
+    text = 'There is no key file for "%{container}" under the machine GUID, and none of the others can be adopted '
+      .. "by rule.",
+    remedy = "%{remedy}",
+  },
+  ["key.too-many"] = {
+    severity = "error",
+    refuses = true,
+    text = 'There are more than %{limit} key files for "%{container}": too many to judge.',
+    remedy = "Some program makes keys and never deletes them. Find it, move its files away, then run keymend again.",
+  },
+  ["key.unreadable"] = {
+    severity = "error",
+    refuses = true,
+    text = 'Key files of "%{container}" could not be read, so nothing is decided: %{names}.',
+    remedy = "Run keymend with the rights to read them (as root, or as administrator).",
+  },
+  ["key.absent"] = {
+    severity = "warning",
+    text = 'There is no key file for "%{container}" at all.',
+    remedy = "If its service works, it has not needed a key yet. Else restore the key file from a backup.",
+  },
+  ["case.guid-conflict"] = {
+    severity = "error",
+    refuses = true,
+    text = "The key containers disagree on the old machine GUID: %{list}. One reset leaves one old GUID.",
+    remedy = "Nothing is planned. Decide one container after the other with --adopt.",
+  },
+
+  -- One key container: what is right, or only noticed
+  ["key.healthy"] = {
+    severity = "info",
+    text = 'A sound key file of "%{container}" stands under the machine GUID.',
+    remedy = "",
+  },
+  ["key.adopted"] = {
+    severity = "info",
+    text = 'keymend adopted the key file of "%{container}" (transaction %{id}, %{ended}); it stands as it was left.',
+    remedy = "",
+  },
+  ["key.leftover"] = {
+    severity = "info",
+    text = 'Beside the current key file of "%{container}" lie others under other machine GUIDs (%{count}).',
+    remedy = "If the services work, leave them: they do no harm. If they fail, see the key files below.",
+  },
+  ["key.newer-foreign"] = {
+    severity = "info",
+    text = 'The current key file of "%{container}" is older than %{count} under another machine GUID. That happens '
+      .. "when the machine GUID was restored by hand, or on a clone; nothing here tells whether the services work.",
+    remedy = "If the services work: leave all as it is (changes nothing). If they fail, the newer key file may be "
+      .. "the right one (retires 1, adopts 1):",
+  },
+  ["key.upper-case"] = {
+    severity = "info",
+    text = "Upper-case digits stand in the name of %{names}. Windows ignores the case.",
+    remedy = "",
+  },
+
+  -- Faults of single key files: info beside a healthy current key file, error on the current one itself
+  ["key.damaged"] = {
+    severity = "warning",
+    text = "Damaged, never adopted: %{names}.",
+    remedy = "If this is the key that is missing, restore the file from a backup.",
+  },
+  ["key.name-mismatch"] = {
+    severity = "warning",
+    text = 'Holds the key of another container than its name says, never adopted: %{names}.',
+    remedy = "Somebody gave it this name. Look where the file came from.",
+  },
+  ["key.keyless"] = {
+    severity = "warning",
+    text = "An empty key container without any key, never adopted: %{names}.",
+    remedy = "A program opened the container before there was a key. The key itself has to come from elsewhere.",
+  },
+  ["key.disproved"] = {
+    severity = "warning",
+    text = "Cannot be decrypted on this computer, adopting cannot help: %{names}.",
+    remedy = "Its DPAPI master key is gone (Sysprep, or a file from another computer). Use the program's own way "
+      .. "to make a new key, or a backup of the whole system.",
+  },
+  ["key.foreign-owner"] = {
+    severity = "warning",
+    text = "Owned by neither the system nor administrators, so not adopted by rule: %{names}.",
+    remedy = "Anyone may create files in a key store. If you know that this one is right, name it with --adopt.",
+  },
+  ["key.hard-link"] = {
+    severity = "warning",
+    text = "Has further hard links elsewhere, never adopted: %{names}.",
+    remedy = "Whoever holds the other link can change the key. Find and remove it first.",
+  },
+  ["key.reparse"] = {
+    severity = "warning",
+    text = "Not an ordinary file but a link, reparse point or folder, never adopted: %{names}.",
+    remedy = "Windows makes no such thing here. Look who did.",
+  },
+  ["key.stray"] = {
+    severity = "warning",
+    text = "Renamed by hand, so Windows does not see it and no rule adopts it: %{names}.",
+    remedy = "If you know that it is the right key, name it with --adopt.",
+  },
+}

@@ -1,0 +1,106 @@
+-- manual.lua: plan --manual: the steps of a plan for a person's hands, on the running Windows of the target
+--
+-- Follows KB 884872 with the names and paths of this target. Commands are those that Windows 2000 has already.
+
+local facts = require "keymend.facts"
+local report = require "keymend.report"
+
+local M = {}
+
+local Steps = {}
+Steps.__index = Steps
+
+local function steps_on(page)
+  return setmetatable({ page = page, number = 0 }, Steps)
+end
+
+-- A numbered step, then commands as they are typed.
+function Steps:add(text, ...)
+  self.number = self.number + 1
+  self.page:item(("%2d."):format(self.number), text, { indent = 4, style = "strong" })
+  for _, command in ipairs { ... } do self.page:line("      " .. command) end
+end
+
+local function quoted(path)
+  return '"' .. path .. '"'
+end
+
+local function stop_services(steps, plan)
+  if #plan.stop == 0 then return end
+  local commands = {}
+  for index, name in ipairs(plan.stop) do commands[index] = "net stop " .. quoted(name) end
+  steps:add("Stop the services that use the key, in this order. What does not run says so; that is fine.",
+    unpack(commands))
+end
+
+local function look(steps, plan)
+  local seen = {}
+  steps:add("Open a command prompt and go to the key store.", "cd /d " .. quoted(plan.key_store))
+  for _, step in ipairs(plan.steps) do
+    local hash = step.name:sub(1, 32)
+    if not seen[hash] then
+      seen[hash] = true
+      steps:add(('List the key files of "%s" with their creation times (in Explorer: the column Created), and compare '
+        .. "them with the ones below."):format(step.container), "dir /a /tc " .. hash .. "*")
+    end
+  end
+  steps:add(("Check with regedit that MachineGuid in HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Cryptography still is %s. "
+    .. "If it is not, stop here and make a new plan."):format(plan.machine_guid))
+end
+
+local function made_text(step)
+  return step.created_ticks ~= "0" and ("made %s"):format(facts.time(nil, step.created_ticks)) or "of unknown age"
+end
+
+local function retire(steps, step, folder)
+  steps:add(("Back up the new key file of \"%s\" (%s, %d bytes). If it is the wrong one, this copy brings it back."):format(
+    step.container, made_text(step), step.size),
+    "xcopy /h /k /o " .. quoted(step.name) .. " " .. quoted(folder))
+  steps:add("Only when the copy is there: delete it from the key store.", "del /f /a " .. quoted(step.name))
+  steps:add("Wait at least 20 seconds. NTFS gives a file that gets a name freed just before the creation time of the "
+    .. "former one, and the times would tell nothing any more.")
+end
+
+local function adopt(steps, step, folder)
+  steps:add(("Back up the old key file of \"%s\" too (%s, %d bytes)."):format(step.container, made_text(step), step.size),
+    "xcopy /h /k /o " .. quoted(step.name) .. " " .. quoted(folder))
+  steps:add("Give it the name that Windows looks for: all from the underscore on becomes the machine GUID.",
+    "attrib -h -s " .. quoted(step.name), "ren " .. quoted(step.name) .. " " .. step.to,
+    "attrib +s " .. step.to)
+end
+
+-- System drive of the target: "C:" of "C:\WINNT".
+local function drive_of(plan)
+  return (plan.info and plan.info.windows or "C:\\"):match "^%a:" or "C:"
+end
+
+-- Prints the plan as steps for hands; `after` are the closing hints of its policies.
+function M.print(page, plan)
+  local folder = drive_of(plan) .. "\\key-backup"
+  page:heading("By hand, on the computer itself" .. (plan.info and (plan.info.computer or "") ~= ""
+    and " (" .. plan.info.computer .. ")" or ""))
+  page:text_block(("%s. Log on as administrator. keymend apply does the same in one transaction and can undo it; by hand "
+    .. "nothing watches over you, so keep to the order."):format(plan.info and report.system_text(plan.info) or
+    "This Windows"))
+  page:blank()
+  local steps = steps_on(page)
+  look(steps, plan)
+  steps:add("Make a folder for the backups that only administrators may read.", "mkdir " .. folder,
+    "cacls " .. folder .. " /g Administrators:F SYSTEM:F")
+  stop_services(steps, plan)
+  for _, step in ipairs(plan.steps) do
+    if step.kind == "retire" then retire(steps, step, folder) else adopt(steps, step, folder) end
+  end
+  if #plan.start > 0 then
+    local commands = {}
+    for index, name in ipairs(plan.start) do commands[index] = "net start " .. quoted(name) end
+    steps:add("Start the services again, in this order.", unpack(commands))
+  end
+  steps:add("Check that the services work. Only after some days delete the folder with the backups.")
+  for _, note in ipairs(plan.notes) do
+    local after = note:match "^Afterwards: (.*)$"
+    if after then steps:add(after) end
+  end
+end
+
+return M

@@ -1,0 +1,362 @@
+-- plan.lua: makes plans from diagnoses, prints, saves and loads them, and hands them to the core
+--
+-- A plan is data until it is applied: machine_guid (as stored), key_store, policies (names, comma-separated),
+-- policy_list = { { name, source, sha256 } }, overrides, accept_dirty_hive, steps, stop, start, notes, blocked. A step:
+-- kind "retire" or "adopt", container, name, to (adopt), reason, and what was seen: size, identity, device, created_ticks,
+-- created_source, written_ticks, sha256. apply checks all that again under the lock, so a stale plan is refused.
+
+local core = require "keymend.core"
+local facts = require "keymend.facts"
+
+local M = {}
+
+local Plan = {}
+Plan.__index = Plan
+Plan.__name = "keymend.plan"
+M.metatable = Plan
+
+-- Limits for plan files; the core has the same for steps (KM_MAX_STEPS).
+M.MAX_STEPS = 64
+M.MAX_SERVICES = 4096
+M.MAX_BYTES = 4 * 1024 * 1024
+
+-- ---- Making ----
+
+local function step_of(kind, case, key, reason)
+  return {
+    kind = kind, container = case.container, name = key.name, reason = reason,
+    size = key.size, identity = key.identity or "0", device = key.device or "0",
+    created_ticks = key.created_ticks or "0", created_source = key.created_source or "none",
+    written_ticks = key.written_ticks or "0", sha256 = key.sha256,
+  }
+end
+
+-- Retire before adopt, container by container.
+local function steps_of(diagnosis)
+  local steps = {}
+  for _, case in ipairs(diagnosis.cases) do
+    local verdict = case.verdict
+    if verdict.retire then
+      steps[#steps + 1] = step_of("retire", case, verdict.retire, verdict.why_retire or "")
+    end
+    if verdict.adopt then
+      local step = step_of("adopt", case, verdict.adopt, verdict.reason or "")
+      step.to = case.hash .. "_" .. diagnosis.info.guid
+      steps[#steps + 1] = step
+    end
+  end
+  return steps
+end
+
+-- The policies whose containers the plan changes.
+local function acting(diagnosis)
+  local seen, list = {}, {}
+  for _, case in ipairs(diagnosis.cases) do
+    local policy = case.policy
+    if (case.verdict.adopt or case.verdict.retire) and not seen[policy] then
+      seen[policy] = true
+      list[#list + 1] = policy
+    end
+  end
+  return list
+end
+
+-- Automatic services only: what else runs is started again by the core, which knows what it stopped.
+local function services_of(diagnosis, policies)
+  local stop, start = {}, {}
+  if diagnosis.facts.options.no_services then return stop, start end
+  local patterns, start_patterns, dependents, start_dependents = {}, {}, false, false
+  for _, policy in ipairs(policies) do
+    for _, pattern in ipairs(policy.service_patterns) do
+      patterns[#patterns + 1] = pattern
+      if policy.services.start == "auto" then start_patterns[#start_patterns + 1] = pattern end
+    end
+    dependents = dependents or policy.services.dependents
+    start_dependents = start_dependents or (policy.services.dependents and policy.services.start == "auto")
+  end
+  local known = #patterns > 0 and diagnosis.facts.services()
+  if not known then return stop, start end
+  local order = known.handle:order(patterns, dependents)
+  if order then stop = order.stop end
+  order = #start_patterns > 0 and known.handle:order(start_patterns, start_dependents)
+  for _, name in ipairs(order and order.start or {}) do
+    local service = known.graph:find(name)
+    if service and service.start == "automatic" and not service.driver then start[#start + 1] = name end
+  end
+  return stop, start
+end
+
+local function overrides_of(options)
+  local parts = {}
+  if options.onset_text then parts[#parts + 1] = "--onset " .. options.onset_text end
+  for _, name in ipairs(options.adopt or {}) do parts[#parts + 1] = "--adopt " .. name end
+  for _, name in ipairs(options.retire or {}) do parts[#parts + 1] = "--retire " .. name end
+  if options.times then parts[#parts + 1] = "--times " .. options.times end
+  if options.accept_dirty_hive then parts[#parts + 1] = "--accept-dirty-hive" end
+  if options.no_services then parts[#parts + 1] = "--no-services" end
+  return table.concat(parts, " ")
+end
+
+local function software_dirty(info)
+  for _, hive in ipairs(info.hives or {}) do
+    if hive.dirty and hive.name:upper() == "SOFTWARE" then return true end
+  end
+  return false
+end
+
+local function notes_of(diagnosis, policies)
+  local notes = {}
+  if software_dirty(diagnosis.info) and not diagnosis.facts.options.accept_dirty_hive then
+    notes[#notes + 1] = "apply refuses this plan as long as the SOFTWARE hive is dirty: the machine GUID may be stale. "
+      .. "--accept-dirty-hive overrules that."
+  end
+  for _, one in ipairs(diagnosis.findings) do
+    if one.blocks then notes[#notes + 1] = "apply refuses this plan: " .. one.text end
+  end
+  for _, policy in ipairs(policies) do
+    for _, text in ipairs(policy.after) do notes[#notes + 1] = "Afterwards: " .. text end
+  end
+  return notes
+end
+
+-- The plan of a diagnosis, without steps when there is nothing to do. It is not yet refused or allowed.
+function M.from_diagnosis(diagnosis)
+  if diagnosis.made_plan then return diagnosis.made_plan end
+  local options, info = diagnosis.facts.options, diagnosis.info
+  local policies = acting(diagnosis)
+  local names, list, blocked = {}, {}, false
+  for index, policy in ipairs(policies) do
+    names[index] = policy.name
+    list[index] = { name = policy.name, source = policy.source, sha256 = policy.sha256 }
+  end
+  for _, one in ipairs(diagnosis.findings) do blocked = blocked or one.blocks end
+  local stop, start = services_of(diagnosis, policies)
+  local plan = setmetatable({
+    machine_guid = info.machine_guid, key_store = info.key_store, policies = table.concat(names, ","),
+    policy_list = list, overrides = overrides_of(options), accept_dirty_hive = options.accept_dirty_hive or false,
+    steps = diagnosis.blocked and {} or steps_of(diagnosis), stop = stop, start = start,
+    notes = notes_of(diagnosis, policies), blocked = blocked, target = diagnosis.target, info = info,
+  }, Plan)
+  diagnosis.made_plan = plan
+  return plan
+end
+
+-- target:plan: plan, or nil, message, "refused", nil, diagnosis.
+function M.make(diagnosis)
+  local plan = M.from_diagnosis(diagnosis)
+  if #plan.steps == 0 and #diagnosis.refusals > 0 then
+    return nil, table.concat(diagnosis.refusals, " "), "refused", nil, diagnosis
+  end
+  return plan
+end
+
+-- ---- Saving and loading ----
+
+local STEP_FIELDS = {
+  { "kind", "string" }, { "container", "string" }, { "name", "string" }, { "reason", "string" }, { "size", "number" },
+  { "identity", "string" }, { "device", "string" }, { "created_ticks", "string" }, { "created_source", "string" },
+  { "written_ticks", "string" }, { "sha256", "string" },
+}
+
+-- What the plan file holds.
+function Plan:data()
+  local steps = {}
+  for index, step in ipairs(self.steps) do
+    local copy = { to = step.to }
+    for _, field in ipairs(STEP_FIELDS) do copy[field[1]] = step[field[1]] end
+    steps[index] = copy
+  end
+  return {
+    machine_guid = self.machine_guid, key_store = self.key_store, policies = self.policies,
+    policy_list = self.policy_list, overrides = self.overrides, accept_dirty_hive = self.accept_dirty_hive,
+    steps = steps, stop = self.stop, start = self.start, notes = self.notes,
+  }
+end
+
+-- Writes the plan for a later apply; true, or nil, message.
+function Plan:save(path)
+  local document = require "keymend.document"
+  local file, message = io.open(path, "wb")
+  if not file then return nil, ("the plan cannot be saved: %s"):format(message), "io" end
+  local ok, why = file:write(document.encode({
+    schema = 1, document = "keymend plan", keymend = core.version, host = core.host(),
+    made = core.time_text((core.time_now())), plan = self:data(),
+  }), "\n")
+  local closed, close_why = file:close()
+  if not ok or not closed then
+    os.remove(path)
+    return nil, ("the plan cannot be saved: %s: %s"):format(path, why or close_why), "io"
+  end
+  return true
+end
+
+local function bad(path, field, wanted)
+  return nil, ('the plan file "%s" is not usable: %s: %s was expected; make it anew with keymend plan --save'):format(
+    path, field, wanted), "damaged"
+end
+
+local function names_ok(list)
+  if type(list) ~= "table" or #list > M.MAX_SERVICES then return false end
+  for index = 1, #list do
+    if type(list[index]) ~= "string" or list[index]:find "%z" then return false end
+  end
+  return true
+end
+
+local function step_problem(step)
+  if type(step) ~= "table" then return "", "a step" end
+  for _, field in ipairs(STEP_FIELDS) do
+    if type(step[field[1]]) ~= field[2] then return "." .. field[1], field[2] == "string" and "text" or "a number" end
+  end
+  if step.kind ~= "retire" and step.kind ~= "adopt" then return ".kind", '"retire" or "adopt"' end
+  if step.kind == "adopt" and (type(step.to) ~= "string" or not core.unique_name(step.to)) then
+    return ".to", "a unique name"
+  end
+  if step.name == "" or step.name:find "[/\\%z]" then return ".name", "a file name" end
+  if not step.sha256:find("^" .. ("%x"):rep(64) .. "$") then return ".sha256", "64 hexadecimal digits" end
+  for _, field in ipairs { "identity", "device", "created_ticks", "written_ticks" } do
+    if not step[field]:find "^%d+$" or #step[field] > 20 then return "." .. field, "decimal digits" end
+  end
+  if step.size < 0 or step.size ~= math.floor(step.size) or step.size > 2 ^ 53 then return ".size", "a whole number" end
+end
+
+local function check_plan(path, plan)
+  if type(plan) ~= "table" then return bad(path, "plan", "a plan") end
+  for _, field in ipairs { "machine_guid", "key_store", "policies", "overrides" } do
+    if type(plan[field]) ~= "string" then return bad(path, field, "text") end
+  end
+  if type(plan.accept_dirty_hive) ~= "boolean" then return bad(path, "accept_dirty_hive", "true or false") end
+  if type(plan.steps) ~= "table" or #plan.steps == 0 or #plan.steps > M.MAX_STEPS then
+    return bad(path, "steps", ("1 to %d steps"):format(M.MAX_STEPS))
+  end
+  for index, step in ipairs(plan.steps) do
+    local field, wanted = step_problem(step)
+    if field then return bad(path, ("steps[%d]%s"):format(index, field), wanted) end
+  end
+  for _, field in ipairs { "stop", "start", "notes" } do
+    if not names_ok(plan[field]) then return bad(path, field, "a list of texts") end
+  end
+  if type(plan.policy_list) ~= "table" then return bad(path, "policy_list", "a list") end
+  return plan
+end
+
+-- Reads a plan file; its form is checked here, its fit to a target by Plan:fit.
+function M.load(path)
+  local file, message = io.open(path, "rb")
+  if not file then return nil, ("the plan cannot be read: %s"):format(message), "not-found" end
+  local text = file:read(M.MAX_BYTES + 1) or ""
+  file:close()
+  if #text > M.MAX_BYTES then return bad(path, "size", "less than 4 MB") end
+  local data, _, problem = require("dkjson").decode(text, 1, nil, nil, nil)
+  if type(data) ~= "table" then return bad(path, tostring(problem or "content"), "JSON") end
+  if data.document ~= "keymend plan" or data.schema ~= 1 then return bad(path, "schema", "1, of a keymend plan") end
+  local plan, why, code = check_plan(path, data.plan)
+  if not plan then return nil, why, code end
+  local clean = { made = data.made, made_on = data.host, loaded_from = path }
+  for _, field in ipairs {
+    "machine_guid", "key_store", "policies", "policy_list", "overrides", "accept_dirty_hive", "steps", "stop",
+    "start", "notes",
+  } do
+    clean[field] = plan[field]
+  end
+  return setmetatable(clean, Plan)
+end
+
+local function step_change(target, step)
+  local key, message = target:inspect(step.name)
+  if not key then return message or "it is gone" end
+  if key.sha256 ~= step.sha256 or key.size ~= step.size then return "its content is another" end
+  if (key.written_ticks or "0") ~= step.written_ticks then return "it was written since" end
+  -- Identities mean something on the device alone where they were seen.
+  if (key.device or "0") ~= step.device then step.identity = "0" end
+end
+
+-- Whether a loaded plan fits an open target as it is now: true, or nil, message, "stale".
+function Plan:fit(target)
+  local info = target:info()
+  if (info.machine_guid or "") ~= self.machine_guid then
+    return nil, ("the plan was made for the machine GUID %s, but now it is %s; make a new plan"):format(
+      self.machine_guid, info.machine_guid or "absent"), "stale"
+  end
+  if (info.key_store or "") ~= self.key_store then
+    return nil, ('the plan was made for the key store "%s", but here it is "%s"; make a new plan'):format(
+      self.key_store, info.key_store or ""), "stale"
+  end
+  for _, step in ipairs(self.steps) do
+    local change = step_change(target, step)
+    if change then
+      return nil, ('the key store has changed since the plan was made: "%s": %s; make a new plan'):format(
+        step.name, change), "stale"
+    end
+  end
+  self.target, self.info = target, info
+  return true
+end
+
+-- ---- Applying ----
+
+-- Applies the plan: transaction, outcome, or nil, message, code, native, outcome. options: progress(stage, text).
+function Plan:apply(options)
+  if not self.target then error("plan:apply: a loaded plan needs plan:fit(target) first", 2) end
+  if #self.steps == 0 then return nil, "there is nothing to do in this plan", "refused", nil, "untouched" end
+  if software_dirty(self.target:info()) and not self.accept_dirty_hive then
+    return nil, "the SOFTWARE hive is dirty, so the machine GUID may be stale. Start this Windows once and shut it "
+      .. "down cleanly, or overrule with --accept-dirty-hive", "refused", nil, "untouched"
+  end
+  return self.target:apply(self:data(), { progress = options and options.progress })
+end
+
+-- ---- Printing ----
+
+function M.print_steps(page, plan)
+  for index, step in ipairs(plan.steps) do
+    page:item(("%d. %s"):format(index, step.kind), '"' .. step.container .. '"', { indent = 11, style = "strong" })
+    page:line("           " .. step.name)
+    if step.to then page:line("        as " .. step.to) end
+    page:item("          ", ("made %s, %d bytes, SHA-256 %s"):format(
+      facts.time(nil, step.created_ticks ~= "0" and step.created_ticks or nil), step.size, step.sha256:sub(1, 16)),
+      { indent = 11 })
+    if step.reason ~= "" then page:item("          ", "because " .. step.reason, { indent = 11 }) end
+  end
+end
+
+function M.print_services(page, plan)
+  local offline = not plan.info or plan.info.backend == "offline"
+  page:item("Stop:", #plan.stop > 0 and table.concat(plan.stop, ", ") or "no service", { indent = 11, style = "strong" })
+  page:item("Start:", #plan.start > 0 and table.concat(plan.start, ", ") or "no service",
+    { indent = 11, style = "strong" })
+  if offline and #plan.stop + #plan.start > 0 then
+    page:text_block("Deferred: this Windows is not running, nothing has to be stopped; it starts them at its next boot.",
+      11)
+  end
+end
+
+-- The whole plan for people.
+function M.print(page, plan)
+  page:item("Plan:", plan.info and require("keymend.report").system_text(plan.info) or "", { indent = 11,
+    style = "strong" })
+  page:item("GUID:", plan.machine_guid or "absent", { indent = 11, style = "strong" })
+  page:item("Store:", '"' .. (plan.key_store or "") .. '"', { indent = 11, style = "strong" })
+  if plan.policies ~= "" then page:item("Policy:", plan.policies, { indent = 11, style = "strong" }) end
+  if plan.overrides ~= "" then page:item("Overruled:", plan.overrides, { indent = 11, style = "strong" }) end
+  page:blank()
+  M.print_steps(page, plan)
+  page:blank()
+  M.print_services(page, plan)
+  for _, note in ipairs(plan.notes) do
+    page:blank()
+    page:item("Note:", note, { indent = 11, style = "warning" })
+  end
+end
+
+function Plan:text()
+  local page = require("keymend.page").buffer()
+  M.print(page, self)
+  return page:text()
+end
+
+function Plan:__tostring()
+  return ("keymend.plan (%d steps)"):format(#self.steps)
+end
+
+return M

@@ -1,0 +1,309 @@
+-- policy.lua: finds, loads and checks policies; each runs in its own Lua state (core.policy_new)
+--
+-- A loaded policy: name, title, kb, cause, symptoms, after, source ("shipped" or the file), sha256, text, api,
+-- applies, containers = { { name, hash } }, onset, retire, adopt, services = { dependents, start }, service_patterns,
+-- findings = { id = { severity?, text?, remedy? } }, checks, state (runs its functions; closed by policy.close).
+
+local core = require "keymend.core"
+local rules = require "keymend.rules"
+local spelling = require "keymend.spelling"
+local table_of_findings = require "keymend.findings"
+
+local M = {}
+
+-- Policies here stand in for the shipped ones of the same name. On Windows there is no such folder: anyone may
+-- create one below ProgramData.
+M.folder = package.config:sub(1, 1) == "/" and "/etc/keymend/policies/" or nil
+-- A policy is written by hand; what is larger is no policy.
+M.MAX_BYTES = 1024 * 1024
+
+-- ---- Finding the text ----
+
+local function read(path)
+  local file, message = io.open(path, "rb")
+  if not file then return nil, message end
+  local text = file:read(M.MAX_BYTES + 1)
+  file:close()
+  if not text then return nil, path .. ": empty, or not a file" end
+  if #text > M.MAX_BYTES then return nil, path .. ": too large for a policy" end
+  return text
+end
+
+local function is_path(name)
+  return name:find("/", 1, true) or name:find("\\", 1, true) or name:find "%.lua$"
+end
+
+-- The text of a policy and where it is from: a path, a file in M.folder, or a shipped one.
+function M.find(name)
+  if is_path(name) then
+    local text, message = read(name)
+    if not text then return nil, ("policy %s cannot be read: %s"):format(name, message), "not-found" end
+    return text, name
+  end
+  if M.folder then
+    local path = M.folder .. name .. ".lua"
+    local text = read(path)
+    if text then return text, path end
+  end
+  local shipped = core.embedded_policies()
+  if shipped[name] then return shipped[name], "shipped" end
+  local names = M.names()
+  return nil, ('there is no policy "%s"%s; shipped: %s'):format(name, spelling.hint(name, names),
+    table.concat(names, ", ")), "not-found"
+end
+
+-- The names of the shipped policies, sorted.
+function M.names()
+  local names = {}
+  for name in pairs(core.embedded_policies()) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+-- ---- Checking the fields ----
+
+-- The line where a field is set, for messages: " line 12" or "".
+local function line_of(text, field)
+  local number = 0
+  for line in (text .. "\n"):gmatch "(.-)\n" do
+    number = number + 1
+    if line:find("^%s*" .. field .. "%s*=") then return number end
+  end
+end
+
+local function describe(value)
+  if value == nil then return "nothing" end
+  if type(value) == "string" then return '"' .. value .. '"' end
+  if type(value) == "table" then return value["function"] and "a function" or "a table" end
+  return type(value) == "number" and "the number " .. value or "a " .. type(value)
+end
+
+-- Raises a table { message } that load() turns into its own result.
+local function wrong(context, field, wanted, found)
+  local line = line_of(context.text, field:match "^[%w_]+" or field)
+  error({ message = ("%s%s: %s: %s was expected, found %s"):format(context.source, line and ":" .. line or "",
+    field, wanted, describe(found)) }, 0)
+end
+
+local function text_field(context, data, field, default)
+  local value = data[field]
+  if value == nil then return default end
+  if type(value) ~= "string" then wrong(context, field, "text", value) end
+  return value
+end
+
+local function texts(context, value, field, wanted)
+  if type(value) == "string" then value = { value } end
+  if type(value) ~= "table" or value["function"] then wrong(context, field, wanted, value) end
+  local list = {}
+  for index, one in ipairs(value) do
+    if type(one) ~= "string" or one == "" then wrong(context, ("%s, entry %d"):format(field, index), "text", one) end
+    list[index] = one
+  end
+  return list
+end
+
+-- A rule: data of a known builder, or a function where `functions`.
+local function rule_field(context, field, value, functions)
+  if type(value) == "table" and value["function"] then
+    if not functions then wrong(context, field, "a condition made by the builders", value) end
+    return value
+  end
+  if type(value) ~= "table" or not rules.known[field][value.rule] then
+    local names = {}
+    for name in pairs(rules.known[field]) do names[#names + 1] = name end
+    table.sort(names)
+    wrong(context, field, "one of " .. table.concat(names, ", ") .. (functions and " or a function" or ""),
+      type(value) == "table" and value.rule or value)
+  end
+  for _, inner in ipairs(value) do rule_field(context, field, inner, functions) end
+  return value
+end
+
+local function containers_field(context, value)
+  local list = texts(context, value, "containers", "a list of container names")
+  if #list == 0 then wrong(context, "containers", "at least one container name", nil) end
+  local made, seen = {}, {}
+  for index, name in ipairs(list) do
+    local hash, message = core.hash(name)
+    if not hash then
+      error({ message = ("%s: containers, entry %d: %s"):format(context.source, index, message) }, 0)
+    end
+    if not seen[hash] then
+      seen[hash] = true
+      made[#made + 1] = { name = name, hash = hash }
+    end
+  end
+  return made
+end
+
+local function services_field(context, value)
+  if value == nil then return { dependents = false, start = "auto" }, {} end
+  local patterns = texts(context, value, "services", "a list of service names")
+  local settings = { dependents = false, start = "auto" }
+  if type(value) == "table" then
+    for key, inner in pairs(value) do
+      if key == "also" then
+        for _, one in ipairs(texts(context, inner, "services.also", "a list of service names")) do
+          patterns[#patterns + 1] = one
+        end
+      elseif key == "dependents" then
+        if type(inner) ~= "boolean" then wrong(context, "services.dependents", "true or false", inner) end
+        settings.dependents = inner
+      elseif key == "start" then
+        if inner ~= "auto" and inner ~= "none" then wrong(context, "services.start", '"auto" or "none"', inner) end
+        settings.start = inner
+      elseif type(key) ~= "number" then
+        wrong(context, "services", "names, dependents, also, start", tostring(key))
+      end
+    end
+  end
+  return settings, patterns
+end
+
+local SEVERITY = { info = true, warning = true, error = true }
+
+local function one_finding(context, name, id, entry)
+  local field = ("findings[%q]"):format(id)
+  if type(entry) ~= "table" then wrong(context, field, "a table with severity, text, remedy", entry) end
+  local known = table_of_findings[id]
+  if not known and id:sub(1, #name + 1) ~= name .. "." then
+    wrong(context, field, ('an id of keymend, or one that begins with "%s."'):format(name), id)
+  end
+  for key, value in pairs(entry) do
+    local allowed = key == "text" or key == "remedy" or (key == "severity" and not known)
+    if not allowed or type(value) ~= "string" then
+      wrong(context, field, known and "text and remedy as text" or "severity, text and remedy as text", tostring(key))
+    end
+  end
+  if not known and (not SEVERITY[entry.severity] or not entry.text) then
+    wrong(context, field, "severity (info, warning or error) and text", entry.severity)
+  end
+  return { severity = entry.severity, text = entry.text, remedy = entry.remedy }
+end
+
+local function findings_field(context, name, value)
+  if value == nil then return {} end
+  if type(value) ~= "table" then wrong(context, "findings", "a table of findings", value) end
+  local made = {}
+  for id, entry in pairs(value) do made[id] = one_finding(context, name, tostring(id), entry) end
+  return made
+end
+
+local function checks_field(context, value)
+  if value == nil then return {} end
+  if type(value) ~= "table" then wrong(context, "checks", "a list of functions", value) end
+  if value["function"] then value = { value } end
+  for index, one in ipairs(value) do
+    if type(one) ~= "table" or not one["function"] then
+      wrong(context, ("checks, entry %d"):format(index), "a function", one)
+    end
+  end
+  return value
+end
+
+local FIELDS = {
+  "api", "name", "title", "kb", "cause", "symptoms", "after", "applies", "containers", "onset", "retire", "adopt",
+  "services", "findings", "checks",
+}
+
+local function known_fields(context, data)
+  local known = { policy_table = true }
+  for _, field in ipairs(FIELDS) do known[field] = true end
+  for field in pairs(data) do
+    if not known[field] then
+      local line = line_of(context.text, tostring(field))
+      error({ message = ('%s%s: there is no field "%s" in a policy%s'):format(context.source,
+        line and ":" .. line or "", tostring(field), spelling.hint(tostring(field), FIELDS)) }, 0)
+    end
+  end
+end
+
+-- The checked policy from the plain data that the file returned.
+local function check(context, data)
+  if type(data) ~= "table" or not data.policy_table then
+    error({ message = context.source .. ": the file must end with: return policy { ... }" }, 0)
+  end
+  known_fields(context, data)
+  if (data.api or 1) ~= 1 then wrong(context, "api", "1, the only one that this keymend knows", data.api) end
+  local name = text_field(context, data, "name")
+  if not name or not name:find "^[%w_%-]+$" then
+    wrong(context, "name", "a name of letters, digits, _ and -", data.name)
+  end
+  local settings, patterns = services_field(context, data.services)
+  return {
+    api = 1, name = name, title = text_field(context, data, "title", name),
+    kb = text_field(context, data, "kb"), cause = text_field(context, data, "cause"),
+    symptoms = texts(context, data.symptoms or {}, "symptoms", "a list of texts"),
+    after = texts(context, data.after or {}, "after", "a list of texts"),
+    applies = rule_field(context, "applies", data.applies or { rule = "always" }),
+    containers = containers_field(context, data.containers),
+    onset = rule_field(context, "onset", data.onset or { rule = "regeneration" }, true),
+    retire = rule_field(context, "retire", data.retire or { rule = "regenerated" }, true),
+    adopt = rule_field(context, "adopt", data.adopt or {
+      rule = "first_of", { rule = "proved" }, { rule = "guid_history" }, { rule = "sole_candidate" },
+    }, true),
+    services = settings, service_patterns = patterns,
+    findings = findings_field(context, name, data.findings), checks = checks_field(context, data.checks),
+  }
+end
+
+-- ---- Loading ----
+
+local function run(state, source, text)
+  local prelude = core.embedded_module "keymend.policy_env"
+  local ok, message = state:run(prelude, "=policy_env")
+  if ok == nil and message then return nil, message end
+  -- Lua shows a chunk name after "@" as a file name, whole where it fits.
+  return state:run(text, "@" .. source)
+end
+
+-- Loads the policy `name` (a name or a path): policy, or nil, message, code ("not-found" or "policy").
+function M.load(name)
+  local text, source, code = M.find(name)
+  if not text then return nil, source, code end
+  local shown = source == "shipped" and "policy " .. name or source
+  local state = core.policy_new {}
+  local data, message = run(state, shown, text)
+  if data == nil then
+    state:close()
+    return nil, message or shown .. ": the file must end with: return policy { ... }", "policy"
+  end
+  local context = { source = shown, text = text }
+  local ok, made = pcall(check, context, data)
+  if not ok then
+    state:close()
+    if type(made) ~= "table" then error(made, 0) end
+    return nil, made.message, "policy"
+  end
+  made.state, made.text, made.sha256 = state, text, core.sha256(text)
+  made.source = source == "shipped" and "shipped" or source
+  return made
+end
+
+-- Loads the policies of `names`; without names the shipped ones, each replaced by its file in M.folder.
+function M.load_all(names)
+  local loaded, seen = {}, {}
+  for _, name in ipairs(names and #names > 0 and names or M.names()) do
+    local policy, message, code = M.load(name)
+    if policy and seen[policy.name] then
+      policy.state:close()
+      policy, message, code = nil, ('two policies are called "%s": %s and %s'):format(policy.name,
+        seen[policy.name].source, policy.source), "policy"
+    end
+    if not policy then
+      M.close(loaded)
+      return nil, message, code
+    end
+    seen[policy.name] = policy
+    loaded[#loaded + 1] = policy
+  end
+  return loaded
+end
+
+-- Closes the states of loaded policies; their data stays usable.
+function M.close(policies)
+  for _, policy in ipairs(policies) do policy.state:close() end
+end
+
+return M

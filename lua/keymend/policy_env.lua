@@ -1,0 +1,99 @@
+-- policy_env.lua: what a policy sees beside the safe part of Lua: the builders
+--
+-- Runs inside the policy's own Lua state, before the policy (policy.lua). Builders check their arguments at once, so
+-- that the error names the line, and return plain data that rules.lua understands; nothing here decides anything.
+
+-- luacheck: globals windows has_service all_of any_of first_of not_ always proved guid_history sole_candidate
+-- luacheck: globals regenerated regeneration policy
+
+local function expect(ok, what, wanted, found)
+  if not ok then
+    error(("%s: %s was expected, found %s"):format(what, wanted, type(found) == "string" and '"' .. found .. '"'
+      or type(found)), 3)
+  end
+end
+
+local function version(value, what)
+  if value ~= nil and not (type(value) == "string" and value:find "^%d+%.?%d*%.?%d*$") then
+    error(("%s: a version as text, such as \"5.0\", was expected, found %s"):format(what,
+      type(value) == "string" and '"' .. value .. '"' or "a " .. type(value)), 3)
+  end
+end
+
+-- windows { from = "5.0", below = "5.2" }: the version of Windows; each bound may be left out
+function windows(bounds)
+  expect(type(bounds) == "table", "windows", "a table such as { from = \"5.0\", below = \"5.2\" }", bounds)
+  for key in pairs(bounds) do expect(key == "from" or key == "below", "windows", "from or below", tostring(key)) end
+  version(bounds.from, "windows: from")
+  version(bounds.below, "windows: below")
+  return { rule = "windows", from = bounds.from, below = bounds.below }
+end
+
+-- has_service "IISADMIN": a service of this name is installed
+function has_service(name)
+  expect(type(name) == "string" and name ~= "", "has_service", "the name of a service", name)
+  return { rule = "has_service", name = name }
+end
+
+local function is_rule(value)
+  return type(value) == "table" and type(value.rule) == "string" or type(value) == "function"
+end
+
+local function list_of(rule)
+  return function(inner)
+    expect(type(inner) == "table" and inner.rule == nil, rule, "a list in braces", inner)
+    local made = { rule = rule }
+    for index, one in ipairs(inner) do
+      expect(is_rule(one), ("%s: entry %d"):format(rule, index), "a rule", one)
+      made[index] = one
+    end
+    expect(#made > 0, rule, "at least one rule", inner)
+    return made
+  end
+end
+
+all_of = list_of "all_of"     -- every condition holds
+any_of = list_of "any_of"     -- one of the conditions holds
+first_of = list_of "first_of" -- the first rule that names a key decides
+
+-- not_(condition)
+function not_(condition)
+  expect(is_rule(condition), "not_", "a condition", condition)
+  return { rule = "not_", condition }
+end
+
+always = { rule = "always" } -- the condition that always holds
+
+-- adopt rules
+proved = { rule = "proved" }                 -- the key that the program's own data proves
+guid_history = { rule = "guid_history" }     -- the only one whose GUID a dated backup hive names
+sole_candidate = { rule = "sole_candidate" } -- the only candidate there is
+
+-- retire rule: the current key file, made when Windows no longer found the old one
+regenerated = { rule = "regenerated" }
+
+-- onset rule: the creation time of the regenerated key file; the last write of the Cryptography key bounds it
+regeneration = { rule = "regeneration" }
+
+-- Functions answer (key, reason); the host gets one table, so that nil with a reason differs from a failure.
+local function wrap(value, seen)
+  if type(value) == "function" then
+    return function(...)
+      local key, reason = value(...)
+      return { key = key, reason = reason }
+    end
+  end
+  if type(value) ~= "table" or seen[value] then return value end
+  seen[value] = true
+  local copy = {}
+  for key, inner in pairs(value) do copy[key] = wrap(inner, seen) end
+  return copy
+end
+
+-- policy { ... }: what the file returns; its fields are checked by keymend
+function policy(fields)
+  expect(type(fields) == "table", "policy", "a table of fields", fields)
+  local copy = wrap(fields, {})
+  copy.policy_table = true
+  return copy
+end

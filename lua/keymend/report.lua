@@ -1,0 +1,367 @@
+-- report.lua: the texts for people: a diagnosis, a target, transactions
+--
+-- The first three lines are what a tired administrator needs: cause, action, downtime. All else is evidence below.
+
+local core = require "keymend.core"
+local facts = require "keymend.facts"
+local finding = require "keymend.finding"
+
+local M = {}
+
+local LABEL = 10    -- columns of "Downtime: "
+local SHOWN_KEYS = 30
+
+local function plural(count, one, many)
+  return ("%d %s"):format(count, count == 1 and one or many or one .. "s")
+end
+M.plural = plural
+
+-- "A", "A and B", "A, B and C"
+local function listed(names)
+  if #names < 2 then return names[1] or "" end
+  return table.concat(names, ", ", 1, #names - 1) .. " and " .. names[#names]
+end
+M.listed = listed
+
+-- ---- The first three lines ----
+
+local function containers_of(diagnosis, test)
+  local names = {}
+  for _, case in ipairs(diagnosis.cases) do
+    if test(case) then names[#names + 1] = '"' .. case.container .. '"' end
+  end
+  return listed(names)
+end
+
+local function worst(diagnosis)
+  local first = diagnosis.findings[1]
+  return first and finding.at_least(first, "warning") and first or nil
+end
+
+-- What each gravest finding means in one line; %c stands for the containers.
+local CAUSES = {
+  ["key.regenerated"] = "The machine GUID was reset; Windows made a new key for %c.",
+  ["key.orphaned"] = "The machine GUID was reset; the key file of %c is orphaned.",
+  ["key.ambiguous"] = "Several key files could be the right one for %c; the evidence does not decide.",
+  ["key.times-useless"] = "Creation times do not tell which key file of %c is the older.",
+  ["key.onset-mismatch"] = "The time given with --onset does not fit the key files of %c.",
+  ["key.lost"] = "The key of %c is lost: no other file of it can be adopted by rule.",
+  ["key.too-many"] = "%c has too many key files to judge.",
+  ["key.unreadable"] = "Key files of %c could not be read.",
+  ["key.damaged"] = "The current key file of %c is damaged.",
+  ["key.name-mismatch"] = "The current key file of %c holds the key of another container.",
+  ["key.keyless"] = "The current key container of %c is empty.",
+  ["key.disproved"] = "The current key file of %c cannot be decrypted on this computer.",
+  ["key.foreign-owner"] = "The current key file of %c is owned by a user, not by the system.",
+  ["key.hard-link"] = "The current key file of %c has hard links elsewhere.",
+  ["key.reparse"] = "The current key file of %c is no ordinary file.",
+  ["key.absent"] = "There is no key file of %c.",
+  ["case.guid-conflict"] = "The key containers disagree on the old machine GUID.",
+  ["guid.absent"] = "The registry holds no machine GUID.",
+  ["guid.malformed"] = "The machine GUID in the registry is malformed.",
+  ["store.absent"] = "The key store cannot be used.",
+  ["hive.dirty"] = "The keys are in order, but a registry hive was not closed cleanly.",
+  ["txn.open"] = "A transaction of keymend was interrupted and has to be recovered.",
+  ["txn.forged"] = "The keys are in order, but the folder for transactions is not keymend's.",
+  ["txn.unreadable"] = "The keys are in order, but the journal of a transaction cannot be read.",
+  ["service.disabled"] = "The keys are in order, but services are disabled.",
+  ["service.cycle"] = "The keys are in order, but services need one another in a circle.",
+  ["service.unreadable"] = "The services of this Windows cannot be read.",
+}
+
+local function affected(diagnosis, id)
+  return containers_of(diagnosis, function(case)
+    for _, one in ipairs(case.findings) do
+      if one.id == id then return true end
+    end
+  end)
+end
+
+local function own_cause(diagnosis, first)
+  if first.id ~= "key.regenerated" and first.id ~= "key.orphaned" then return nil end
+  for _, case in ipairs(diagnosis.cases) do
+    if case.policy.cause and case.container == first.container and not case.verdict.chosen then
+      return case.policy.cause
+    end
+  end
+end
+
+local function cause(diagnosis)
+  local first = worst(diagnosis)
+  if first then
+    local text = own_cause(diagnosis, first) or CAUSES[first.id]
+    return text and text:gsub("%%c", function() return affected(diagnosis, first.id) end) or first.text
+  end
+  if #diagnosis.policies == 0 then return "none found: no policy applies to this Windows." end
+  return "none found: the key of " .. containers_of(diagnosis, function() return true end) .. " is in order."
+end
+
+local function steps_text(diagnosis)
+  local retire, adopt = 0, 0
+  for _, case in ipairs(diagnosis.cases) do
+    if case.verdict.retire then retire = retire + 1 end
+    if case.verdict.adopt then adopt = adopt + 1 end
+  end
+  local parts = {}
+  if retire > 0 then parts[#parts + 1] = "retires " .. plural(retire, "key file") end
+  if adopt > 0 then parts[#parts + 1] = "adopts " .. plural(adopt, "key file") end
+  return table.concat(parts, ", ")
+end
+
+local function action(diagnosis)
+  if diagnosis.verdict == "repair" then
+    return ("keymend apply %s; undo brings all back."):format(steps_text(diagnosis))
+  end
+  local first = worst(diagnosis)
+  if not first then return "nothing to do." end
+  if first.id == "txn.open" then return "recover, then diagnose again." end
+  if diagnosis.verdict == "refused" then return "keymend refuses to guess; you decide (see below)." end
+  return first.remedy ~= "" and first.remedy:gsub(":$", ".") or "see below."
+end
+
+local function downtime(diagnosis)
+  if diagnosis.verdict ~= "repair" then return "none." end
+  local plan = require("keymend.plan").from_diagnosis(diagnosis)
+  if diagnosis.info.backend == "offline" then
+    return #plan.start > 0 and ("none now; this Windows starts %s at its next boot."):format(
+      plural(#plan.start, "service")) or "none: this Windows is not running."
+  end
+  if #plan.stop == 0 then return "none: no service is stopped." end
+  return ("about a minute: %s stop and start."):format(plural(#plan.stop, "service"))
+end
+
+-- Cause, action, downtime.
+function M.summary(page, diagnosis)
+  local grave = worst(diagnosis)
+  local style = not grave and "good" or grave.severity
+  page:item("Cause:", cause(diagnosis), { indent = LABEL, style = "strong", text_style = style })
+  page:item("Action:", action(diagnosis), { indent = LABEL, style = "strong" })
+  page:item("Downtime:", downtime(diagnosis), { indent = LABEL, style = "strong" })
+end
+
+-- ---- The target ----
+
+local function system_text(info)
+  local parts = { (info.product or "") ~= "" and info.product or "Windows" }
+  if (info.service_pack or "") ~= "" then parts[#parts + 1] = info.service_pack end
+  local version = (info.version or "") .. ((info.build or "") ~= "" and "." .. info.build or "")
+  if version ~= "" then parts[#parts + 1] = "(" .. version .. ")" end
+  return table.concat(parts, " ")
+end
+M.system_text = system_text
+
+local function guid_text(info)
+  if not info.machine_guid then return "absent" end
+  local text = info.guid ~= "" and info.guid or '"' .. info.machine_guid .. '"'
+  return text .. (info.guid_written and ", last written " .. facts.time(info.guid_written, info.guid_written_ticks)
+    or "")
+end
+
+local function store_text(diagnosis)
+  local survey = diagnosis.facts.survey
+  if not survey then return nil end
+  return ("%s: %d current, %d foreign, %d stray"):format(plural(survey.files, "file"), survey.current, survey.foreign,
+    survey.stray)
+end
+
+local function target_lines(page, diagnosis)
+  local info = diagnosis.info
+  local computer = (info.computer or "") ~= "" and ", computer " .. info.computer or ""
+  page:item("Target:", system_text(info) .. computer, { indent = LABEL, style = "strong" })
+  if info.backend == "offline" then
+    page:line(("%s%s, offline at %s (%s)"):format((" "):rep(LABEL), info.windows or "", info.root or "",
+      info.driver or ""))
+  else
+    page:line((" "):rep(LABEL) .. (info.windows or "") .. ", live")
+  end
+  page:item("GUID:", guid_text(info), { indent = LABEL, style = "strong" })
+  page:item("Store:", '"' .. (info.key_store or "") .. '"', { indent = LABEL, style = "strong" })
+  local counts = store_text(diagnosis)
+  if counts then page:text_block(counts, LABEL) end
+  for _, policy in ipairs(diagnosis.policies) do
+    page:item("Policy:", ("%s, %s%s, %s"):format(policy.name, policy.title,
+      policy.kb and " (KB " .. policy.kb .. ")" or "", policy.source), { indent = LABEL, style = "strong" })
+  end
+end
+
+-- ---- Findings ----
+
+local function evidence_line(page, one)
+  local when = (one.time or one.ticks) and facts.time(one.time, one.ticks) .. "  " or ""
+  page:item("         -", when .. one.text, { indent = 11, style = "faint" })
+end
+
+local function finding_lines(page, one)
+  page:item(("%-8s"):format(one.severity), one.id, { indent = 9, style = one.severity, text_style = "strong" })
+  page:text_block(one.text, 9)
+  for _, evidence in ipairs(one.evidence) do evidence_line(page, evidence) end
+  if one.remedy ~= "" then page:item("      ->", one.remedy, { indent = 9 }) end
+  if one.command then page:line((" "):rep(9) .. one.command) end
+end
+
+-- What one sees of the problem, from the policies whose containers are to be mended.
+local function symptoms(page, diagnosis)
+  for _, policy in ipairs(diagnosis.policies) do
+    local seen = false
+    for _, case in ipairs(diagnosis.cases) do
+      seen = seen or (case.policy == policy and (case.verdict.adopt ~= nil or case.verdict.refused ~= nil))
+    end
+    if seen and #policy.symptoms > 0 then
+      page:blank()
+      page:heading "How it shows"
+      for _, text in ipairs(policy.symptoms) do page:item("  -", text) end
+    end
+  end
+end
+
+-- ---- Key files ----
+
+local function role(case, key)
+  if key == case.verdict.adopt then return "to be adopted" end
+  if key == case.verdict.retire then return "to be retired" end
+  if key.candidate then return "candidate" end
+  return key.class == "current" and "in place" or "not a candidate"
+end
+
+local function keys_inside(key)
+  local parts = {}
+  for _, part in ipairs { "signature", "exchange" } do
+    if key[part] then parts[#parts + 1] = ("%s %d bits"):format(part, key[part].bits or 0) end
+  end
+  if #parts == 0 then return key.status == "ok" and "no key" or "content not known" end
+  return table.concat(parts, ", ")
+end
+
+local SOURCE = { ntfs = "NTFS", ["times-file"] = "--times", birth = "of the copy", none = "unknown" }
+
+local function key_lines(page, case, key)
+  page:line("  " .. key.name, "strong")
+  page:text_block(("%s, %s"):format(key.class, role(case, key)), 4)
+  page:text_block(("made %s (%s), written %s"):format(facts.time(key.created, key.created_ticks),
+    SOURCE[key.created_source] or tostring(key.created_source), facts.time(key.written, key.written_ticks)), 4)
+  page:text_block(("%s, %s, owner %s"):format(plural(key.size or 0, "byte"), keys_inside(key), key.owner or "unknown"),
+    4)
+  for _, fault in ipairs(key.faults) do page:item("    against:", fault.why) end
+  if key.time_problem then page:item("    time:", key.time_problem) end
+end
+
+-- Where people may have to choose or want to see what is chosen.
+local function key_tables(page, diagnosis)
+  for _, case in ipairs(diagnosis.cases) do
+    local plain = case.verdict.healthy and #case.keys == 1
+    if #case.keys > 0 and not plain then
+      page:blank()
+      page:heading(('Key files of "%s"'):format(case.container))
+      for index, key in ipairs(case.keys) do
+        if index > SHOWN_KEYS then
+          page:text_block(("and %d more; --json shows all"):format(#case.keys - SHOWN_KEYS), 2)
+          break
+        end
+        key_lines(page, case, key)
+      end
+    end
+  end
+end
+
+local function next_command(page, diagnosis)
+  if diagnosis.verdict ~= "repair" then return end
+  local make = diagnosis.facts.options.command
+  page:blank()
+  page:heading "Next"
+  page:line("  " .. (make and make("plan") or "keymend plan"))
+  page:line("  " .. (make and make("apply") or "keymend apply"))
+end
+
+-- The whole diagnosis. options: quiet (the three lines and what is of warning or worse).
+function M.diagnosis(page, diagnosis, options)
+  M.summary(page, diagnosis)
+  local quiet = options and options.quiet
+  if not quiet then
+    page:blank()
+    target_lines(page, diagnosis)
+  end
+  local shown = {}
+  for _, one in ipairs(diagnosis.findings) do
+    if not quiet or finding.at_least(one, "warning") then shown[#shown + 1] = one end
+  end
+  if #shown > 0 then
+    page:blank()
+    page:heading "Findings"
+    for _, one in ipairs(shown) do finding_lines(page, one) end
+  end
+  if quiet then return end
+  symptoms(page, diagnosis)
+  key_tables(page, diagnosis)
+  next_command(page, diagnosis)
+end
+
+-- ---- Transactions ----
+
+local STATES = {
+  empty = "made but never begun; nothing was touched", open = "interrupted; run keymend recover",
+  committed = "done", ["rolled-back"] = "failed and put back", undone = "done and undone",
+  purged = "done; its vault was emptied, so it cannot be undone", unreadable = "its journal cannot be read",
+}
+
+local STATE_STYLE = { open = "error", unreadable = "warning", committed = "good" }
+
+function M.transaction(page, txn)
+  page:item(txn.id, txn.state, { style = "strong", text_style = STATE_STYLE[txn.state] })
+  page:text_block(STATES[txn.state] or txn.state, 2)
+  local made = (txn.made_by or "") ~= "" and ", by " .. txn.made_by or ""
+  page:text_block(("begun %s, ended %s%s"):format(facts.time(txn.begun, txn.begun_ticks),
+    txn.ended and facts.time(txn.ended, txn.ended_ticks) or "not", made), 2)
+  if (txn.policies or "") ~= "" then
+    page:text_block("policy " .. txn.policies .. ((txn.overrides or "") ~= "" and ", overruled by " .. txn.overrides
+      or ""), 2)
+  end
+  for _, file in ipairs(txn.files or {}) do
+    if file.after then
+      page:line(("  adopted  %s"):format(file.before or ""))
+      page:line(("       as  %s"):format(file.after))
+    else
+      page:line(("  retired  %s"):format(file.before or ""))
+    end
+  end
+  if txn.vault then page:line("  vault    " .. txn.vault) end
+  if txn.problem then page:item("  problem ", txn.problem) end
+end
+
+-- ---- Services ----
+
+local function needs_text(graph, service)
+  local needs, by = graph:needs(service), graph:dependents(service.name)
+  local parts = {}
+  if #needs > 0 then parts[#parts + 1] = "needs " .. listed(needs) end
+  if #by > 0 then parts[#parts + 1] = "needed by " .. listed(by) end
+  return table.concat(parts, "; ")
+end
+
+local function order_line(page, label, names)
+  page:item(label, #names > 0 and table.concat(names, ", ") or "none", { indent = 14, style = "strong" })
+end
+
+-- `chosen`: { services }, `order`: of services:order().
+function M.services(page, graph, chosen, order, patterns)
+  page:line(("Services for %s"):format(table.concat(patterns, ", ")), "strong")
+  for _, service in ipairs(chosen) do
+    local display = (service.display or "") ~= "" and service.display ~= service.name and "  " .. service.display or ""
+    page:item("  " .. service.name, (service.driver and "driver, " or "") .. service.start .. display,
+      { style = "strong", text_style = service.start == "disabled" and "warning" or nil })
+    local needs = needs_text(graph, service)
+    if needs ~= "" then page:text_block(needs, 4) end
+  end
+  page:blank()
+  order_line(page, "Stop order:", order.stop)
+  order_line(page, "Start order:", order.start)
+  for _, cycle in ipairs(order.cycles) do page:item("Cycle:", cycle, { indent = 14, style = "warning" }) end
+  for _, missing in ipairs(order.missing) do page:item("Not here:", missing, { indent = 14, style = "faint" }) end
+end
+
+-- ---- Keys ----
+
+function M.known_name(hash)
+  return core.known_container(hash)
+end
+
+return M

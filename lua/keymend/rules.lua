@@ -1,0 +1,253 @@
+-- rules.lua: what the builders of a policy mean: whether it applies, which key to retire and which to adopt
+--
+-- In a policy a rule is data ({ rule = "windows", from = "5.0" }) or a Lua function. Here it is evaluated; functions run
+-- in the policy's own state with plain copies of the facts.
+
+local core = require "keymend.core"
+
+local M = {}
+
+-- "5.2" < "5.10": compares by numbers; a missing part counts as 0.
+function M.compare_versions(a, b)
+  local left, right = a:gmatch "%d+", b:gmatch "%d+"
+  while true do
+    local x, y = left(), right()
+    if not x and not y then return 0 end
+    x, y = tonumber(x or 0), tonumber(y or 0)
+    if x ~= y then return x < y and -1 or 1 end
+  end
+end
+
+-- ---- applies ----
+
+local holds = {}
+
+function holds.windows(rule, facts)
+  local version = facts.info.version or ""
+  if version == "" then return false end
+  return (not rule.from or M.compare_versions(version, rule.from) >= 0)
+    and (not rule.below or M.compare_versions(version, rule.below) < 0)
+end
+
+function holds.has_service(rule, facts)
+  local services = facts.services()
+  return services ~= nil and services.graph:find(rule.name) ~= nil
+end
+
+function holds.all_of(rule, facts)
+  for _, inner in ipairs(rule) do
+    if not M.applies(inner, facts) then return false end
+  end
+  return true
+end
+
+function holds.any_of(rule, facts)
+  for _, inner in ipairs(rule) do
+    if M.applies(inner, facts) then return true end
+  end
+  return false
+end
+
+function holds.not_(rule, facts)
+  return not M.applies(rule[1], facts)
+end
+
+function holds.always()
+  return true
+end
+
+-- Whether a condition holds for the target of `facts`.
+function M.applies(rule, facts)
+  return holds[rule.rule](rule, facts)
+end
+
+-- How narrow a condition is: the number of its parts; of alternatives, the widest counts.
+function M.specificity(rule)
+  if rule.rule == "always" then return 0 end
+  if rule.rule == "windows" then return (rule.from and 1 or 0) + (rule.below and 1 or 0) end
+  if rule.rule == "has_service" then return 1 end
+  local sum, least = 0, nil
+  for _, inner in ipairs(rule) do
+    local one = M.specificity(inner)
+    sum, least = sum + one, math.min(least or one, one)
+  end
+  return rule.rule == "any_of" and (least or 0) or sum
+end
+
+-- ---- adopt: (candidates, case) -> key or nil, reason ----
+
+local adopt = {}
+
+-- No proof can be had yet: it needs the program's own data.
+function adopt.proved()
+  return nil, "none of them is proved by the data it protects"
+end
+
+-- The only candidate whose GUID a backup of the registry names. A backup saved after the problem began that still
+-- names the old GUID contradicts itself, so it does not count.
+function adopt.guid_history(_, candidates, case)
+  local found, named = {}, {}
+  for _, old in ipairs(case.info.old_guids or {}) do
+    local late = case.onset and old.saved and old.saved > case.onset
+    if not late then named[old.guid] = named[old.guid] or old end
+  end
+  for _, key in ipairs(candidates) do
+    if named[key.guid] then found[#found + 1] = key end
+  end
+  if #found == 1 then
+    local old = named[found[1].guid]
+    return found[1], ('the backup hive "%s", saved %s, names its GUID as machine GUID; no other candidate is named'):format(
+      old.path, old.saved_ticks and core.time_text(old.saved_ticks) or "at an unknown time")
+  end
+  return nil, #found == 0 and "no backup of the registry names one of their GUIDs"
+    or "backups of the registry name the GUIDs of several"
+end
+
+function adopt.sole_candidate(_, candidates)
+  if #candidates == 1 then return candidates[1], "it is the only candidate" end
+  return nil, ("there are %d candidates"):format(#candidates)
+end
+
+function adopt.first_of(rule, candidates, case)
+  local reasons = {}
+  for _, inner in ipairs(rule) do
+    local key, reason = M.adopt(inner, candidates, case)
+    if key then return key, reason end
+    reasons[#reasons + 1] = reason
+  end
+  return nil, table.concat(reasons, "; ")
+end
+
+-- The key a policy's function named, found again among `keys`.
+local function same_key(answer, keys, policy, what)
+  if type(answer) == "string" then answer = { name = answer } end
+  if type(answer) ~= "table" or type(answer.name) ~= "string" then
+    return nil, ("%s: %s: the function must return one of the keys it was given, or nil and a reason"):format(
+      policy.source, what)
+  end
+  for _, key in ipairs(keys) do
+    if key.name == answer.name then return key end
+  end
+  return nil, ('%s: %s: the function returned "%s", which is not one of the keys it was given'):format(
+    policy.source, what, answer.name)
+end
+
+local PLAIN = {
+  "name", "class", "hash", "guid", "size", "created", "created_source", "written", "links", "owner",
+  "owner_trusted", "sha256", "status", "damage", "container", "container_hash", "keyless", "sound", "candidate",
+}
+
+local function plain_key(key)
+  if not key then return nil end
+  local copy = { time_usable = key.usable_time ~= nil }
+  for _, field in ipairs(PLAIN) do copy[field] = key[field] end
+  for _, part in ipairs { "signature", "exchange" } do
+    local public = key[part]
+    if public then
+      copy[part] = {
+        bits = public.bits, exponent = public.exponent, modulus = public.modulus, master_key = public.master_key,
+      }
+    end
+  end
+  return copy
+end
+
+local function plain_keys(keys)
+  local copies = {}
+  for index, key in ipairs(keys) do copies[index] = plain_key(key) end
+  return copies
+end
+
+-- The case as a policy's function sees it: plain data.
+local function plain_case(case)
+  local old = {}
+  for index, one in ipairs(case.info.old_guids or {}) do
+    old[index] = { guid = one.guid, path = one.path, written = one.written, saved = one.saved }
+  end
+  return {
+    container = case.container, hash = case.hash, machine_guid = case.info.guid, guid_written = case.info.guid_written,
+    onset = case.onset, version = case.info.version, old_guids = old, current = plain_key(case.current),
+    keys = plain_keys(case.keys),
+  }
+end
+
+-- Calls a function of a policy: its key among `keys` or nil, reason; third: the function is at fault.
+function M.call(rule, keys, case, what)
+  local policy = case.policy
+  local answer, message = policy.state:call(rule["function"], plain_keys(keys), plain_case(case))
+  if type(answer) ~= "table" then
+    return nil, ("%s: %s: %s"):format(policy.source, what, tostring(message)), true
+  end
+  if answer.key == nil then
+    return nil, answer.reason and tostring(answer.reason) or ("the %s rule of the policy gave no reason"):format(what)
+  end
+  local key, fault = same_key(answer.key, keys, policy, what)
+  if not key then return nil, fault, true end
+  return key, answer.reason and tostring(answer.reason)
+    or ('the %s rule of policy "%s" chose it'):format(what, policy.name)
+end
+
+-- Which candidate to adopt: key, reason; or nil, why none.
+function M.adopt(rule, candidates, case)
+  if rule["function"] then return M.call(rule, candidates, case, "adopt") end
+  return adopt[rule.rule](rule, candidates, case)
+end
+
+-- ---- retire: which current key file goes: key, reason; or nil, why none ----
+
+function M.retire(rule, case)
+  if rule["function"] then return M.call(rule, { case.current }, case, "retire") end
+  return case.current, "Windows made it after the machine GUID had changed"
+end
+
+-- ---- onset: when the problem began: seconds, ticks, reason ----
+
+-- "regeneration": the regenerated key file was made when a program first missed the old one.
+function M.onset(rule, case)
+  if case.options.onset then
+    return case.options.onset, case.options.onset_ticks, "given with --onset"
+  end
+  local current = case.current
+  if rule["function"] then
+    local answer, message = case.policy.state:call(rule["function"], plain_keys(case.keys), plain_case(case))
+    local seconds = type(answer) == "table" and answer.key
+    if type(seconds) == "string" then
+      local parsed, ticks = core.time_parse(seconds)
+      if parsed then return parsed, ticks, "from the policy's onset rule" end
+    elseif type(seconds) == "number" then
+      return seconds, nil, "from the policy's onset rule"
+    end
+    if message then return nil, nil, ("%s: onset: %s"):format(case.policy.source, message) end
+  end
+  return current.created, current.created_ticks, "when the current key file was made"
+end
+
+-- ---- checks: findings of the policy's own ----
+
+-- Calls one check: a finding, or nil for none; nil, message when the function is at fault.
+function M.check(rule, case)
+  local policy = case.policy
+  local answer, message = policy.state:call(rule["function"], plain_keys(case.keys), plain_case(case))
+  if type(answer) ~= "table" then return nil, ("%s: checks: %s"):format(policy.source, tostring(message)) end
+  if answer.key == nil then return nil end
+  if not policy.findings[answer.key] or not policy.findings[answer.key].severity then
+    return nil, ('%s: checks: the function returned "%s", which is not in the findings of the policy'):format(
+      policy.source, tostring(answer.key))
+  end
+  local fields = type(answer.reason) == "table" and answer.reason or {}
+  fields.container = case.container
+  local ok, made = pcall(require("keymend.finding").make, answer.key, fields,
+    { container = case.container, hash = case.hash }, policy)
+  if not ok then return nil, ("%s: checks: %s"):format(policy.source, tostring(made)) end
+  return made
+end
+
+-- The rules that a policy may name, by field: for the checks in policy.lua.
+M.known = {
+  applies = { windows = true, has_service = true, all_of = true, any_of = true, not_ = true, always = true },
+  adopt = { proved = true, guid_history = true, sole_candidate = true, first_of = true },
+  retire = { regenerated = true },
+  onset = { regeneration = true },
+}
+
+return M

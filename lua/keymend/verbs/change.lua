@@ -1,0 +1,241 @@
+-- change.lua: the verbs that change a target (apply, undo, recover) and the history of what they did
+
+local cli = require "keymend.cli"
+local core = require "keymend.core"
+local judge = require "keymend.verbs.judge"
+local report = require "keymend.report"
+
+local EXIT = cli.exit
+local M = {}
+
+-- Prints the stages of a transaction as they are done.
+local function progress_on(context)
+  if context.options.json or context.options.quiet then return nil end
+  local page = context:page()
+  return function(stage, text)
+    page:item(("  %-9s"):format(stage), text, { indent = 12, style = "faint" })
+    io.stdout:flush()
+  end
+end
+
+-- ---- apply ----
+
+-- Shows the plan and asks; true, or nil and the exit status.
+local function confirm(context, plan, parts)
+  local page = context:page()
+  if context.options.yes then return true end
+  if context.options.json or not (core.is_terminal(0) and core.is_terminal(1)) then
+    parts.exit = parts.exit or 0
+    return nil, context:fail("refused: not confirmed. There is no terminal to ask on; look at the plan and give --yes",
+      "refused", nil, "untouched", parts)
+  end
+  require("keymend.plan").print(page, plan)
+  page:blank()
+  io.stdout:write "Apply this plan? [y/N] "
+  io.stdout:flush()
+  local answer = (io.stdin:read "*l" or ""):lower():gsub("%s", "")
+  page:blank()
+  if answer == "y" or answer == "yes" then return true end
+  return nil, context:fail("refused: not confirmed; nothing was changed", "refused", nil, "untouched", parts)
+end
+
+-- The plan of --plan FILE, fitted to the target; or nil and the exit status.
+local function saved_plan(context, diagnosis, parts)
+  local plan, message, code = require("keymend.plan").load(context.options.plan)
+  if not plan then return nil, context:fail(message, code == "not-found" and "usage" or code, nil, "untouched", parts) end
+  local fits, why, stale = plan:fit(context.opened)
+  if not fits then
+    parts.exit = judge.left(diagnosis)
+    return nil, context:fail("refused: " .. why, stale, nil, "untouched", parts)
+  end
+  plan.accept_dirty_hive = plan.accept_dirty_hive or context.options["accept-dirty-hive"] or false
+  return plan
+end
+
+local function plan_to_apply(context, diagnosis, parts)
+  if context.options.plan then
+    if #diagnosis.refusals > 0 and diagnosis.blocked then
+      return nil, judge.refuse(context, diagnosis, table.concat(diagnosis.refusals, " "), parts)
+    end
+    return saved_plan(context, diagnosis, parts)
+  end
+  local plan, message = require("keymend.plan").make(diagnosis)
+  if not plan then return nil, judge.refuse(context, diagnosis, message, parts) end
+  if #plan.steps == 0 then return nil, judge.nothing(context, diagnosis) end
+  return plan
+end
+
+-- The outcome in people's words.
+local OUTCOME = {
+  untouched = "Nothing was changed.", ["rolled-back"] = "It failed, and everything is as it was before.",
+  attention = "It failed and could not be put back. The key files stand in the store or in the vault named above: "
+    .. "touch neither, mend the cause (see the message), then run keymend recover.",
+}
+
+-- A failed change: prints what became of the target; the exit status.
+local function failed(context, result, parts, left)
+  local message, code, native, outcome = result[2], result[3], result[4], result[5] or "untouched"
+  if not context.options.json and OUTCOME[outcome] then
+    context:page():text_block(OUTCOME[outcome])
+  end
+  parts.exit = outcome == "attention" and 0 or left
+  if cli.status_of(code, outcome) == EXIT.refused then message = "refused: " .. message end
+  return context:fail(message, code, native, outcome, parts)
+end
+
+local function deferred(context, names)
+  return context.opened:info().backend == "offline" and names and #names > 0 or false
+end
+
+local function print_done(context, txn, after)
+  local page = context:page()
+  page:blank()
+  page:line(("Done: transaction %s."):format(txn.id), "good")
+  if deferred(context, txn.start) then
+    page:item("Next:", "start this Windows; at its boot it starts " .. report.listed(txn.start) .. ".", { indent = 7 })
+  end
+  page:item("Undo:", "", { indent = 7 })
+  page:line("  " .. context:command("undo", txn.id))
+  page:blank()
+  page:heading "The target now"
+  report.diagnosis(page, after, { quiet = true })
+end
+
+function M.apply(context)
+  local diagnosis, status = context:diagnose(true)
+  if not diagnosis then return status end
+  local parts = context.options.json and context:diagnosis_parts(diagnosis) or {}
+  local plan
+  plan, status = plan_to_apply(context, diagnosis, parts)
+  if not plan then return status end
+  if context.options.json then parts.plan = require("keymend.document").plan(plan) end
+  local agreed
+  agreed, status = confirm(context, plan, parts)
+  if not agreed then return status end
+  if not context.options.json and not context.options.quiet then
+    context:page():line(("Applying %s"):format(report.plural(#plan.steps, "step")), "strong")
+  end
+  local result = { plan:apply { progress = progress_on(context) } }
+  if not result[1] then return failed(context, result, parts, judge.left(diagnosis)) end
+  local txn, after = result[1], nil
+  after, status = context:diagnose_again { command = diagnosis.facts.options.command }
+  if not after then return status end
+  status = judge.left(after)
+  if context.options.json then
+    parts = context:diagnosis_parts(after, { plan = parts.plan })
+    parts.transaction = require("keymend.document").transaction(txn)
+    parts.changed, parts.restart_due, parts.exit = true, deferred(context, txn.start), status
+    return context:document(parts)
+  end
+  print_done(context, txn, after)
+  return context:status(status, { changed = true, restart_due = deferred(context, txn.start) })
+end
+
+-- ---- undo ----
+
+-- The newest transaction that can be undone.
+local function newest_committed(history)
+  for index = #history, 1, -1 do
+    if history[index].state == "committed" then return history[index].id end
+  end
+end
+
+local function history_of(context)
+  local history, message, code, native = context.opened:history()
+  if not history then
+    if code == "forged" then message = "refused: " .. message end
+    return nil, context:fail(message, code, native)
+  end
+  return history
+end
+
+function M.undo(context)
+  local target, status = context:open(true)
+  if not target then return status end
+  local history
+  history, status = history_of(context)
+  if not history then return status end
+  local parts = context.options.json
+    and { findings = require("keymend.document").findings(context:report_open(history)) } or {}
+  if not context.options.json then context:report_open(history) end
+  local id = context.arguments[1] or newest_committed(history)
+  if not id then
+    return context:fail("refused: there is no transaction to undo on this target; see keymend history", "refused", nil,
+      "untouched", parts)
+  end
+  if not context.options.json and not context.options.quiet then
+    context:page():line(("Undoing %s"):format(id), "strong")
+  end
+  local result = { target:undo(id, { progress = progress_on(context) }) }
+  if not result[1] then return failed(context, result, parts, 0) end
+  if context.options.json then
+    parts.transaction = require("keymend.document").transaction(result[1])
+    parts.changed, parts.restart_due, parts.exit = true, deferred(context, result[1].start), 0
+    return context:document(parts)
+  end
+  local page = context:page()
+  page:blank()
+  page:line(("Undone: transaction %s; the key files are as they were before it."):format(id), "good")
+  return context:status(0, { changed = true, restart_due = deferred(context, result[1].start) })
+end
+
+-- ---- recover ----
+
+function M.recover(context)
+  local target, status = context:open(true)
+  if not target then return status end
+  local result = { target:recover { progress = progress_on(context) } }
+  local parts = {}
+  if not result[1] then return failed(context, result, parts, 0) end
+  local count = result[1]
+  parts.recovered, parts.changed, parts.exit = count, count > 0, 0
+  if context.options.json then return context:document(parts) end
+  local page = context:page()
+  if count == 0 then
+    page:line "Nothing to recover: no transaction was interrupted."
+  else
+    page:line(("Recovered: %s."):format(report.plural(count, "transaction")), "good")
+    page:line "See what the target is like now:"
+    page:line("  " .. context:command "diagnose")
+  end
+  return context:status(0, parts)
+end
+
+-- ---- history ----
+
+local function purge(context, id)
+  local ok, message, code, native = context.opened:purge(id)
+  if not ok then return context:fail(message, code == "not-found" and "refused" or code, native) end
+  if context.options.json then return context:document { exit = 0, changed = true } end
+  context:page():line(("Purged: the vault of transaction %s is empty; it cannot be undone any more."):format(id))
+  return context:status(0, { changed = true })
+end
+
+function M.history(context)
+  local target, status = context:open(context.options.purge ~= nil)
+  if not target then return status end
+  if context.options.purge then return purge(context, context.options.purge) end
+  local history, message, code, native = target:history()
+  if not history then
+    if code ~= "forged" then return context:fail(message, code, native) end
+    context:say(message)
+    history = {}
+  end
+  local open = context:report_open(history)
+  if context.options.json then
+    local document = require "keymend.document"
+    local list = {}
+    for index, txn in ipairs(history) do list[index] = document.transaction(txn) end
+    local problem = message and document.object { code = code, message = message } or nil
+    return context:document { exit = 0, history = list, findings = document.findings(open), error = problem }
+  end
+  local page = context:page()
+  if #history == 0 then page:line "No transaction of keymend on this target." end
+  for index, txn in ipairs(history) do
+    if index > 1 then page:blank() end
+    report.transaction(page, txn)
+  end
+  return EXIT.done
+end
+
+return M

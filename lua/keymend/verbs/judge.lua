@@ -1,0 +1,108 @@
+-- judge.lua: the verbs diagnose and plan; they change nothing
+
+local cli = require "keymend.cli"
+
+local EXIT = cli.exit
+local M = {}
+
+-- Findings of warning or worse.
+function M.left(diagnosis)
+  return diagnosis:grave "warning" and EXIT.findings or 0
+end
+
+function M.diagnose(context)
+  local diagnosis, status = context:diagnose()
+  if not diagnosis then return status end
+  status = M.left(diagnosis)
+  if context.options.json then
+    return context:document(context:diagnosis_parts(diagnosis, { exit = status }))
+  end
+  require("keymend.report").diagnosis(context:page(), diagnosis, { quiet = context.options.quiet })
+  return status
+end
+
+-- Faults of files in a container that the plan mends are only info once it is mended.
+local SETTLED = {
+  ["key.damaged"] = true, ["key.name-mismatch"] = true, ["key.keyless"] = true, ["key.disproved"] = true,
+  ["key.foreign-owner"] = true, ["key.hard-link"] = true, ["key.reparse"] = true, ["key.stray"] = true,
+}
+
+-- What of warning or worse stays although the plan is applied.
+function M.left_by_plan(diagnosis)
+  local finding = require "keymend.finding"
+  local mended = {}
+  for _, case in ipairs(diagnosis.cases) do
+    if case.verdict.adopt then mended[case.hash] = true end
+  end
+  for _, one in ipairs(diagnosis.findings) do
+    local settled = mended[one.hash or ""] and (one.fixable or SETTLED[one.id])
+    if finding.at_least(one, "warning") and not settled then return EXIT.findings end
+  end
+  return 0
+end
+
+-- Prints why there is no plan; the exit status.
+function M.refuse(context, diagnosis, message, parts)
+  if not context.options.json then
+    require("keymend.report").diagnosis(context:page(), diagnosis, { quiet = true })
+  end
+  parts = context:diagnosis_parts(diagnosis, parts)
+  parts.exit = M.left(diagnosis)
+  return context:fail("refused: " .. message, "refused", nil, "untouched", parts)
+end
+
+-- Prints that there is nothing to do; the exit status.
+function M.nothing(context, diagnosis)
+  local status = M.left(diagnosis)
+  if context.options.json then
+    return context:document(context:diagnosis_parts(diagnosis, {
+      exit = status, plan = require("keymend.document").plan(require("keymend.plan").from_diagnosis(diagnosis)),
+    }))
+  end
+  require("keymend.report").diagnosis(context:page(), diagnosis, { quiet = true })
+  if not context.options.quiet then
+    context:page():blank()
+    context:page():line(status == 0 and "Nothing to do." or "There is nothing that apply could mend.")
+  end
+  return status
+end
+
+local function print_plan(context, plan)
+  local page = context:page()
+  if context.options.manual then
+    require("keymend.manual").print(page, plan)
+    return
+  end
+  require("keymend.plan").print(page, plan)
+  if context.options.quiet then return end
+  page:blank()
+  if context.options.save then
+    page:line "Nothing has been changed. To do it:"
+    page:line("  " .. context:command("apply", "--plan", context.options.save))
+  elseif not plan.blocked then
+    page:line "Nothing has been changed. To do it:"
+    page:line("  " .. context:command "apply")
+  end
+end
+
+function M.plan(context)
+  local diagnosis, status = context:diagnose()
+  if not diagnosis then return status end
+  local plan, message = require("keymend.plan").make(diagnosis)
+  if not plan then return M.refuse(context, diagnosis, message) end
+  if #plan.steps == 0 then return M.nothing(context, diagnosis) end
+  if context.options.save then
+    local saved, why, code = plan:save(context.options.save)
+    if not saved then return context:fail(why, code) end
+  end
+  status = M.left_by_plan(diagnosis) + (plan.blocked and EXIT.refused or 0)
+  if context.options.json then
+    return context:document(context:diagnosis_parts(diagnosis, {
+      exit = status, plan = require("keymend.document").plan(plan),
+    }))
+  end
+  print_plan(context, plan)
+  return status
+end
+
+return M

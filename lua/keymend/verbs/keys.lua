@@ -1,0 +1,203 @@
+-- keys.lua: the verb keys: what the key stores hold, in constant memory however many files there are
+
+local core = require "keymend.core"
+local cli = require "keymend.cli"
+local facts = require "keymend.facts"
+local report = require "keymend.report"
+
+local EXIT = cli.exit
+local M = {}
+
+local STORES = {
+  { kind = "rsa", title = "Key store (RSA)" },
+  { kind = "cng", title = "CNG keys (Crypto\\Keys); keymend only lists them" },
+  { kind = "cng-system", title = "CNG system keys (Crypto\\SystemKeys); keymend only lists them" },
+}
+
+-- Containers whose key files the summary shows; hashes come from the names.
+local WELL_KNOWN = {
+  "Microsoft Internet Information Server", "MS IIS DCOM Server", "iisConfigurationKey", "iisWasKey",
+  "NetFrameworkConfigurationKey", "WMSvc Certificate Key Container", "TSSecKeySet1", "SMS",
+}
+
+local MAX_GUIDS = 256 -- counted apart; the rest together
+local SHOWN_GUIDS = 20
+
+-- What is asked for: hash = true for containers, or nil.
+local function asked_hashes(context)
+  if not context.options.container then return nil end
+  local hashes = {}
+  for _, name in ipairs(context.options.container) do
+    for _, make in ipairs { core.hash, core.cng_hash } do
+      local hash, message = make(name)
+      if not hash then return nil, context:fail(("--container %s: %s"):format(name, message), "usage") end
+      hashes[hash] = name
+    end
+    if name:lower():find("^" .. ("%x"):rep(32) .. "$") then hashes[name:lower()] = name end
+  end
+  return hashes
+end
+
+local function well_known_hashes()
+  local hashes = {}
+  for _, name in ipairs(WELL_KNOWN) do
+    hashes[core.hash(name)] = name
+    local cng = core.cng_hash(name)
+    if cng then hashes[cng] = name end
+  end
+  for _, name in ipairs { "iisCngConfigurationKey", "iisCngWasKey" } do hashes[core.cng_hash(name)] = name end
+  return hashes
+end
+
+-- One pass over a store: counts, and the wanted names (at most the core's limit). `each` sees every name.
+local function pass(target, store, wanted, each)
+  local iterator, message, code, native = target:keys(store.kind)
+  if not iterator then return nil, message, code, native end
+  local result = { files = 0, current = 0, foreign = 0, stray = 0, other = 0, guids = {}, found = {}, distinct = 0 }
+  for name, class, hash, guid in iterator do
+    result.files = result.files + 1
+    result[class] = result[class] + 1
+    if class ~= "stray" and guid then
+      if result.guids[guid] then
+        result.guids[guid] = result.guids[guid] + 1
+      elseif result.distinct < MAX_GUIDS then
+        result.guids[guid], result.distinct = 1, result.distinct + 1
+      else
+        result.other = result.other + 1
+      end
+    end
+    local prefix = hash or name:sub(1, 32):lower()
+    if wanted and wanted[prefix] and #result.found < facts.MAX_MATCHES then
+      result.found[#result.found + 1] = { name = name, hash = prefix }
+    end
+    if each then each(name, class, hash, guid) end
+  end
+  if iterator.close then iterator:close() end
+  return result
+end
+
+local function guid_rows(result)
+  local rows = {}
+  for guid, files in pairs(result.guids) do rows[#rows + 1] = { guid = guid, files = files } end
+  table.sort(rows, function(a, b)
+    if a.files ~= b.files then return a.files > b.files end
+    return a.guid < b.guid
+  end)
+  return rows
+end
+
+local function print_counts(page, result, machine_guid)
+  page:text_block(("%s: %d current, %d foreign, %d stray"):format(report.plural(result.files, "file"), result.current,
+    result.foreign, result.stray), 2)
+  local rows = guid_rows(result)
+  for index, row in ipairs(rows) do
+    if index > SHOWN_GUIDS then
+      page:text_block(("and %s"):format(report.plural(#rows - SHOWN_GUIDS, "more GUID")), 4)
+      break
+    end
+    page:line(("    %s  %8d%s"):format(row.guid, row.files, row.guid == machine_guid and "  machine GUID" or ""))
+  end
+  if result.other > 0 then page:text_block(("%d under further GUIDs"):format(result.other), 4) end
+end
+
+local function print_key(page, target, store, found, name)
+  local key, message = target:inspect(found.name, store.kind)
+  page:line("  " .. found.name, "strong")
+  if not key then return page:text_block(message, 4) end
+  local inside = (key.container or "") ~= "" and '"' .. key.container .. '"' or name and '"' .. name .. '"' or "name unknown"
+  page:text_block(("%s, %s"):format(key.class or "stray", inside), 4)
+  page:text_block(("made %s (%s), written %s, %s, owner %s"):format(facts.time(key.created, key.created_ticks),
+    key.created_source or "none", facts.time(key.written, key.written_ticks), report.plural(key.size or 0, "byte"),
+    key.owner or "unknown"), 4)
+  if key.status ~= "ok" then page:text_block((key.damage or "") ~= "" and key.damage or key.status, 4, "warning") end
+end
+
+-- What each line of --all and --guid is: name and class.
+local function lister(context, guid)
+  local page = context:page()
+  return function(name, class, _, suffix)
+    if not guid or suffix == guid then page:line(("  %-8s %s"):format(class, name)) end
+  end
+end
+
+local function print_store(context, store, wanted, guid)
+  local page, target = context:page(), context.opened
+  page:heading(store.title)
+  local each = (context.options.all or guid) and lister(context, guid) or nil
+  local result, message, code, native = pass(target, store, wanted, each)
+  if not result then
+    if code == "not-found" then page:text_block("none", 2) return true end
+    return nil, message, code, native
+  end
+  if not context.options.quiet then print_counts(page, result, target:info().guid) end
+  table.sort(result.found, function(a, b) return a.name < b.name end)
+  for _, found in ipairs(result.found) do
+    print_key(page, target, store, found, wanted[found.hash])
+  end
+  return true
+end
+
+-- ---- --json ----
+
+-- The document with the list of files streamed into it, so that memory stays constant.
+local function print_json(context, wanted, guid, findings)
+  local document = require "keymend.document"
+  local target, stores = context.opened, {}
+  for _, store in ipairs(STORES) do
+    local result, message, code, native = pass(target, store, wanted)
+    if not result and code ~= "not-found" then return context:fail(message, code, native) end
+    local found = {}
+    for index, one in ipairs(result and result.found or {}) do
+      local key = target:inspect(one.name, store.kind)
+      found[index] = key and document.key(key) or { name = one.name }
+    end
+    stores[#stores + 1] = {
+      store = store.kind, present = result ~= nil, files = result and result.files or 0,
+      current = result and result.current or 0, foreign = result and result.foreign or 0,
+      stray = result and result.stray or 0, guids = result and guid_rows(result) or {},
+      other_guids = result and result.other or 0, found = found,
+    }
+  end
+  local parts = { exit = 0, keys = stores, target = document.target(target:info()), findings = findings }
+  if not (context.options.all or guid) then return context:document(parts) end
+  local text = document.encode(document.frame("keys", parts))
+  io.stdout:write((text:gsub("%s*}%s*$", "")), ',\n  "names":[')
+  local first = true
+  for _, store in ipairs(STORES) do
+    pass(target, store, nil, function(name, class, hash, suffix)
+      if guid and suffix ~= guid then return end
+      io.stdout:write(first and "\n" or ",\n", document.encode({
+        store = store.kind, name = name, class = class, hash = hash, guid = suffix,
+      }, true))
+      first = false
+    end)
+  end
+  io.stdout:write "]\n}\n"
+  return EXIT.done
+end
+
+function M.keys(context)
+  local wanted, status, guid
+  wanted, status = asked_hashes(context)
+  if status then return status end
+  if context.options.guid then
+    guid = core.guid(context.options.guid)
+    if guid == "" then return context:fail(('--guid %s: that is no GUID'):format(context.options.guid), "usage") end
+  end
+  local target
+  target, status = context:open()
+  if not target then return status end
+  local open = context:report_open()
+  if not wanted and not context.options.all and not guid then wanted = well_known_hashes() end
+  if context.options.json then
+    return print_json(context, wanted, guid, require("keymend.document").findings(open))
+  end
+  for index, store in ipairs(STORES) do
+    if index > 1 then context:page():blank() end
+    local ok, message, code, native = print_store(context, store, wanted, guid)
+    if not ok then return context:fail(message, code, native) end
+  end
+  return EXIT.done
+end
+
+return M

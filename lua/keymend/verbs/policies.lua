@@ -1,0 +1,61 @@
+-- policies.lua: the verb policies: list them, show the text of one
+
+local cli = require "keymend.cli"
+local policy = require "keymend.policy"
+local spelling = require "keymend.spelling"
+
+local EXIT = cli.exit
+local M = {}
+
+local function containers(one)
+  local names = {}
+  for index, container in ipairs(one.containers) do names[index] = '"' .. container.name .. '"' end
+  return table.concat(names, ", ")
+end
+
+local function list(context)
+  local loaded, status = context:policies()
+  if not loaded then return status end
+  if context.options.json then return context:document { exit = 0 } end
+  local page = context:page()
+  for _, one in ipairs(loaded) do
+    page:item(one.name, one.title .. (one.kb and " (KB " .. one.kb .. ")" or ""), { indent = 12, style = "strong" })
+    page:item("", "containers " .. containers(one), { indent = 12 })
+    page:item("", one.source .. ", SHA-256 " .. one.sha256:sub(1, 16), { indent = 12, text_style = "faint" })
+  end
+  return EXIT.done
+end
+
+local function show(context)
+  local name = context.arguments[2]
+  if not name then
+    return context:fail("policies show needs the name of a policy; see keymend policies list", "usage")
+  end
+  local text, source, code = policy.find(name)
+  if not text then return context:fail(source, code == "not-found" and "usage" or code) end
+  if context.options.json then
+    local loaded, status = (function()
+      context.options.policy = { name }
+      return context:policies()
+    end)()
+    if not loaded then return status end
+    return context:document { exit = 0, text = text }
+  end
+  -- As it stands, so that it can be copied; with a policy from elsewhere the terminal is spared control characters.
+  io.stdout:write(source == "shipped" and text or (text:gsub("[%z\1-\8\11-\31\127]", "?")))
+  return EXIT.done
+end
+
+local WORDS = { list = list, show = show }
+
+function M.policies(context)
+  local word = context.arguments[1] or "list"
+  local run = WORDS[word]
+  if not run then
+    return context:fail(('policies: list or show expected, not "%s"%s'):format(word,
+      spelling.hint(word, { "list", "show" })), "usage")
+  end
+  return run(context)
+end
+
+return M

@@ -1,0 +1,64 @@
+-- script.lua: the verbs run and repl: Lua with the globals keymend and target
+
+local cli = require "keymend.cli"
+local core = require "keymend.core"
+
+local EXIT = cli.exit
+local M = {}
+
+-- Opens the target given on the command line, if any; true, or nil and the exit status.
+local function open_target(context)
+  if not context.options.root and package.config:sub(1, 1) == "/" then return true end
+  local target, status = context:open(context.options.write)
+  if not target then return nil, status end
+  context:report_open()
+  return true
+end
+
+-- A script's text; Lua bytecode is refused.
+local function load_script(path)
+  local file, message = io.open(path, "rb")
+  if not file then return nil, ("the script cannot be read: %s"):format(message) end
+  local text = file:read "*a"
+  file:close()
+  if not text then return nil, ("the script cannot be read: %s is no file"):format(path) end
+  if text:byte(1) == 27 then return nil, path .. ": this is Lua bytecode; a script must be text" end
+  return loadstring((text:gsub("^#[^\n]*", "")), "@" .. path)
+end
+
+-- Runs a script; its number (0 to 255) is the exit status, an error gives 8.
+function M.run(context)
+  local path = table.remove(context.arguments, 1)
+  if not path then return context:fail("run needs a script: keymend run SCRIPT", "usage") end
+  local chunk, message = load_script(path)
+  if not chunk then return context:fail(message, "script") end
+  local opened, status = open_target(context)
+  if not opened then return status end
+  if not context.options.write and core.forbid_writing then core.forbid_writing() end
+  local words = { [0] = path }
+  for index, word in ipairs(context.arguments) do words[index] = word end
+  package.path = (path:match "^(.*[/\\])" or "./") .. "?.lua"
+  rawset(_G, "arg", words)
+  rawset(_G, "keymend", require "keymend")
+  rawset(_G, "target", context.opened)
+  local ok, result = xpcall(function() return chunk(unpack(words)) end, debug.traceback)
+  if not ok then return context:fail(tostring(result), "script") end
+  if type(result) == "number" and result >= 0 and result <= 255 and result == math.floor(result) then return result end
+  return EXIT.done
+end
+
+-- The prompt belongs to the host; under plain Lua there is the Lua prompt itself.
+function M.repl(context)
+  if not core.prompt then
+    return context:fail("there is no prompt in this build; use lua5.1 -i -l keymend", "unsupported")
+  end
+  local opened, status = open_target(context)
+  if not opened then return status end
+  if not context.options.write and core.forbid_writing then core.forbid_writing() end
+  rawset(_G, "keymend", require "keymend")
+  rawset(_G, "target", context.opened)
+  return core.prompt { history = not context.options["no-history"], write = context.options.write or false }
+    or EXIT.done
+end
+
+return M
