@@ -20,6 +20,7 @@
   TEST_GROUP(lookup)                                                                               \
   TEST_GROUP(name)                                                                                 \
   TEST_GROUP(pattern)                                                                              \
+  TEST_GROUP(scan)                                                                                 \
   TEST_GROUP(services)                                                                             \
   TEST_GROUP(target)                                                                               \
   TEST_GROUP(time)                                                                                 \
