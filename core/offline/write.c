@@ -243,7 +243,9 @@ static km_status make_temporary(km_folder *parent, const char *name, char tempor
   int made = mkdirat(parent->fd, temporary, PRIVATE_MODE);
   if (made != 0 && errno == EEXIST) {
     uint32_t number = 0;
-    (void)getrandom(&number, sizeof number, 0);
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
+      return km_posix_fail(error, errno, "make the folder", parent->path, temporary);
+    }
     snprintf(temporary, KM_MAX_NAME, "%.960s.new-%08lx", name, (unsigned long)number);
     made = mkdirat(parent->fd, temporary, PRIVATE_MODE);
   }
