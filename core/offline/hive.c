@@ -205,7 +205,7 @@ km_status km_hive_open(int fd, const char *path, km_hive **out, km_error *error)
   hive->size = (size_t)size;
   if (status == KM_OK) {
     int native = copy_hive(hive, fd);
-    if (native != 0)
+    if (hive->view == NULL)
       status = io_failure(error, path, "copying it into memory", native);
   }
   /* The file may have changed between the two reads: what counts is the copy. */

@@ -21,14 +21,14 @@ size_t hive_key(hive_builder *hive, const char *path);
 
 /* A child whose name is `units` of UTF-16, never found again by hive_key. */
 size_t hive_wide_key(hive_builder *hive, size_t parent, const uint16_t *units, size_t count);
-void hive_time(hive_builder *hive, size_t key, int64_t filetime);
+void hive_time(hive_builder *hive, size_t at, int64_t filetime);
 
-/* Values. A text is UTF-8 of the basic plane, stored as UTF-16LE with its NUL; in a MULTI_SZ '\n' parts the
+/* Values of the key `at`. A text is UTF-8 of the basic plane, stored as UTF-16LE with its NUL; in a MULTI_SZ '\n' parts the
  * strings. Data longer than 16344 bytes is stored in pieces. */
-void hive_data(hive_builder *hive, size_t key, const char *name, uint32_t type, const void *data,
+void hive_data(hive_builder *hive, size_t at, const char *name, uint32_t type, const void *data,
                size_t size);
-void hive_text(hive_builder *hive, size_t key, const char *name, uint32_t type, const char *text);
-void hive_number(hive_builder *hive, size_t key, const char *name, uint32_t number);
+void hive_text(hive_builder *hive, size_t at, const char *name, uint32_t type, const char *text);
+void hive_number(hive_builder *hive, size_t at, const char *name, uint32_t number);
 
 /* The hive's bytes (free()), with these sequence numbers and last-written time. */
 uint8_t *hive_bytes(hive_builder *hive, uint32_t sequence1, uint32_t sequence2, int64_t written,

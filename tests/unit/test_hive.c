@@ -186,8 +186,8 @@ static void odd_names_cannot_pass_for_others(void **state) {
 static void a_callback_ends_the_walk(void **state) {
   (void)state;
   hive_builder *builder = hive_new();
-  for (char c = 'a'; c < 'a' + 20; c++) {
-    const char name[] = {c, '\0'};
+  for (int i = 0; i < 20; i++) {
+    const char name[] = {(char)('a' + i), '\0'};
     (void)hive_key(builder, name);
   }
   km_hive *hive = open_builder(builder);

@@ -376,26 +376,26 @@ static void tells_dirty_hives(void **state) {
 
 /* ---- Machine GUIDs ---- */
 
+/* Values that are no machine GUID, and what is shown of them. */
 typedef struct guid_case {
-  uint32_t type;
   const char *data;
   size_t size;
-  km_guid_form form;
-  const char *raw, *guid;
+  const char *raw;
+  uint32_t type;
 } guid_case;
 
 static const guid_case guid_cases[] = {
-    {SZ, "{\0}\0\0\0", 6, KM_GUID_MALFORMED, "{}", ""},
-    {SZ, "", 0, KM_GUID_MALFORMED, "", ""},
-    {SZ, "\x1b\0\0\0", 4, KM_GUID_MALFORMED, "\x1b", ""},
-    {BINARY, "\1\2\xff", 3, KM_GUID_MALFORMED, "(registry type 3, 3 bytes: 01 02 ff)", ""},
-    {BINARY, "abcdefghijklmnopqrstuvwxyz", 26, KM_GUID_MALFORMED,
+    {"{\0}\0\0\0", 6, "{}", SZ},
+    {"", 0, "", SZ},
+    {"\x1b\0\0\0", 4, "\x1b", SZ},
+    {"\1\2\xff", 3, "(registry type 3, 3 bytes: 01 02 ff)", BINARY},
+    {"abcdefghijklmnopqrstuvwxyz", 26,
      "(registry type 3, 26 bytes: 61 62 63 64 65 66 67 68 69 6a 6b 6c 6d 6e 6f 70 71 72 73 74 75 "
-     "76 "
-     "77 78 ...)",
-     ""},
-    {EXPAND_SZ, "%\0x\0%\0\0\0", 8, KM_GUID_MALFORMED, "%x%", ""},
-    {DWORD, "\1\0\0\0", 4, KM_GUID_MALFORMED, "(registry type 4, 4 bytes: 01 00 00 00)", ""},
+     "76 77 "
+     "78 ...)",
+     BINARY},
+    {"%\0x\0%\0\0\0", 8, "%x%", EXPAND_SZ},
+    {"\1\0\0\0", 4, "(registry type 4, 4 bytes: 01 00 00 00)", DWORD},
 };
 
 static void tells_odd_machine_guids(void **state) {
@@ -409,9 +409,9 @@ static void tells_odd_machine_guids(void **state) {
     put_hives(root, "WINNT", hive);
     km_target *target = open_target(root);
     const km_target_info *info = km_target_describe(target);
-    assert_int_equal(info->guid_form, row->form);
+    assert_int_equal(info->guid_form, KM_GUID_MALFORMED);
     assert_string_equal(info->machine_guid, row->raw);
-    assert_string_equal(info->guid, row->guid);
+    assert_string_equal(info->guid, "");
     km_target_close(target);
     volume_remove(root);
   }
