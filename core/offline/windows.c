@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define NAMES_TEXT 400 /* bytes of the names told in a message */
+#define TRIED 16       /* names kept for it */
 
 /* Where Windows itself or its own tools leave a dated copy of SOFTWARE: set-up and ntbackup (2000 to 2003),
  * the RegIdleBackup task (Vista and later), text-mode set-up. */
@@ -29,8 +30,9 @@ typedef struct search {
   km_offline *offline;
   char *found[KM_MAX_WINDOWS_FOLDERS];
   size_t found_count;
-  char tried[NAMES_TEXT]; /* folders without hives */
-  km_error obstacle;      /* why one could not be looked into; status KM_OK: none */
+  char *tried[TRIED]; /* folders without hives */
+  size_t tried_count; /* of all; those beyond TRIED are not kept */
+  km_error obstacle;  /* why one could not be looked into; status KM_OK: none */
   char obstacle_at[KM_MAX_NAME];
 } search;
 
@@ -47,36 +49,51 @@ static bool has_hive(search *s, const char *folder, const char *hive, km_error *
   return true;
 }
 
-/* Adds a name to a comma-separated list; "..." when it is full. */
-static void add_name(char list[NAMES_TEXT], const char *name) {
-  char shown[128];
-  size_t used = strlen(list);
-  if (used >= 4 && strcmp(list + used - 3, "...") == 0)
-    return;
-  (void)km_escape(name, strlen(name), shown, sizeof shown);
-  if (used + strlen(shown) + 8 > NAMES_TEXT)
-    memcpy(shown, "...", 4);
-  (void)snprintf(list + used, NAMES_TEXT - used, "%s%s", used == 0 ? "" : ", ", shown);
+static int by_name(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static km_status consider(search *s, const char *name, km_error *error) {
-  km_error why = {KM_OK, 0, ""};
-  if (has_hive(s, name, "SOFTWARE", &why) && has_hive(s, name, "SYSTEM", &why)) {
-    if (s->found_count == KM_MAX_WINDOWS_FOLDERS)
-      return KM_OK;
-    s->found[s->found_count] = strdup(name);
-    if (s->found[s->found_count] == NULL)
-      return km_fail(error, KM_MEMORY, 0, "the Windows folder: out of memory");
-    s->found_count++;
-    return KM_OK;
+/* The names, sorted and escaped, parted by commas; "..." for those that do not fit or were not kept. */
+static const char *list_names(char **names, size_t kept, size_t count, char text[NAMES_TEXT]) {
+  size_t used = 0;
+  text[0] = '\0';
+  qsort(names, kept, sizeof names[0], by_name);
+  for (size_t i = 0; i < count; i++) {
+    char shown[128] = "...";
+    if (i < kept)
+      (void)km_escape(names[i], strlen(names[i]), shown, sizeof shown);
+    bool fits = i < kept && used + strlen(shown) + 8 <= NAMES_TEXT;
+    (void)snprintf(text + used, NAMES_TEXT - used, "%s%s", i == 0 ? "" : ", ",
+                   fits ? shown : "...");
+    used = strlen(text);
+    if (!fits)
+      break;
   }
-  add_name(s->tried, name);
+  return text;
+}
+
+/* Keeps a copy of `name`; one name more than `max` is counted only. */
+static km_status keep(char **names, size_t *count, size_t max, const char *name, km_error *error) {
+  if (*count < max) {
+    names[*count] = strdup(name);
+    if (names[*count] == NULL)
+      return km_fail(error, KM_MEMORY, 0, "the Windows folder: out of memory");
+  }
+  (*count)++;
+  return KM_OK;
+}
+
+/* Looks for hives in one name of the root; `shown`: it is worth a word when nothing is found. */
+static km_status consider(search *s, const char *name, bool shown, km_error *error) {
+  km_error why = {KM_OK, 0, ""};
+  if (has_hive(s, name, "SOFTWARE", &why) && has_hive(s, name, "SYSTEM", &why))
+    return keep(s->found, &s->found_count, KM_MAX_WINDOWS_FOLDERS, name, error);
   bool absent = why.status == KM_NOT_FOUND || why.status == KM_MISUSE;
   if (!absent && s->obstacle.status == KM_OK) {
     s->obstacle = why;
-    (void)snprintf(s->obstacle_at, sizeof s->obstacle_at, "%s", name);
+    (void)km_escape(name, strlen(name), s->obstacle_at, sizeof s->obstacle_at);
   }
-  return KM_OK;
+  return shown || !absent ? keep(s->tried, &s->tried_count, TRIED, name, error) : KM_OK;
 }
 
 static km_status consider_all(search *s, km_target *target, km_error *error) {
@@ -92,40 +109,65 @@ static km_status consider_all(search *s, km_target *target, km_error *error) {
     bool is_folder;
     status = km_offline_listing_next(listing, &name, &length, &is_folder, error);
     if (status == KM_OK && km_lookup_check_name(name, NULL) == KM_OK)
-      status = consider(s, name, error);
+      status = consider(s, name, is_folder, error);
   }
   km_offline_listing_close(listing);
   km_offline_folder_close(folder);
   return status == KM_END ? KM_OK : status;
 }
 
-static km_status none_found(const search *s, const char *wanted, km_error *error) {
+/* Whether --root is the Windows folder itself. */
+static bool root_is_windows(search *s) {
+  char path[] = {s->offline->volumes[0].letter, ':', '\\', '\0'};
+  char whole[64];
+  int fd;
+  (void)snprintf(whole, sizeof whole, "%sSystem32\\config\\SOFTWARE", path);
+  if (km_offline_resolve(s->offline, whole, &fd, NULL) != KM_OK)
+    return false;
+  (void)close(fd);
+  return true;
+}
+
+static km_status none_found(search *s, km_error *error) {
   const char *root = s->offline->volumes[0].folder;
-  if (s->obstacle.status != KM_OK) {
+  char names[NAMES_TEXT];
+  bool linked = s->obstacle.status == KM_OUTSIDE;
+  if (s->obstacle.status != KM_OK && !linked) {
     return km_fail(error, s->obstacle.status, s->obstacle.native,
                    "%s: no Windows folder can be read; in %s: %s", root, s->obstacle_at,
                    s->obstacle.message);
   }
+  if (root_is_windows(s)) {
+    return km_fail(
+        error, KM_NOT_FOUND, 0,
+        "%s: this is the Windows folder itself; give the folder above it, the root of its "
+        "volume, with --root DIR",
+        root);
+  }
+  size_t kept = s->tried_count < TRIED ? s->tried_count : TRIED;
   return km_fail(
       error, KM_NOT_FOUND, 0,
-      "%s: there is no Windows folder: System32\\config\\SOFTWARE and SYSTEM were looked for in "
-      "%s%s; give the root of the volume that holds the Windows folder with --root DIR",
-      root, wanted != NULL ? "the folder " : "",
-      s->tried[0] == '\0' ? "it, which is empty" : s->tried);
+      "%s: there is no Windows folder: System32\\config\\SOFTWARE and SYSTEM were looked for "
+      "in %s; give the root of the volume that holds the Windows folder with --root DIR%s%s%s",
+      root,
+      kept == 0 ? "it, which holds no folder" : list_names(s->tried, kept, s->tried_count, names),
+      linked ? ". Not followed: " : "", linked ? s->obstacle_at : "",
+      linked ? ", which is a link or leads through one" : "");
 }
 
-static km_status several_found(const search *s, km_error *error) {
-  char names[NAMES_TEXT] = "";
-  for (size_t i = 0; i < s->found_count; i++)
-    add_name(names, s->found[i]);
+static km_status several_found(search *s, km_error *error) {
+  char names[NAMES_TEXT];
+  size_t kept = s->found_count < KM_MAX_WINDOWS_FOLDERS ? s->found_count : KM_MAX_WINDOWS_FOLDERS;
   return km_fail(
       error, KM_REFUSED, 0,
       "%s: there are %zu Windows folders: %s; say which one is meant with --windows NAME",
-      s->offline->volumes[0].folder, s->found_count, names);
+      s->offline->volumes[0].folder, s->found_count,
+      list_names(s->found, kept, s->found_count, names));
 }
 
-static int by_name(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
+static void free_names(char **names, size_t max) {
+  for (size_t i = 0; i < max; i++)
+    free(names[i]);
 }
 
 km_status km_windows_find(km_target *target, const char *wanted, char **name, km_error *error) {
@@ -140,21 +182,20 @@ km_status km_windows_find(km_target *target, const char *wanted, char **name, km
   } else {
     status = km_lookup_check_name(wanted, error);
     if (status == KM_OK)
-      status = consider(s, wanted, error);
+      status = consider(s, wanted, true, error);
     else
       km_error_prefix(error, "--windows: ");
   }
-  qsort(s->found, s->found_count, sizeof s->found[0], by_name);
   if (status == KM_OK && s->found_count == 0)
-    status = none_found(s, wanted, error);
+    status = none_found(s, error);
   if (status == KM_OK && s->found_count > 1)
     status = several_found(s, error);
   if (status == KM_OK) {
     *name = s->found[0];
     s->found[0] = NULL;
   }
-  for (size_t i = 0; i < s->found_count; i++)
-    free(s->found[i]);
+  free_names(s->found, KM_MAX_WINDOWS_FOLDERS);
+  free_names(s->tried, TRIED);
   free(s);
   return status;
 }

@@ -287,14 +287,18 @@ static void says_what_was_tried(void **state) {
   (void)state;
   char *root = volume_new();
   km_target_options options = {.root = root};
-  check_failure(&options, KM_NOT_FOUND, "empty");
+  check_failure(&options, KM_NOT_FOUND, "holds no folder");
   volume_folder(root, "Documents and Settings");
   volume_folder(root, "WINNT/system32/config");
-  check_failure(&options, KM_NOT_FOUND, "Documents and Settings");
-  check_failure(&options, KM_NOT_FOUND, "WINNT");
+  check_failure(&options, KM_NOT_FOUND, "in Documents and Settings, WINNT;");
   check_failure(&options, KM_NOT_FOUND, "--root");
   volume_file(root, "WINNT/system32/config/software", "x", 1);
   check_failure(&options, KM_NOT_FOUND, "SYSTEM"); /* one hive is not enough */
+  volume_file(root, "WINNT/system32/config/system", "x", 1);
+  char *inside = volume_path(root, "WINNT");
+  options.root = inside;
+  check_failure(&options, KM_NOT_FOUND, "the Windows folder itself");
+  free(inside);
   options.root = "/nonexistent";
   check_failure(&options, KM_NOT_FOUND, "/nonexistent");
   volume_remove(root);
@@ -330,7 +334,7 @@ static void names_a_linked_windows_folder(void **state) {
   char *link = volume_path(root, "WINNT"), *there = volume_path(other, "WINNT");
   assert_int_equal(symlink(there, link), 0);
   km_target_options options = {.root = root};
-  check_failure(&options, KM_OUTSIDE, "WINNT");
+  check_failure(&options, KM_NOT_FOUND, "Not followed: WINNT");
   free(there);
   free(link);
   volume_remove(root);
