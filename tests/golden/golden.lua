@@ -3,7 +3,8 @@
 -- A case is a Lua file in tests/golden/cases that gets the module volume and returns a table:
 --   title      what it shows
 --   volume     the volume's description (tests/lib/volume.lua)
---   args       options for every verb; times = false leaves --times out
+--   policy     options for diagnose, plan and apply; args: the same, but no more after the repair
+--   times      false leaves --times out
 --   diagnose   { exit=, findings = { "error key.orphaned" } }: all of warning or worse, and these infos
 --   plan       { exit=, steps = { { "retire", name }, { "adopt", name, to } }, args= } (of apply too)
 --   apply      { exit= }; a change is expected when the plan has steps and exit lacks 8, 32 and 64
@@ -44,7 +45,9 @@ function case_methods:keymend(verb, more, options)
     words[#words + 1], words[#words + 2] = "--volume", self.case.volume.drive .. ":="
       .. self.made.drive_root
   end
-  for _, list in ipairs { self.case.args or {}, more or {} } do
+  local judging = verb == "diagnose" or verb == "plan" or verb == "apply"
+  local args = judging and not self.repaired and self.case.args or {}
+  for _, list in ipairs { judging and self.case.policy or {}, args, more or {} } do
     for _, word in ipairs(list) do words[#words + 1] = word end
   end
   local line = (options.before or self.case.before or "") .. " " .. quote(golden.keymend) .. " "
@@ -268,6 +271,7 @@ function case_methods:check_vault(before, steps)
 end
 
 function case_methods:again(wanted)
+  self.repaired = true
   self:remember()
   self:diagnose({ exit = wanted.exit or 0, findings = wanted.findings or {} },
     self.name .. ".diagnose2.txt")
@@ -281,6 +285,7 @@ function case_methods:undo(wanted, original, first)
   check.equal(done.exit, wanted.exit or 0, "exit status of undo: " .. done.out .. done.err)
   check.same_text(shell.listing(self:store()), shell.listing(original),
     "the store after undo is that before apply")
+  self.repaired = false
   self:remember()
   local machine = self:json "diagnose"
   self:check_findings(machine.document, first, "the findings after undo are those before apply")
@@ -293,6 +298,7 @@ end
 function case_methods:standard()
   local case = self.case
   local original = self:store()
+  self:remember()
   local first
   if case.diagnose then
     self:read_only_verbs()
@@ -327,7 +333,6 @@ local function run_case(name)
   t.made = volume.make(t.root, case.volume)
   local ok, problem = xpcall(function()
     if case.prepare then case.prepare(t) end
-    t:remember()
     t:standard()
     if case.script then case.script(t) end
   end, debug.traceback)

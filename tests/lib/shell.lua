@@ -94,8 +94,8 @@ function shell.files(dir)
   local list = shell.must(("cd %s && find . -mindepth 1 -maxdepth 1"
     .. " -printf '%%y|%%m|%%U:%%G|%%n|%%s|%%T@|%%l\\t%%P\\n'"):format(shell.quote(dir)))
   for facts, name in list:gmatch "([^\t\n]*)\t([^\n]*)\n" do files[name] = facts end
-  local sum = "cd %s && find . -maxdepth 1 -type f -print0 | xargs -0r sha256sum"
-  local sums = shell.must(sum:format(shell.quote(dir)))
+  local line = "cd %s && find . -maxdepth 1 -type f -print0 | xargs -0r sha256sum"
+  local sums = shell.must(line:format(shell.quote(dir)))
   for sum, name in sums:gmatch "(%x+)  %./([^\n]*)\n" do files[name] = files[name] .. "|" .. sum end
   return files
 end
@@ -114,7 +114,7 @@ end
 -- is a read too.
 function shell.age_access_times(dir, list)
   shell.must(("find %s -print0 > %s"):format(shell.quote(dir), shell.quote(list)))
-  shell.must(("xargs -0 touch -h -a -d 2001-01-01T00:00:00Z < %s"):format(shell.quote(list)))
+  shell.run(("xargs -0 touch -h -a -d 2001-01-01T00:00:00Z < %s"):format(shell.quote(list)))
 end
 
 -- The access times of the names in `list`, read without opening any of them.

@@ -10,7 +10,7 @@ return {
     },
     dirty = { SOFTWARE = true },
   },
-  args = { "--accept-dirty-hive" },
+  policy = { "--accept-dirty-hive" },
   diagnose = { exit = 4, findings = { "error key.regenerated", "warning hive.dirty" } },
   plan = {
     exit = 4,

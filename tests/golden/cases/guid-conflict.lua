@@ -21,7 +21,7 @@ return policy {
 }
 ]])
   end,
-  args = { "--policy", "./two.lua" },
+  policy = { "--policy", "./two.lua" },
   diagnose = { exit = 4, findings = { "error case.guid-conflict", "error key.orphaned",
     "error key.orphaned" } },
   plan = { exit = 36 },

@@ -22,7 +22,7 @@ return policy {
 }
 ]])
   end,
-  args = { "--policy", "./iis7.lua" },
+  policy = { "--policy", "./iis7.lua" },
   diagnose = { exit = 4, findings = { "error key.regenerated" } },
   plan = {
     exit = 0,

@@ -11,8 +11,8 @@ return {
     },
   },
   prepare = function(t)
-    t.shell.must("chmod -R a+rX " .. t.shell.quote(t.dir) .. " && chmod 777 "
-      .. t.shell.quote(t.dir))
+    t.shell.must(("chmod 755 %s/.. && chmod 777 %s && chmod -R a+rX %s"):format(
+      t.shell.quote(t.dir), t.shell.quote(t.dir), t.shell.quote(t.root)))
   end,
   before = "setpriv --reuid=65534 --regid=65534 --clear-groups",
   diagnose = { exit = 4, findings = { "error key.regenerated" } },

@@ -22,7 +22,7 @@ return policy {
 }
 ]])
   end,
-  args = { "--policy", "./two.lua" },
+  policy = { "--policy", "./two.lua" },
   diagnose = { exit = 4, findings = { "error key.orphaned", "error key.regenerated" } },
   plan = {
     exit = 0,
