@@ -75,7 +75,7 @@ workspace "keymend"
     buildoptions {
       "-std=c11", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections",
       "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wold-style-definition", "-Wvla",
-      "-Wformat=2", "-Wundef", "-Wpointer-arith", "-Wwrite-strings",
+      "-Wformat=2", "-Wundef", "-Wpointer-arith",
       "-Wno-format-truncation", -- messages are cut on purpose; where all of a text counts, the result is checked
     }
     linkoptions { "-Wl,--gc-sections" }

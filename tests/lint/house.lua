@@ -81,13 +81,15 @@ local function clean_text(file)
   end
 end
 
--- Functions that cannot be used safely, or that run a shell. Tests may start programs.
+-- Functions that cannot be used safely, or that run a shell. Tests, which know their own data and start
+-- programs, may use some of them.
 local banned = {}
-for name in ([[strcpy strcat stpcpy sprintf vsprintf gets strtok alloca asctime ctime tmpnam tempnam mktemp
-    atoi atol atof]]):gmatch "%w+" do
+for name in ("gets sprintf vsprintf strtok alloca asctime ctime tmpnam tempnam mktemp"):gmatch "%w+" do
   banned[name] = "everywhere"
 end
-banned.system, banned.popen = "product", "product"
+for name in ("strcpy strcat stpcpy atoi atol atof system popen"):gmatch "%w+" do
+  banned[name] = "product"
+end
 
 local function no_banned_function(file)
   if language(file) ~= "c" then return end
