@@ -63,25 +63,43 @@ static void count_instructions(lua_State *P, lua_Debug *where) {
     luaL_error(P, "%s", policy->exhausted);
 }
 
+/* Goes on with an error that means a used-up limit. */
+static void pass_limit(lua_State *P) {
+  if (state_of(P)->exhausted != NULL)
+    luaL_error(P, "%s", state_of(P)->exhausted);
+}
+
 /* pcall(f, ...) as in base, but it does not hold up a limit. */
 static int policy_pcall(lua_State *P) {
   luaL_checkany(P, 1);
+  pass_limit(P);
   int status = lua_pcall(P, lua_gettop(P) - 1, LUA_MULTRET, 0);
-  if (state_of(P)->exhausted != NULL)
-    return luaL_error(P, "%s", state_of(P)->exhausted);
+  pass_limit(P);
   lua_pushboolean(P, status == 0);
   lua_insert(P, 1);
   return lua_gettop(P);
 }
 
+/* Calls xpcall's handler unless a limit is used up: handlers that fail in turn could go on for ever. */
+static int call_handler(lua_State *P) {
+  if (state_of(P)->exhausted != NULL)
+    return 1;
+  lua_settop(P, 1);
+  lua_pushvalue(P, lua_upvalueindex(1));
+  lua_insert(P, 1);
+  lua_call(P, 1, 1);
+  return 1;
+}
+
 /* xpcall(f, handler), likewise. */
 static int policy_xpcall(lua_State *P) {
   luaL_checkany(P, 2);
+  pass_limit(P);
   lua_settop(P, 2);
+  lua_pushcclosure(P, call_handler, 1);
   lua_insert(P, 1);
   int status = lua_pcall(P, 0, LUA_MULTRET, 1);
-  if (state_of(P)->exhausted != NULL)
-    return luaL_error(P, "%s", state_of(P)->exhausted);
+  pass_limit(P);
   lua_pushboolean(P, status == 0);
   lua_replace(P, 1);
   return lua_gettop(P);
