@@ -1,7 +1,7 @@
 -- cli.lua: the command line: arguments to verbs, verbs to an exit status
 --
--- Each verb's module is loaded only when it is asked for. A verb gets the context of the run and returns the exit status
--- or fails with context:fail, which prints one message (object, operation, the system's words, what to do next).
+-- Each verb's module is loaded only when it is asked for. A verb gets the context of the run and returns the exit
+-- status or fails with context:fail, which prints one message (object, operation, the system's words, what to do next).
 
 local core = require "keymend.core"
 local options = require "keymend.options"
@@ -58,7 +58,8 @@ end
 
 -- What a status id of the core means for the exit status; what is not here has failed.
 local REFUSED = {
-  refused = true, stale = true, open = true, forged = true, busy = true, unsupported = true, ["read-only-target"] = true,
+  refused = true, stale = true, open = true, forged = true, busy = true, unsupported = true,
+  ["read-only-target"] = true,
 }
 local USAGE = { usage = true, option = true }
 
@@ -261,7 +262,9 @@ function M.main(args)
     return EXIT.done
   end
   if not parsed.verb then
-    if not parsed.options.help then return usage(context, "say what to do, for example: keymend diagnose --root DIR") end
+    if not parsed.options.help then
+      return usage(context, "say what to do, for example: keymend diagnose --root DIR")
+    end
     options.help(context:page())
     return EXIT.done
   end

@@ -159,19 +159,19 @@ local function evidence(list, kind, text, seconds, ticks)
   return list
 end
 
-local SOURCES = { ntfs = "stored by NTFS", ["times-file"] = "from the file given with --times" }
+local SOURCES = { ntfs = "stored by NTFS", ["times-file"] = "--times" }
 
 local function made_evidence(list, key, what)
   if not key.created then return end
-  evidence(list, "created", ("%s was made%s: %s"):format(what,
-    SOURCES[key.created_source] and " (" .. SOURCES[key.created_source] .. ")" or "", key.name),
+  evidence(list, "created", ("%s was made (%s): %s"):format(what,
+    SOURCES[key.created_source] or "no evidence: the time of a copy", key.name),
     key.created, key.created_ticks)
 end
 
 local function guid_evidence(list, case)
   if case.info.guid_written then
-    evidence(list, "guid-written", "the Cryptography key, which holds the machine GUID, was last written; the reset was "
-      .. "no later", case.info.guid_written, case.info.guid_written_ticks)
+    evidence(list, "guid-written", "the registry key that holds the machine GUID was last written; the reset was no "
+      .. "later", case.info.guid_written, case.info.guid_written_ticks)
   end
 end
 
@@ -185,10 +185,10 @@ end
 
 local function repair_findings(case, key, retire, why)
   local list = {}
-  guid_evidence(list, case)
   made_evidence(list, key, "the old key file")
+  guid_evidence(list, case)
   if retire then made_evidence(list, retire, "the current key file") end
-  evidence(list, "choice", "chosen because " .. why)
+  evidence(list, "choice", "the old key file was chosen because " .. why)
   find(case, retire and "key.regenerated" or "key.orphaned", { old_guid = key.guid },
     { evidence = list, keys = names_of(retire and { retire, key } or { key }) })
 end
@@ -263,7 +263,8 @@ local function overruled(case)
   if retire then made_evidence(list, retire, "the current key file") end
   find(case, retire and "key.regenerated" or "key.orphaned",
     { name = adopt and adopt.name or "", retired = retire and retire.name or "" },
-    { evidence = list, keys = names_of { adopt or retire, adopt and retire }, wording = adopt and "chosen" or "retired" })
+    { evidence = list, keys = names_of { adopt or retire, adopt and retire },
+      wording = adopt and "chosen" or "retired" })
   return {
     adopt = adopt, retire = retire, reason = "named with --adopt", chosen = true,
     why_retire = case.chosen_retire and "named with --retire" or "the chosen key file needs its name",

@@ -53,7 +53,8 @@ end
 local function old_guid_text(info)
   local old = info.old_guids and info.old_guids[1]
   if not old then return "" end
-  return ('The backup hive "%s", saved %s, holds %s.'):format(old.path, facts_of.time(old.saved, old.saved_ticks), old.guid)
+  return ('The backup hive "%s", saved %s, holds %s.'):format(old.path, facts_of.time(old.saved, old.saved_ticks),
+    old.guid)
 end
 
 local function machine_guid(diagnosis)

@@ -109,8 +109,18 @@ local function fill(facts, cases)
   return true
 end
 
+-- Whether a committed transaction has done to a file what an option asks for once more.
+local function done_before(facts, name, option)
+  for _, txn in ipairs(facts.history) do
+    for _, file in ipairs(txn.state == "committed" and txn.files or {}) do
+      if file.before == name and (option == "adopt") == (file.after ~= nil) then return true end
+    end
+  end
+  return false
+end
+
 -- The case and key that a name given with --adopt or --retire means. Any name may be given: the container that
--- the file names inside decides where its own name does not.
+-- the file names inside decides where its own name does not. Nil without a message: it has been done already.
 local function resolve(facts, cases, name, option)
   for _, case in ipairs(cases) do
     for _, key in ipairs(case.keys) do
@@ -118,8 +128,9 @@ local function resolve(facts, cases, name, option)
     end
   end
   local key, message = inspect(facts, name)
+  if not key and not message and done_before(facts, name, option) then return nil end
   if not key then
-    return nil, nil, message or ('%s: there is no file "%s" in the key store "%s"; give the name as '
+    return nil, nil, message or ('--%s: there is no file "%s" in the key store "%s"; give the name as '
       .. "keymend diagnose shows it"):format(option, name, facts.info.key_store or "")
   end
   for _, case in ipairs(cases) do
@@ -129,7 +140,7 @@ local function resolve(facts, cases, name, option)
       return case, key
     end
   end
-  return nil, nil, ('%s: "%s" belongs to %s, which no policy that applies here knows; name a policy for it with '
+  return nil, nil, ('--%s: "%s" belongs to %s, which no policy that applies here knows; name a policy for it with '
     .. "--policy"):format(option, name,
     (key.container or "") ~= "" and ('the key container "%s"'):format(key.container) or "no known key container")
 end
@@ -138,24 +149,24 @@ end
 local function overrule(facts, cases)
   for _, option in ipairs { "adopt", "retire" } do
     for _, name in ipairs(facts.options[option] or {}) do
-      local case, key, message = resolve(facts, cases, name, "--" .. option)
-      if not case then return nil, message, "option" end
-      if case["chosen_" .. option] and case["chosen_" .. option] ~= key then
+      local case, key, message = resolve(facts, cases, name, option)
+      if message then return nil, message, "option" end
+      if case and case["chosen_" .. option] and case["chosen_" .. option] ~= key then
         return nil, ('--%s: both "%s" and "%s" belong to "%s"; name one'):format(
           option, case["chosen_" .. option].name, name, case.container), "option"
       end
-      case["chosen_" .. option] = key
+      if case then case["chosen_" .. option] = key end
     end
   end
   return true
 end
 
+-- Where there is no key store, there is no place for transactions either.
 local function read_history(facts)
   local history, message, code = facts.target:history()
-  if history then
-    facts.history = history
-  else
-    facts.history, facts.history_problem = {}, { code = code, message = message }
+  facts.history = history or {}
+  if not history and (facts.info.key_store_found or code ~= "not-found") then
+    facts.history_problem = { code = code, message = message }
   end
 end
 

@@ -44,8 +44,8 @@ local function look(steps, plan)
         .. "them with the ones below."):format(step.container), "dir /a /tc " .. hash .. "*")
     end
   end
-  steps:add(("Check with regedit that MachineGuid in HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Cryptography still is %s. "
-    .. "If it is not, stop here and make a new plan."):format(plan.machine_guid))
+  steps:add(("Check with regedit that MachineGuid in HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Cryptography still "
+    .. "is %s. If it is not, stop here and make a new plan."):format(plan.machine_guid))
 end
 
 local function made_text(step)
@@ -53,17 +53,17 @@ local function made_text(step)
 end
 
 local function retire(steps, step, folder)
-  steps:add(("Back up the new key file of \"%s\" (%s, %d bytes). If it is the wrong one, this copy brings it back."):format(
-    step.container, made_text(step), step.size),
-    "xcopy /h /k /o " .. quoted(step.name) .. " " .. quoted(folder))
+  steps:add(("Back up the current key file of \"%s\" (%s, %d bytes). If something goes wrong, this copy brings it "
+    .. "back."):format(step.container, made_text(step), step.size),
+    "xcopy /h /k /o " .. quoted(step.name) .. " " .. folder .. "\\")
   steps:add("Only when the copy is there: delete it from the key store.", "del /f /a " .. quoted(step.name))
   steps:add("Wait at least 20 seconds. NTFS gives a file that gets a name freed just before the creation time of the "
     .. "former one, and the times would tell nothing any more.")
 end
 
 local function adopt(steps, step, folder)
-  steps:add(("Back up the old key file of \"%s\" too (%s, %d bytes)."):format(step.container, made_text(step), step.size),
-    "xcopy /h /k /o " .. quoted(step.name) .. " " .. quoted(folder))
+  steps:add(("Back up the key file that is to be adopted for \"%s\" too (%s, %d bytes)."):format(step.container,
+    made_text(step), step.size), "xcopy /h /k /o " .. quoted(step.name) .. " " .. folder .. "\\")
   steps:add("Give it the name that Windows looks for: all from the underscore on becomes the machine GUID.",
     "attrib -h -s " .. quoted(step.name), "ren " .. quoted(step.name) .. " " .. step.to,
     "attrib +s " .. step.to)
@@ -79,13 +79,14 @@ function M.print(page, plan)
   local folder = drive_of(plan) .. "\\key-backup"
   page:heading("By hand, on the computer itself" .. (plan.info and (plan.info.computer or "") ~= ""
     and " (" .. plan.info.computer .. ")" or ""))
-  page:text_block(("%s. Log on as administrator. keymend apply does the same in one transaction and can undo it; by hand "
-    .. "nothing watches over you, so keep to the order."):format(plan.info and report.system_text(plan.info) or
+  page:text_block(("%s. Log on as administrator. keymend apply does the same in one transaction and can undo it; by "
+    .. "hand nothing watches over you, so keep to the order."):format(plan.info and report.system_text(plan.info) or
     "This Windows"))
   page:blank()
   local steps = steps_on(page)
   look(steps, plan)
-  steps:add("Make a folder for the backups that only administrators may read.", "mkdir " .. folder,
+  steps:add("Make a folder for the backups that only administrators may read (their group has another name on a "
+    .. "localized Windows); say yes when it asks.", "mkdir " .. folder,
     "cacls " .. folder .. " /g Administrators:F SYSTEM:F")
   stop_services(steps, plan)
   for _, step in ipairs(plan.steps) do

@@ -66,9 +66,10 @@ M.verbs = {
     help = "the services of the policies, or those named: who needs whom, in which order" },
   { name = "policies", arguments = "list | show NAME", module = "policies", max = 2,
     takes = join({ "policy" }, OUTPUT), help = "the policies there are; the text of one" },
-  { name = "run", arguments = "SCRIPT [ARGUMENT...]", module = "script", takes = join(TARGET, JUDGE, { "write" }, OUTPUT),
-    rest = true, help = "run a Lua script with the globals keymend and, given --root, target" },
-  { name = "repl", module = "script", max = 0, takes = join(TARGET, JUDGE, { "write", "no-history" }, OUTPUT),
+  { name = "run", arguments = "SCRIPT [ARGUMENT...]", module = "script", rest = true,
+    takes = join(TARGET, { "write" }, OUTPUT),
+    help = "run a Lua script with the globals keymend and, given --root, target" },
+  { name = "repl", module = "script", max = 0, takes = join(TARGET, { "write", "no-history" }, OUTPUT),
     help = "the interactive prompt" },
   { name = "help", arguments = "[VERB]", module = "help", max = 1, takes = OUTPUT, help = "print help" },
 }

@@ -2,8 +2,9 @@
 --
 -- A plan is data until it is applied: machine_guid (as stored), key_store, policies (names, comma-separated),
 -- policy_list = { { name, source, sha256 } }, overrides, accept_dirty_hive, steps, stop, start, notes, blocked. A step:
--- kind "retire" or "adopt", container, name, to (adopt), reason, and what was seen: size, identity, device, created_ticks,
--- created_source, written_ticks, sha256. apply checks all that again under the lock, so a stale plan is refused.
+-- kind "retire" or "adopt", container, name, to (adopt), reason, and what was seen: size, identity, device,
+-- created_ticks, created_source, written_ticks, sha256. apply checks all that again under the lock, so that a stale
+-- plan is refused.
 
 local core = require "keymend.core"
 local facts = require "keymend.facts"
@@ -322,19 +323,21 @@ end
 
 function M.print_services(page, plan)
   local offline = not plan.info or plan.info.backend == "offline"
-  page:item("Stop:", #plan.stop > 0 and table.concat(plan.stop, ", ") or "no service", { indent = 11, style = "strong" })
+  page:item("Stop:", #plan.stop > 0 and table.concat(plan.stop, ", ") or "no service",
+    { indent = 11, style = "strong" })
   page:item("Start:", #plan.start > 0 and table.concat(plan.start, ", ") or "no service",
     { indent = 11, style = "strong" })
   if offline and #plan.stop + #plan.start > 0 then
-    page:text_block("Deferred: this Windows is not running, nothing has to be stopped; it starts them at its next boot.",
-      11)
+    page:text_block("Deferred: this Windows is not running, so nothing has to be stopped; it starts them at its next "
+      .. "boot.", 11)
   end
 end
 
 -- The whole plan for people.
 function M.print(page, plan)
-  page:item("Plan:", plan.info and require("keymend.report").system_text(plan.info) or "", { indent = 11,
-    style = "strong" })
+  local computer = plan.info and (plan.info.computer or "") ~= "" and ", computer " .. plan.info.computer or ""
+  page:item("Plan:", (plan.info and require("keymend.report").system_text(plan.info) or "") .. computer,
+    { indent = 11, style = "strong" })
   page:item("GUID:", plan.machine_guid or "absent", { indent = 11, style = "strong" })
   page:item("Store:", '"' .. (plan.key_store or "") .. '"', { indent = 11, style = "strong" })
   if plan.policies ~= "" then page:item("Policy:", plan.policies, { indent = 11, style = "strong" }) end

@@ -2,7 +2,6 @@
 --
 -- The first three lines are what a tired administrator needs: cause, action, downtime. All else is evidence below.
 
-local core = require "keymend.core"
 local facts = require "keymend.facts"
 local finding = require "keymend.finding"
 
@@ -38,35 +37,47 @@ local function worst(diagnosis)
   return first and finding.at_least(first, "warning") and first or nil
 end
 
--- What each gravest finding means in one line; %c stands for the containers.
-local CAUSES = {
-  ["key.regenerated"] = "The machine GUID was reset; Windows made a new key for %c.",
-  ["key.orphaned"] = "The machine GUID was reset; the key file of %c is orphaned.",
-  ["key.ambiguous"] = "Several key files could be the right one for %c; the evidence does not decide.",
-  ["key.times-useless"] = "Creation times do not tell which key file of %c is the older.",
-  ["key.onset-mismatch"] = "The time given with --onset does not fit the key files of %c.",
-  ["key.lost"] = "The key of %c is lost: no other file of it can be adopted by rule.",
-  ["key.too-many"] = "%c has too many key files to judge.",
-  ["key.unreadable"] = "Key files of %c could not be read.",
-  ["key.damaged"] = "The current key file of %c is damaged.",
-  ["key.name-mismatch"] = "The current key file of %c holds the key of another container.",
-  ["key.keyless"] = "The current key container of %c is empty.",
-  ["key.disproved"] = "The current key file of %c cannot be decrypted on this computer.",
-  ["key.foreign-owner"] = "The current key file of %c is owned by a user, not by the system.",
-  ["key.hard-link"] = "The current key file of %c has hard links elsewhere.",
-  ["key.reparse"] = "The current key file of %c is no ordinary file.",
-  ["key.absent"] = "There is no key file of %c.",
-  ["case.guid-conflict"] = "The key containers disagree on the old machine GUID.",
-  ["guid.absent"] = "The registry holds no machine GUID.",
-  ["guid.malformed"] = "The machine GUID in the registry is malformed.",
-  ["store.absent"] = "The key store cannot be used.",
-  ["hive.dirty"] = "The keys are in order, but a registry hive was not closed cleanly.",
-  ["txn.open"] = "A transaction of keymend was interrupted and has to be recovered.",
-  ["txn.forged"] = "The keys are in order, but the folder for transactions is not keymend's.",
-  ["txn.unreadable"] = "The keys are in order, but the journal of a transaction cannot be read.",
-  ["service.disabled"] = "The keys are in order, but services are disabled.",
-  ["service.cycle"] = "The keys are in order, but services need one another in a circle.",
-  ["service.unreadable"] = "The services of this Windows cannot be read.",
+-- For the gravest finding: cause and action in one line each; %c stands for the containers.
+local LINES = {
+  ["key.regenerated"] = { "%c: the machine GUID was reset." },
+  ["key.orphaned"] = { "%c: its key file is orphaned." },
+  ["key.ambiguous"] = { "%c: several possible keys." },
+  ["key.times-useless"] = { "%c: the times tell nothing." },
+  ["key.onset-mismatch"] = { "%c: --onset does not fit." },
+  ["key.lost"] = { "%c: its key is lost.", "restore the key file from a backup (see below)." },
+  ["key.too-many"] = { "%c: too many key files.", "find the program that makes them (see below)." },
+  ["key.unreadable"] = { "%c: key files unreadable.", "run keymend with the rights to read them." },
+  ["key.damaged"] = { "%c: its key file is damaged.", "restore it from a backup (see below)." },
+  ["key.name-mismatch"] = { "%c: another container's key.", "find out where the file came from (see below)." },
+  ["key.keyless"] = { "%c: no key in its key file.", "restore the key file from a backup (see below)." },
+  ["key.disproved"] = { "%c: cannot be decrypted here.", "use a backup of the whole system (see below)." },
+  ["key.foreign-owner"] = { "%c: owned by a user.", "make sure that the file is what it should be (see below)." },
+  ["key.hard-link"] = { "%c: has hard links elsewhere.", "find and remove the other links (see below)." },
+  ["key.reparse"] = { "%c: no ordinary file.", "find out who made it (see below)." },
+  ["key.stray"] = { "%c: files renamed by hand.", "see below." },
+  ["key.absent"] = { "%c: there is no key file.", "if its service fails, restore the file from a backup." },
+  ["case.guid-conflict"] = { "The key containers disagree on the old machine GUID." },
+  ["guid.absent"] = { "The registry holds no machine GUID.", "restore MachineGuid from a backup of the registry." },
+  ["guid.malformed"] = { "The machine GUID in the registry is malformed.", "correct MachineGuid (see below)." },
+  ["store.absent"] = { "The key store cannot be used.", "name its volume with --volume, or restore the folder." },
+  ["hive.dirty"] = {
+    "The keys are in order, but a registry hive was not closed cleanly.",
+    "start this Windows once and shut it down cleanly.",
+  },
+  ["txn.open"] = { "A transaction of keymend was interrupted.", "keymend recover, then diagnose again (see below)." },
+  ["txn.forged"] = {
+    "The keys are in order, but the folder for transactions is not keymend's.", "look who made it (see below).",
+  },
+  ["txn.unreadable"] = {
+    "The keys are in order, but the journal of a transaction is unreadable.", "keep its folder (see below).",
+  },
+  ["service.disabled"] = {
+    "The keys are in order, but services are disabled.", "check whether they are meant to run (see below).",
+  },
+  ["service.cycle"] = {
+    "The keys are in order, but services need one another in a circle.", "remove one dependency (see below).",
+  },
+  ["service.unreadable"] = { "The services of this Windows cannot be read.", "see below." },
 }
 
 local function affected(diagnosis, id)
@@ -89,11 +100,13 @@ end
 local function cause(diagnosis)
   local first = worst(diagnosis)
   if first then
-    local text = own_cause(diagnosis, first) or CAUSES[first.id]
-    return text and text:gsub("%%c", function() return affected(diagnosis, first.id) end) or first.text
+    local text = own_cause(diagnosis, first) or (LINES[first.id] or {})[1] or first.text
+    return (text:gsub("%%c", function() return affected(diagnosis, first.id) end))
   end
   if #diagnosis.policies == 0 then return "none found: no policy applies to this Windows." end
-  return "none found: the key of " .. containers_of(diagnosis, function() return true end) .. " is in order."
+  local names = containers_of(diagnosis, function() return true end)
+  return ("none: the key%s of %s %s in order."):format(#diagnosis.cases > 1 and "s" or "", names,
+    #diagnosis.cases > 1 and "are" or "is")
 end
 
 local function steps_text(diagnosis)
@@ -103,24 +116,35 @@ local function steps_text(diagnosis)
     if case.verdict.adopt then adopt = adopt + 1 end
   end
   local parts = {}
-  if retire > 0 then parts[#parts + 1] = "retires " .. plural(retire, "key file") end
-  if adopt > 0 then parts[#parts + 1] = "adopts " .. plural(adopt, "key file") end
-  return table.concat(parts, ", ")
+  if retire > 0 then parts[#parts + 1] = ("retires %d"):format(retire) end
+  if adopt > 0 then parts[#parts + 1] = ("adopts %d"):format(adopt) end
+  return table.concat(parts, ", ") .. (retire + adopt > 1 and " key files" or " key file")
+end
+
+-- What has to be done before apply is ready to do a plan; nil when nothing.
+local function first_of_all(plan, diagnosis)
+  if plan.blocked then return "first look at the folder for transactions: apply refuses till then." end
+  for _, hive in ipairs(diagnosis.info.hives or {}) do
+    if hive.dirty and hive.name:upper() == "SOFTWARE" and not plan.accept_dirty_hive then
+      return "start this Windows once and shut it down cleanly; then keymend apply."
+    end
+  end
 end
 
 local function action(diagnosis)
   if diagnosis.verdict == "repair" then
-    return ("keymend apply %s; undo brings all back."):format(steps_text(diagnosis))
+    return first_of_all(require("keymend.plan").from_diagnosis(diagnosis), diagnosis)
+      or ("keymend apply: %s; undo brings all back."):format(steps_text(diagnosis))
   end
   local first = worst(diagnosis)
   if not first then return "nothing to do." end
-  if first.id == "txn.open" then return "recover, then diagnose again." end
-  if diagnosis.verdict == "refused" then return "keymend refuses to guess; you decide (see below)." end
-  return first.remedy ~= "" and first.remedy:gsub(":$", ".") or "see below."
+  local line = LINES[first.id] and LINES[first.id][2]
+  return line or diagnosis.verdict == "refused" and "keymend refuses to guess; you decide (see below)."
+    or "see below."
 end
 
 local function downtime(diagnosis)
-  if diagnosis.verdict ~= "repair" then return "none." end
+  if diagnosis.verdict ~= "repair" then return "none; nothing is changed." end
   local plan = require("keymend.plan").from_diagnosis(diagnosis)
   if diagnosis.info.backend == "offline" then
     return #plan.start > 0 and ("none now; this Windows starts %s at its next boot."):format(
@@ -152,16 +176,17 @@ M.system_text = system_text
 
 local function guid_text(info)
   if not info.machine_guid then return "absent" end
-  local text = info.guid ~= "" and info.guid or '"' .. info.machine_guid .. '"'
-  return text .. (info.guid_written and ", last written " .. facts.time(info.guid_written, info.guid_written_ticks)
-    or "")
+  return info.guid ~= "" and info.guid or '"' .. info.machine_guid .. '"'
 end
 
 local function store_text(diagnosis)
   local survey = diagnosis.facts.survey
   if not survey then return nil end
-  return ("%s: %d current, %d foreign, %d stray"):format(plural(survey.files, "file"), survey.current, survey.foreign,
-    survey.stray)
+  local others = survey.files
+  for _, case in ipairs(diagnosis.cases) do others = others - math.max(case.matches, #case.keys) end
+  return ("%s: %d current, %d foreign, %d stray%s"):format(plural(survey.files, "file"), survey.current, survey.foreign,
+    survey.stray, #diagnosis.cases > 0 and others > 0
+      and ("; %d are of key containers that no policy here judges"):format(others) or "")
 end
 
 local function target_lines(page, diagnosis)
@@ -175,6 +200,10 @@ local function target_lines(page, diagnosis)
     page:line((" "):rep(LABEL) .. (info.windows or "") .. ", live")
   end
   page:item("GUID:", guid_text(info), { indent = LABEL, style = "strong" })
+  if info.guid_written then
+    page:text_block("its registry key was last written " .. facts.time(info.guid_written, info.guid_written_ticks),
+      LABEL)
+  end
   page:item("Store:", '"' .. (info.key_store or "") .. '"', { indent = LABEL, style = "strong" })
   local counts = store_text(diagnosis)
   if counts then page:text_block(counts, LABEL) end
@@ -187,7 +216,7 @@ end
 -- ---- Findings ----
 
 local function evidence_line(page, one)
-  local when = (one.time or one.ticks) and facts.time(one.time, one.ticks) .. "  " or ""
+  local when = (one.time or one.ticks) and facts.time(one.time, one.ticks) .. ": " or ""
   page:item("         -", when .. one.text, { indent = 11, style = "faint" })
 end
 
@@ -232,13 +261,19 @@ local function keys_inside(key)
   return table.concat(parts, ", ")
 end
 
-local SOURCE = { ntfs = "NTFS", ["times-file"] = "--times", birth = "of the copy", none = "unknown" }
+local SOURCE = { ntfs = "NTFS", ["times-file"] = "--times", birth = "of the copy" }
+
+-- "made 2001-03-14T10:22:31Z (NTFS)" or "made at an unknown time"
+function M.made_text(key)
+  if not key.created then return "made at an unknown time" end
+  return ("made %s (%s)"):format(facts.time(key.created, key.created_ticks),
+    SOURCE[key.created_source] or tostring(key.created_source))
+end
 
 local function key_lines(page, case, key)
   page:line("  " .. key.name, "strong")
   page:text_block(("%s, %s"):format(key.class, role(case, key)), 4)
-  page:text_block(("made %s (%s), written %s"):format(facts.time(key.created, key.created_ticks),
-    SOURCE[key.created_source] or tostring(key.created_source), facts.time(key.written, key.written_ticks)), 4)
+  page:text_block(("%s, written %s"):format(M.made_text(key), facts.time(key.written, key.written_ticks)), 4)
   page:text_block(("%s, %s, owner %s"):format(plural(key.size or 0, "byte"), keys_inside(key), key.owner or "unknown"),
     4)
   for _, fault in ipairs(key.faults) do page:item("    against:", fault.why) end
@@ -299,7 +334,7 @@ end
 
 local STATES = {
   empty = "made but never begun; nothing was touched", open = "interrupted; run keymend recover",
-  committed = "done", ["rolled-back"] = "failed and put back", undone = "done and undone",
+  committed = "done", ["rolled-back"] = "failed and put back", undone = "was done, then undone",
   purged = "done; its vault was emptied, so it cannot be undone", unreadable = "its journal cannot be read",
 }
 
@@ -345,7 +380,7 @@ end
 function M.services(page, graph, chosen, order, patterns)
   page:line(("Services for %s"):format(table.concat(patterns, ", ")), "strong")
   for _, service in ipairs(chosen) do
-    local display = (service.display or "") ~= "" and service.display ~= service.name and "  " .. service.display or ""
+    local display = (service.display or "") ~= "" and service.display ~= service.name and ", " .. service.display or ""
     page:item("  " .. service.name, (service.driver and "driver, " or "") .. service.start .. display,
       { style = "strong", text_style = service.start == "disabled" and "warning" or nil })
     local needs = needs_text(graph, service)
@@ -356,12 +391,6 @@ function M.services(page, graph, chosen, order, patterns)
   order_line(page, "Start order:", order.start)
   for _, cycle in ipairs(order.cycles) do page:item("Cycle:", cycle, { indent = 14, style = "warning" }) end
   for _, missing in ipairs(order.missing) do page:item("Not here:", missing, { indent = 14, style = "faint" }) end
-end
-
--- ---- Keys ----
-
-function M.known_name(hash)
-  return core.known_container(hash)
 end
 
 return M

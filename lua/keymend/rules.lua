@@ -1,7 +1,7 @@
 -- rules.lua: what the builders of a policy mean: whether it applies, which key to retire and which to adopt
 --
--- In a policy a rule is data ({ rule = "windows", from = "5.0" }) or a Lua function. Here it is evaluated; functions run
--- in the policy's own state with plain copies of the facts.
+-- In a policy a rule is data ({ rule = "windows", from = "5.0" }) or a Lua function. Here it is evaluated; functions
+-- run in the policy's own state with plain copies of the facts.
 
 local core = require "keymend.core"
 
@@ -96,8 +96,8 @@ function adopt.guid_history(_, candidates, case)
   end
   if #found == 1 then
     local old = named[found[1].guid]
-    return found[1], ('the backup hive "%s", saved %s, names its GUID as machine GUID; no other candidate is named'):format(
-      old.path, old.saved_ticks and core.time_text(old.saved_ticks) or "at an unknown time")
+    return found[1], ('the backup hive "%s", saved %s, names its GUID as machine GUID, and that of no other candidate')
+      :format(old.path, old.saved_ticks and core.time_text(old.saved_ticks) or "at an unknown time")
   end
   return nil, #found == 0 and "no backup of the registry names one of their GUIDs"
     or "backups of the registry name the GUIDs of several"

@@ -20,13 +20,13 @@ return policy {
   -- Steps 4 and 5: the files that start with c23. c2319c42033a5ca7f44e731bfd3fa2b5 is the hash of this name.
   containers = { "Microsoft Internet Information Server" },
 
-  -- Step 6, "the time when the problem started": when Windows made the new key file, and no later than the last write of
-  -- the registry key that holds MachineGuid. If you know better, give --onset TIME: the first event W3SVC 116, or 7023
-  -- of the Service Control Manager for W3SVC.
+  -- Step 6, "the time when the problem started": when Windows made the new key file; the registry key that holds
+  -- MachineGuid was written no earlier than the reset. If you know better, give --onset TIME: the first event W3SVC
+  -- 116, or 7023 of the Service Control Manager for W3SVC.
   onset = regeneration,
 
-  -- Steps 6 to 9: the newest c23 file, made nearest to that time, is backed up and taken away. keymend moves it into the
-  -- vault, so that undo brings it back. If another file is nearest, it refuses (key.onset-mismatch).
+  -- Steps 6 to 9: the newest c23 file, made nearest to that time, is backed up and taken away. keymend moves it into
+  -- the vault, so that undo brings it back. If another file is nearest, it refuses (key.onset-mismatch).
   retire = regenerated,
 
   -- Rename steps 6 to 10: the older c23 file gets the machine GUID as the end of its name. The article does not say
@@ -38,7 +38,7 @@ return policy {
   services = { "IISADMIN", dependents = true, also = { "SMS_*", "CcmExec" }, start = "auto" },
 
   -- SYMPTOMS: what one sees, so that the finding is recognised.
-  cause = "The machine GUID was reset, so IIS no longer finds its metabase key (KB 884872).",
+  cause = "The machine GUID was reset; IIS no longer finds its metabase key (KB 884872).",
   symptoms = {
     "Could not start the World Wide Web Publishing Service. Error 1008: An attempt was made to reference a token that "
       .. "does not exist.",

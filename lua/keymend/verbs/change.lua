@@ -8,14 +8,29 @@ local report = require "keymend.report"
 local EXIT = cli.exit
 local M = {}
 
--- Prints the stages of a transaction as they are done.
+-- Prints the stages of a transaction as they are done: progress, and a function that ends it. Offline nothing is
+-- waited for, so lines that say the same of several services become one.
 local function progress_on(context)
-  if context.options.json or context.options.quiet then return nil end
-  local page = context:page()
-  return function(stage, text)
-    page:item(("  %-9s"):format(stage), text, { indent = 12, style = "faint" })
+  if context.options.json or context.options.quiet then return nil, function() end end
+  local page, together = context:page(), context.opened:info().backend == "offline"
+  local last
+  local function flush()
+    if not last then return end
+    local text = last.names and table.concat(last.names, ", ") .. ": " .. last.text or last.text
+    page:item(("  %-9s"):format(last.stage), text, { indent = 12, style = "faint" })
     io.stdout:flush()
+    last = nil
   end
+  return function(stage, text)
+    local name, rest = text:match "^([^%s:]+): (.*)$"
+    if together and name and last and last.names and last.stage == stage and last.text == rest then
+      table.insert(last.names, name)
+      return
+    end
+    flush()
+    last = { stage = stage, text = name and together and rest or text, names = name and together and { name } or nil }
+    if not together then flush() end
+  end, flush
 end
 
 -- ---- apply ----
@@ -42,7 +57,9 @@ end
 -- The plan of --plan FILE, fitted to the target; or nil and the exit status.
 local function saved_plan(context, diagnosis, parts)
   local plan, message, code = require("keymend.plan").load(context.options.plan)
-  if not plan then return nil, context:fail(message, code == "not-found" and "usage" or code, nil, "untouched", parts) end
+  if not plan then
+    return nil, context:fail(message, code == "not-found" and "usage" or code, nil, "untouched", parts)
+  end
   local fits, why, stale = plan:fit(context.opened)
   if not fits then
     parts.exit = judge.left(diagnosis)
@@ -115,9 +132,11 @@ function M.apply(context)
   if not context.options.json and not context.options.quiet then
     context:page():line(("Applying %s"):format(report.plural(#plan.steps, "step")), "strong")
   end
-  local result = { plan:apply { progress = progress_on(context) } }
+  local progress, flush = progress_on(context)
+  local result = { plan:apply { progress = progress } }
+  flush()
   if not result[1] then return failed(context, result, parts, judge.left(diagnosis)) end
-  local txn, after = result[1], nil
+  local txn, after = result[1]
   after, status = context:diagnose_again { command = diagnosis.facts.options.command }
   if not after then return status end
   status = judge.left(after)
@@ -166,7 +185,9 @@ function M.undo(context)
   if not context.options.json and not context.options.quiet then
     context:page():line(("Undoing %s"):format(id), "strong")
   end
-  local result = { target:undo(id, { progress = progress_on(context) }) }
+  local progress, flush = progress_on(context)
+  local result = { target:undo(id, { progress = progress }) }
+  flush()
   if not result[1] then return failed(context, result, parts, 0) end
   if context.options.json then
     parts.transaction = require("keymend.document").transaction(result[1])
@@ -184,7 +205,9 @@ end
 function M.recover(context)
   local target, status = context:open(true)
   if not target then return status end
-  local result = { target:recover { progress = progress_on(context) } }
+  local progress, flush = progress_on(context)
+  local result = { target:recover { progress = progress } }
+  flush()
   local parts = {}
   if not result[1] then return failed(context, result, parts, 0) end
   local count = result[1]

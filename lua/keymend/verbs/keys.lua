@@ -104,11 +104,11 @@ local function print_key(page, target, store, found, name)
   local key, message = target:inspect(found.name, store.kind)
   page:line("  " .. found.name, "strong")
   if not key then return page:text_block(message, 4) end
-  local inside = (key.container or "") ~= "" and '"' .. key.container .. '"' or name and '"' .. name .. '"' or "name unknown"
+  local container = (key.container or "") ~= "" and key.container or name
+  local inside = container and '"' .. container .. '"' or "name unknown"
   page:text_block(("%s, %s"):format(key.class or "stray", inside), 4)
-  page:text_block(("made %s (%s), written %s, %s, owner %s"):format(facts.time(key.created, key.created_ticks),
-    key.created_source or "none", facts.time(key.written, key.written_ticks), report.plural(key.size or 0, "byte"),
-    key.owner or "unknown"), 4)
+  page:text_block(("%s, written %s, %s, owner %s"):format(report.made_text(key),
+    facts.time(key.written, key.written_ticks), report.plural(key.size or 0, "byte"), key.owner or "unknown"), 4)
   if key.status ~= "ok" then page:text_block((key.damage or "") ~= "" and key.damage or key.status, 4, "warning") end
 end
 

@@ -45,7 +45,8 @@ function M.services(context)
   end
   local page = context:page()
   if #patterns == 0 then
-    page:text_block "No policy that applies here names services. Name them: keymend services NAME... (* and ? are patterns)."
+    page:text_block("No policy that applies here names services. Name them: keymend services NAME... (* and ? are "
+      .. "patterns).")
     return EXIT.done
   end
   report.services(page, whole, chosen, order, patterns)
