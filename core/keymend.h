@@ -403,6 +403,8 @@ KM_API km_status km_key_inspect(km_target *target, km_store_kind kind, const cha
 
 /* ---- Services ---------------------------------------------------------------------------------- */
 
+/* An entry of the service list: every subkey of Services. One with neither type nor start is left over from a
+ * removed program or holds settings only: it is no service, and no order takes it up. */
 typedef struct km_service {
   const char *name, *display, *group, *account; /* "" when not told */
   int32_t start; /* 0 boot, 1 system, 2 automatic, 3 manual, 4 disabled, -1 not told */
@@ -413,7 +415,8 @@ typedef struct km_service {
 
 typedef struct km_services km_services;
 
-/* Reads the service graph of the current control set. Release: km_services_free. */
+/* Reads the service graph of the current control set. KM_LIMIT and KM_DAMAGED for a registry that no Windows
+ * writes; limits are named in core/services.h. Release: km_services_free. */
 KM_API km_status km_services_load(km_target *target, km_services **out, km_error *error);
 KM_API void km_services_free(km_services *services);
 KM_API size_t km_services_count(const km_services *services);
@@ -430,7 +433,7 @@ typedef struct km_service_order {
   size_t start_count;
   char **cycles; /* "A -> B -> A" */
   size_t cycle_count;
-  char **missing; /* patterns that fitted nothing, "A needs B, which does not exist" */
+  char **missing; /* "X* fits no service", "A is no service: ...", "A needs B, which does not exist" */
   size_t missing_count;
 } km_service_order;
 

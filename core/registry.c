@@ -173,7 +173,7 @@ km_status km_registry_open_path(km_target *target, const char *path, km_key *out
   if (status == KM_OK)
     return KM_OK;
   *out = 0;
-  km_error_prefix(error, "registry key %s: ", path);
+  km_error_prefix(error, "registry key %s", path);
   return status;
 }
 
@@ -187,7 +187,7 @@ km_status km_registry_read(km_target *target, const char *key, const char *value
   status = target->backend->registry_value(target, handle, value, out, error);
   target->backend->registry_close(target, handle);
   if (status != KM_OK)
-    km_error_prefix(error, "registry key %s: ", key);
+    km_error_prefix(error, "registry key %s", key);
   return status;
 }
 
@@ -213,6 +213,6 @@ km_status km_registry_keys(km_target *target, const char *key,
   status = target->backend->registry_children(target, handle, give_key, &keys, error);
   target->backend->registry_close(target, handle);
   if (status != KM_OK)
-    km_error_prefix(error, "registry key %s: ", key);
+    km_error_prefix(error, "registry key %s", key);
   return status;
 }

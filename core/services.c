@@ -236,7 +236,7 @@ static bool load_one(void *user, const char *name, km_key key) {
   }
   load_service(load, name, key, &services->list[services->count]);
   if (load->status != KM_OK) {
-    km_error_prefix(load->error, "service %s: ", name);
+    km_error_prefix(load->error, "service %s", name);
     return false;
   }
   services->count++;

@@ -118,11 +118,11 @@ static km_status consider_all(search *s, km_target *target, km_error *error) {
 
 /* Whether --root is the Windows folder itself. */
 static bool root_is_windows(search *s) {
-  char path[] = {s->offline->volumes[0].letter, ':', '\\', '\0'};
-  char whole[64];
+  char path[64];
   int fd;
-  (void)snprintf(whole, sizeof whole, "%sSystem32\\config\\SOFTWARE", path);
-  if (km_offline_resolve(s->offline, whole, &fd, NULL) != KM_OK)
+  (void)snprintf(path, sizeof path, "%c:\\System32\\config\\SOFTWARE",
+                 s->offline->volumes[0].letter);
+  if (km_offline_resolve(s->offline, path, &fd, NULL) != KM_OK)
     return false;
   (void)close(fd);
   return true;
@@ -184,7 +184,7 @@ km_status km_windows_find(km_target *target, const char *wanted, char **name, km
     if (status == KM_OK)
       status = consider(s, wanted, true, error);
     else
-      km_error_prefix(error, "--windows: ");
+      km_error_prefix(error, "--windows");
   }
   if (status == KM_OK && s->found_count == 0)
     status = none_found(s, error);
