@@ -11,7 +11,7 @@
 --   again      { exit=, findings= }: diagnose after apply (default: 0, no finding of warning or worse)
 --   undo       { exit= } (default 0)
 --   needs      list of "root", "mount", "setpriv", "strace": skipped with a message without them
---   before     words to put before keymend's name (another user)
+--   before     words to put before keymend's name (another user); access_times: false, they may move
 --   prepare(t) changes the volume before the first verb; script(t): more steps, after those above
 --   release(t) undoes what prepare did (mounts)
 -- The stages that a case leaves out are not run. After every verb that is not meant to change the
@@ -38,12 +38,12 @@ local SEVERITY = { info = 0, warning = 1, error = 2 }
 -- }.
 function case_methods:keymend(verb, more, options)
   options = options or {}
-  local words = { verb, "--root", options.root or self.root }
-  if self.case.times ~= false then words[#words + 1], words[#words + 2] = "--times",
-    self.made.times end
+  -- Relative paths, so that the output does not depend on where the work folder is.
+  local words = { verb, "--root", options.root or "volume" }
+  if self.case.times ~= false then words[#words + 1], words[#words + 2] = "--times", "volume.times" end
   if self.made.drive_root then
-    words[#words + 1], words[#words + 2] = "--volume", self.case.volume.drive .. ":="
-      .. self.made.drive_root
+    words[#words + 1] = "--volume"
+    words[#words + 1] = self.case.volume.drive .. ":=volume." .. self.case.volume.drive
   end
   local judging = verb == "diagnose" or verb == "plan" or verb == "apply"
   local args = judging and not self.repaired and self.case.args or {}
@@ -123,7 +123,7 @@ function case_methods:remember()
 end
 
 function case_methods:same(what, read_only)
-  if read_only and golden.access_times then
+  if read_only and golden.access_times and self.case.access_times ~= false then
     check.same_text(shell.access_times(self.dir .. "/names"), self.accessed,
       what .. " moves no access time")
   end

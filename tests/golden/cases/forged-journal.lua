@@ -5,7 +5,7 @@ local volume = ...
 -- wants but a user's owner; its steps would move files of this store.
 local function plant(t)
   local made = volume.make(t.dir .. "/other", t.case.volume)
-  local done = t:keymend("apply", { "--yes" }, { root = t.dir .. "/other" })
+  local done = t:keymend("apply", { "--yes" }, { root = "other" })
   t.check.equal(done.exit, 0, "the repair whose journal is planted")
   local from, to = t.shell.quote(made.app_data .. "/keymend"),
     t.shell.quote(t.made.app_data .. "/keymend")

@@ -60,6 +60,7 @@ return {
         open = open + 1
         check_open(t, document, point[1] == "renameat")
       end
+      check.equal(t:keymend("recover").exit, 0, "recover of what never began")
       local found = t.shell.listing(t:store())
       check.ok(found == before or found == after, "the store is as before or as after the repair", found)
       t:remember()
