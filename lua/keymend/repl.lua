@@ -76,9 +76,9 @@ local function quoted(text)
   return '"' .. core.escape(text) .. '"' .. cut
 end
 
--- Text with its line breaks kept, everything else that could harm a terminal escaped.
+-- Text with its line breaks and tabs kept, everything else that could harm a terminal escaped.
 local function safe_lines(text)
-  return (text:gsub("[^\n]+", core.escape))
+  return (text:gsub("[^\n\t]+", core.escape))
 end
 
 -- What an object says of itself; nil when it says nothing.

@@ -37,7 +37,9 @@ function M.run(context)
   if not context.options.write and core.forbid_writing then core.forbid_writing() end
   local words = { [0] = path }
   for index, word in ipairs(context.arguments) do words[index] = word end
-  package.path = (path:match "^(.*[/\\])" or "./") .. "?.lua"
+  local folder = path:match "^(.*[/\\])" or "./"
+  package.path = folder .. "?.lua"
+  package.cpath = folder .. (package.config:sub(1, 1) == "/" and "?.so" or "?.dll")
   rawset(_G, "arg", words)
   rawset(_G, "keymend", require "keymend")
   rawset(_G, "target", context.opened)
@@ -47,18 +49,13 @@ function M.run(context)
   return EXIT.done
 end
 
--- The prompt belongs to the host; under plain Lua there is the Lua prompt itself.
+-- The interactive prompt; keymend.repl forbids writing unless --write is given.
 function M.repl(context)
-  if not core.prompt then
-    return context:fail("there is no prompt in this build; use lua5.1 -i -l keymend", "unsupported")
-  end
   local opened, status = open_target(context)
   if not opened then return status end
-  if not context.options.write and core.forbid_writing then core.forbid_writing() end
-  rawset(_G, "keymend", require "keymend")
-  rawset(_G, "target", context.opened)
-  return core.prompt { history = not context.options["no-history"], write = context.options.write or false }
-    or EXIT.done
+  return require("keymend.repl").start {
+    target = context.opened, write = context.options.write or false, history = not context.options["no-history"],
+  }
 end
 
 return M
