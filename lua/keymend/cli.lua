@@ -213,7 +213,7 @@ function Context:report_open(history)
   local findings = {}
   for index, txn in ipairs(open) do
     findings[index] = finding.make("txn.open", { id = txn.id, begun = facts.time(txn.begun, txn.begun_ticks) },
-      { command = self:command "recover" })
+      { commands = { self:command "recover" } })
     self:say(("transaction %s was interrupted; recover it: %s"):format(txn.id, self:command "recover"))
   end
   return findings

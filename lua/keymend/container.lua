@@ -3,7 +3,8 @@
 -- A case: container, hash, policy, info, options, history, keys (inspected files), chosen_adopt, chosen_retire,
 -- too_many. study() sorts the keys into current, foreign, strays, candidates and says of each what speaks against
 -- it. Each judge gets the case and returns a verdict or nil ("not mine"):
---   { healthy = true } | { adopt = key?, retire = key?, reason = text, why_retire = text } | { refused = text } | {}
+--   { healthy = true, undecided = true? } | { adopt = key?, retire = key?, reason = text, why_retire = text }
+--   | { refused = text } | {}
 -- The findings stand in case.findings.
 
 local finding = require "keymend.finding"
@@ -74,7 +75,7 @@ local function study_key(case, key)
     end
   end
   if key.class == "stray" then
-    key.faults[#key.faults + 1] = { id = "key.stray", why = "its name is no unique name" }
+    key.faults[#key.faults + 1] = { id = "key.stray", why = "its name is not <container hash>_<GUID>" }
   end
   key.candidate = key.class == "foreign" and key.sound and not key.disproved and key.owner_trusted ~= false
 end
@@ -175,10 +176,13 @@ local function guid_evidence(list, case)
   end
 end
 
--- The option that names a key file, as part of a command.
-local function adopt_command(case, key)
-  local name = key and key.name or "NAME"
-  return case.options.command and case.options.command("plan", "--adopt", name) or "keymend plan --adopt " .. name
+-- The commands that choose one of `keys`, while they are few enough to be read.
+local function adopt_commands(case, keys)
+  local make = case.options.command or function(...) return "keymend " .. table.concat({ ... }, " ") end
+  if #keys > NAMED then return { make("plan", "--adopt", "NAME") } end
+  local commands = {}
+  for index, key in ipairs(keys) do commands[index] = make("plan", "--adopt", key.name) end
+  return commands
 end
 
 -- ---- Choosing among candidates ----
@@ -198,8 +202,8 @@ local function ambiguous(case, among, reason)
   guid_evidence(list, case)
   for _, key in ipairs(among) do made_evidence(list, key, "a candidate") end
   find(case, "key.ambiguous", { count = #among, reason = reason },
-    { evidence = list, keys = names_of(among), command = adopt_command(case) })
-  return { refused = reason }
+    { evidence = list, keys = names_of(among), commands = adopt_commands(case, among) })
+  return { refused = "several key files could be the right one: " .. reason }
 end
 
 -- Lets the policy choose among `among`; with `retire` the current file goes.
@@ -309,15 +313,16 @@ local function nothing_there(case)
   return {}
 end
 
-local function lost_remedy(case)
+local function lost_remedy(case, choices)
   local only_disproved = #case.foreign > 0
   for _, key in ipairs(case.foreign) do only_disproved = only_disproved and key.disproved end
   if only_disproved then
     return "Adopting cannot help: none of them can be decrypted here. Use a backup of the whole system, or the "
       .. "program's own way to make a new key."
   end
-  return "Restore the key file from a backup. If you know that one of the files below is right (renamed by hand, "
-    .. "owned by a user), name it:"
+  if #choices == 0 then return "Restore the key file from a backup." end
+  return "Restore the key file from a backup. If you know that a file renamed by hand or owned by a user is the right "
+    .. "one, name it:"
 end
 
 local function current_missing(case)
@@ -327,10 +332,12 @@ local function current_missing(case)
   for _, key in ipairs(case.keys) do
     for _, fault in ipairs(key.faults) do evidence(list, "against", ("%s: %s"):format(key.name, fault.why)) end
   end
-  local only = #case.keys == 1 and case.keys[1] or nil
-  local remedy = lost_remedy(case)
-  find(case, "key.lost", { remedy = remedy }, { evidence = list, keys = names_of(case.keys),
-    command = remedy:find ":$" and adopt_command(case, only and only.sound and only) or nil })
+  local choices = {}
+  for _, key in ipairs(case.keys) do
+    if key.sound and not key.disproved then choices[#choices + 1] = key end
+  end
+  find(case, "key.lost", { remedy = lost_remedy(case, choices) },
+    { evidence = list, keys = names_of(case.keys), commands = adopt_commands(case, choices) })
   return {}
 end
 
@@ -339,10 +346,10 @@ local function current_unsound(case)
   if current.sound or (current.keyless and not has_fault(current, "key.name-mismatch")
     and not has_fault(current, "key.hard-link")) then return nil end
   for _, fault in ipairs(current.faults) do
-    find(case, fault.id, { names = current.name }, { severity = "error", keys = { current.name },
-      evidence = evidence({}, "content", ("the current key file %s: %s"):format(current.name, fault.why)),
-      command = case.candidates[1] and adopt_command(case, #case.candidates == 1 and case.candidates[1] or nil) },
-      current)
+    find(case, fault.id, { names = current.name }, { severity = "error", keys = { current.name }, wording = "current",
+      remedy = case.candidates[1] and "Restore it from a backup. If you know that another key file is the right one, "
+        .. "name it; the current one then goes into the vault:" or nil,
+      evidence = evidence({}, "content", fault.why), commands = adopt_commands(case, case.candidates) }, current)
   end
   return {}
 end
@@ -360,7 +367,7 @@ local function no_candidate(case)
   local current = case.current
   if current.keyless then
     find(case, "key.keyless", { names = current.name }, { severity = "error", keys = { current.name },
-      evidence = evidence({}, "content", "it is the current key file, and there is no other to adopt") }, current)
+      wording = "current", evidence = evidence({}, "content", "there is no other key file to adopt") }, current)
     return {}
   end
   if current.disproved then return {} end
@@ -374,19 +381,17 @@ local function current_useless(case)
 end
 
 local function times_useless(case)
-  local list, reason = {}, nil
+  local list = {}
   local keys = { case.current }
   for _, key in ipairs(case.candidates) do keys[#keys + 1] = key end
   for _, key in ipairs(keys) do
     if not key.usable_time then
-      reason = reason or ("%s: %s"):format(key.name, key.time_problem)
       evidence(list, "against", ("%s: %s"):format(key.name, key.time_problem), key.created, key.created_ticks)
     end
   end
-  if not reason then return nil end
-  local only = #case.candidates == 1 and case.candidates[1] or nil
-  find(case, "key.times-useless", { reason = reason }, { evidence = list, keys = names_of(keys),
-    command = adopt_command(case, only) })
+  if #list == 0 then return nil end
+  find(case, "key.times-useless", {}, { evidence = list, keys = names_of(keys),
+    commands = adopt_commands(case, case.candidates) })
   return { refused = "the creation times do not tell which key file is the older" }
 end
 
@@ -401,8 +406,8 @@ local function newer_foreign(case)
   if #newer == 0 then return nil end
   made_evidence(list, case.current, "the current key file")
   find(case, "key.newer-foreign", { count = #newer }, { evidence = list, keys = names_of(newer),
-    command = adopt_command(case, #newer == 1 and newer[1] or nil) })
-  return { healthy = true }
+    commands = adopt_commands(case, newer) })
+  return { healthy = true, undecided = true }
 end
 
 -- Candidates older than the current file and made before the machine GUID was last written.
@@ -469,20 +474,25 @@ local function tell_faults(case, verdict)
     for _, fault in ipairs(key == verdict.retire and {} or key.faults) do
       if not key.told[fault.id] and fault.id ~= "key.unreadable" then
         if not kinds[fault.id] then
-          kinds[fault.id] = { keys = {}, evidence = {} }
+          kinds[fault.id] = { keys = {}, whys = {} }
           order[#order + 1] = fault.id
         end
         local kind = kinds[fault.id]
         kind.keys[#kind.keys + 1] = key
+        kind.whys[#kind.keys] = fault.why
         kind.current = kind.current or key == case.current
-        evidence(kind.evidence, "content", ("%s: %s"):format(key.name, fault.why))
       end
     end
   end
   for _, id in ipairs(order) do
     local kind = kinds[id]
-    find(case, id, { names = some_names(kind.keys) }, { evidence = kind.evidence, keys = names_of(kind.keys),
-      severity = kind.current and "error" or verdict.healthy and "info" or nil })
+    local list = {}
+    for index, key in ipairs(kind.keys) do
+      evidence(list, "content", (#kind.keys > 1 and key.name .. ": " or "") .. kind.whys[index])
+    end
+    find(case, id, { names = some_names(kind.keys) }, { evidence = list, keys = names_of(kind.keys),
+      severity = kind.current and "error" or verdict.healthy and "info" or nil,
+      wording = kind.current and #kind.keys == 1 and "current" or nil })
   end
 end
 

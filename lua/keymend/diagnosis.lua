@@ -37,7 +37,7 @@ local function transactions(diagnosis)
   for _, txn in ipairs(facts.history) do
     if txn.state == "open" then
       add(diagnosis, "txn.open", { id = txn.id, begun = facts_of.time(txn.begun, txn.begun_ticks) },
-        { command = command(diagnosis, "recover") })
+        { commands = { command(diagnosis, "recover") } })
     elseif txn.state == "unreadable" then
       add(diagnosis, "txn.unreadable", { id = txn.id, problem = txn.problem or "damaged" })
     end
@@ -111,7 +111,9 @@ local function containers(diagnosis)
     for _, made in ipairs(case.findings) do
       table.insert(diagnosis.findings, made)
     end
-    if verdict.refused then table.insert(diagnosis.refusals, verdict.refused) end
+    if verdict.refused then
+      table.insert(diagnosis.refusals, ('"%s": %s'):format(case.container, verdict.refused))
+    end
   end
 end
 

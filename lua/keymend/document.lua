@@ -125,7 +125,7 @@ function M.findings(findings)
       evidence[at] = { kind = fact.kind, text = fact.text, time = json.null }
       if fact.time or fact.ticks then evidence[at].time = core.time_text(fact.ticks or fact.time) end
     end
-    out[index] = some(one, { "id", "severity", "text", "remedy", "command", "fixable", "container", "hash", "keys" },
+    out[index] = some(one, { "id", "severity", "text", "remedy", "commands", "fixable", "container", "hash", "keys" },
       { evidence = evidence })
   end
   return out

@@ -1,7 +1,7 @@
 -- finding.lua: makes findings from the table of findings
 --
--- A finding: { id, severity, text, remedy, command?, fixable, refuses, container?, hash?, evidence = {...},
--- keys = { names } }. evidence: { kind, time? (Unix seconds), ticks?, text }.
+-- A finding: { id, severity, text, remedy, commands = { lines to type }, fixable, refuses, blocks, container?, hash?,
+-- evidence = {...}, keys = { names } }. evidence: { kind, time? (Unix seconds), ticks?, text }.
 
 local table_of_findings = require "keymend.findings"
 
@@ -19,7 +19,7 @@ function M.expand(template, fields)
 end
 
 -- Makes the finding `id`. `fields` fill its texts; `extra` may give severity, evidence, keys, container, hash,
--- command, fixable, wording; `policy` (may be nil) may have texts of its own for the id.
+-- commands, fixable, remedy, wording; `policy` (may be nil) may have texts of its own for the id.
 function M.make(id, fields, extra, policy)
   local own = policy and policy.findings[id]
   local entry = table_of_findings[id] or own
@@ -32,8 +32,8 @@ function M.make(id, fields, extra, policy)
     id = id,
     severity = extra.severity or entry.severity,
     text = M.expand(wording.text or entry.text, fields or {}),
-    remedy = (M.expand(wording.remedy or entry.remedy or "", fields or {}):gsub("%s+$", "")),
-    command = extra.command,
+    remedy = (M.expand(extra.remedy or wording.remedy or entry.remedy or "", fields or {}):gsub("%s+$", "")),
+    commands = extra.commands or {},
     fixable = fixable,
     refuses = entry.refuses or false,
     blocks = entry.blocks or false,

@@ -7,7 +7,7 @@
 --   fixable   apply mends it without being asked for more
 --   refuses   while it stands no plan is made for what it names (exit status 32)
 --   blocks    a plan is made, but apply would refuse it (exit status 32)
---   chosen, retired  other wordings { text?, remedy? }, where the administrator decided
+--   chosen, retired, current  other wordings { text?, remedy? }: the administrator decided; the current key file itself
 -- A policy may add ids that begin with its own name and a dot, and may give its own text or remedy for the
 -- ids here (policy.lua); it cannot change severity, fixable and refuses.
 
@@ -130,14 +130,14 @@ return {
     severity = "error",
     refuses = true,
     text = 'The problem began at %{onset}, but the key file of "%{container}" made nearest to that is not the '
-      .. "current one; it is %{nearest}.",
+      .. "current one; it is %{nearest}",
     remedy = "Check the time given with --onset (with its zone). If it is right, these files have another history "
       .. "than KB 884872 describes; decide with --adopt.",
   },
   ["key.times-useless"] = {
     severity = "error",
     refuses = true,
-    text = 'The creation times of the key files of "%{container}" do not tell which is the older: %{reason}.',
+    text = 'The creation times of the key files of "%{container}" do not tell which is the older.',
     remedy = "Give the original times with --times FILE, or name the right key file:",
   },
   ["key.lost"] = {
@@ -155,7 +155,7 @@ return {
   ["key.unreadable"] = {
     severity = "error",
     refuses = true,
-    text = 'Key files of "%{container}" could not be read, so nothing is decided: %{names}.',
+    text = 'Key files of "%{container}" could not be read, so nothing is decided: %{names}',
     remedy = "Run keymend with the rights to read them (as root, or as administrator).",
   },
   ["key.absent"] = {
@@ -188,9 +188,10 @@ return {
   },
   ["key.newer-foreign"] = {
     severity = "info",
-    text = 'The current key file of "%{container}" is older than %{count} under another machine GUID. That happens '
-      .. "when the machine GUID was restored by hand, or on a clone; nothing here tells whether the services work.",
-    remedy = "If the services work: leave all as it is (changes nothing). If they fail, the newer key file may be "
+    text = 'Key files of "%{container}" under other machine GUIDs (%{count}) are newer than the current one. That '
+      .. "happens when the machine GUID was restored by hand, or on a clone; nothing here tells whether the services "
+      .. "work.",
+    remedy = "If the services work: leave all as it is (retires 0, adopts 0). If they fail, a newer key file may be "
       .. "the right one (retires 1, adopts 1):",
   },
   ["key.upper-case"] = {
@@ -202,43 +203,69 @@ return {
   -- Faults of single key files: info beside a healthy current key file, error on the current one itself
   ["key.damaged"] = {
     severity = "warning",
-    text = "Damaged, never adopted: %{names}.",
+    text = "Damaged, so never adopted: %{names}",
     remedy = "If this is the key that is missing, restore the file from a backup.",
+    current = {
+      text = 'The current key file of "%{container}" is damaged: %{names}',
+    },
   },
   ["key.name-mismatch"] = {
     severity = "warning",
-    text = 'Holds the key of another container than its name says, never adopted: %{names}.',
+    text = 'Holds the key of another container than its name says, so never adopted: %{names}',
     remedy = "Somebody gave it this name. Look where the file came from.",
+    current = {
+      text = 'The current key file of "%{container}" holds the key of another container: %{names}',
+    },
   },
   ["key.keyless"] = {
     severity = "warning",
-    text = "An empty key container without any key, never adopted: %{names}.",
+    text = "An empty key container without any key, so never adopted: %{names}",
     remedy = "A program opened the container before there was a key. The key itself has to come from elsewhere.",
+    current = {
+      text = 'The current key container of "%{container}" is empty, it holds no key: %{names}',
+    },
   },
   ["key.disproved"] = {
     severity = "warning",
-    text = "Cannot be decrypted on this computer, adopting cannot help: %{names}.",
+    text = "Cannot be decrypted on this computer, so adopting cannot help: %{names}",
     remedy = "Its DPAPI master key is gone (Sysprep, or a file from another computer). Use the program's own way "
       .. "to make a new key, or a backup of the whole system.",
+    current = {
+      text = 'The current key file of "%{container}" cannot be decrypted on this computer: '
+        .. '%{names}',
+    },
   },
   ["key.foreign-owner"] = {
     severity = "warning",
-    text = "Owned by neither the system nor administrators, so not adopted by rule: %{names}.",
+    text = "Owned by neither the system nor administrators, so not adopted by rule: %{names}",
     remedy = "Anyone may create files in a key store. If you know that this one is right, name it with --adopt.",
+    current = {
+      text = 'The current key file of "%{container}" is owned by neither the system nor '
+        .. 'administrators: %{names}',
+      remedy = "Anyone may create files in a key store. Make sure that the file is what it should "
+        .. "be, then give it back to the system.",
+    },
   },
   ["key.hard-link"] = {
     severity = "warning",
-    text = "Has further hard links elsewhere, never adopted: %{names}.",
+    text = "Has further hard links elsewhere, so never adopted: %{names}",
     remedy = "Whoever holds the other link can change the key. Find and remove it first.",
+    current = {
+      text = 'The current key file of "%{container}" has further hard links elsewhere: %{names}',
+    },
   },
   ["key.reparse"] = {
     severity = "warning",
-    text = "Not an ordinary file but a link, reparse point or folder, never adopted: %{names}.",
+    text = "Not an ordinary file but a link, reparse point or folder, so never adopted: %{names}",
     remedy = "Windows makes no such thing here. Look who did.",
+    current = {
+      text = 'The current key file of "%{container}" is no ordinary file but a link, reparse '
+        .. 'point or folder: %{names}',
+    },
   },
   ["key.stray"] = {
     severity = "warning",
-    text = "Renamed by hand, so Windows does not see it and no rule adopts it: %{names}.",
+    text = "Renamed by hand, so Windows does not see it and no rule adopts it: %{names}",
     remedy = "If you know that it is the right key, name it with --adopt.",
   },
 }

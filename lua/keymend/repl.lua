@@ -173,15 +173,34 @@ render = function(value, state, depth)
   return render_table(value, state, depth)
 end
 
+-- The whole text of a diagnosis or plan, which have it for people.
+local function report_text(value)
+  local meta = getmetatable(value)
+  local name = type(value) == "table" and type(meta) == "table" and rawget(meta, "__name")
+  if type(name) ~= "string" or not name:match "^keymend%." then return nil end
+  local ok, text = pcall(function() return value:text() end)
+  return ok and type(text) == "string" and text or nil
+end
+
 -- A value as people read it: bounded in depth and size, without addresses, safe for a terminal.
 function repl.show(value)
-  local text = own_text(value)
+  local text = report_text(value) or own_text(value)
   if text and type(value) ~= "string" then return safe_lines(text) end
   return render(value, { open = {}, lines = 0, width = core.width() }, 0)
 end
 
+-- nil, message, code, native as one sentence.
+local function show_failure(message, code, native)
+  local notes = {}
+  if type(code) == "string" then notes[1] = core.escape(code) end
+  if type(native) == "number" and native ~= 0 then notes[#notes + 1] = tostring(native) end
+  return "nil: " .. safe_lines(message) .. (#notes > 0 and " (" .. table.concat(notes, ", ") .. ")" or "")
+end
+
 -- values[2] to values[count]; some may be nil.
 local function show_results(count, values)
+  if values[2] == nil and type(values[3]) == "string" then return show_failure(values[3], values[4], values[5]) end
+  while count > 2 and values[2] ~= nil and values[count] == nil do count = count - 1 end
   local shown, length = {}, 0
   for index = 2, count do
     local text = repl.show(values[index])

@@ -44,7 +44,7 @@ local LINES = {
   ["key.ambiguous"] = { "%c: several possible keys." },
   ["key.times-useless"] = { "%c: the times tell nothing." },
   ["key.onset-mismatch"] = { "%c: --onset does not fit." },
-  ["key.lost"] = { "%c: its key is lost.", "restore the key file from a backup (see below)." },
+  ["key.lost"] = { "%c: its key is lost.", "keymend cannot mend this; what can is told below." },
   ["key.too-many"] = { "%c: too many key files.", "find the program that makes them (see below)." },
   ["key.unreadable"] = { "%c: key files unreadable.", "run keymend with the rights to read them." },
   ["key.damaged"] = { "%c: its key file is damaged.", "restore it from a backup (see below)." },
@@ -104,6 +104,8 @@ local function cause(diagnosis)
     return (text:gsub("%%c", function() return affected(diagnosis, first.id) end))
   end
   if #diagnosis.policies == 0 then return "none found: no policy applies to this Windows." end
+  local undecided = containers_of(diagnosis, function(case) return case.verdict.undecided end)
+  if undecided ~= "" then return undecided .. ": perhaps none (see below)." end
   local names = containers_of(diagnosis, function() return true end)
   return ("none: the key%s of %s %s in order."):format(#diagnosis.cases > 1 and "s" or "", names,
     #diagnosis.cases > 1 and "are" or "is")
@@ -137,14 +139,21 @@ local function action(diagnosis)
       or ("keymend apply: %s; undo brings all back."):format(steps_text(diagnosis))
   end
   local first = worst(diagnosis)
-  if not first then return "nothing to do." end
+  if not first then
+    for _, case in ipairs(diagnosis.cases) do
+      if case.verdict.undecided then return "if the services work, nothing; if they fail, you decide (see below)." end
+    end
+    return "nothing to do."
+  end
   local line = LINES[first.id] and LINES[first.id][2]
   return line or diagnosis.verdict == "refused" and "keymend refuses to guess; you decide (see below)."
     or "see below."
 end
 
 local function downtime(diagnosis)
-  if diagnosis.verdict ~= "repair" then return "none; nothing is changed." end
+  if diagnosis.verdict ~= "repair" then
+    return diagnosis:grave "warning" and "none; nothing is changed." or "none."
+  end
   local plan = require("keymend.plan").from_diagnosis(diagnosis)
   if diagnosis.info.backend == "offline" then
     return #plan.start > 0 and ("none now; this Windows starts %s at its next boot."):format(
@@ -225,7 +234,7 @@ local function finding_lines(page, one)
   page:text_block(one.text, 9)
   for _, evidence in ipairs(one.evidence) do evidence_line(page, evidence) end
   if one.remedy ~= "" then page:item("      ->", one.remedy, { indent = 9 }) end
-  if one.command then page:line((" "):rep(9) .. one.command) end
+  for _, command in ipairs(one.commands) do page:line((" "):rep(9) .. command) end
 end
 
 -- What one sees of the problem, from the policies whose containers are to be mended.
@@ -304,6 +313,7 @@ local function next_command(page, diagnosis)
   page:blank()
   page:heading "Next"
   page:line("  " .. (make and make("plan") or "keymend plan"))
+  if first_of_all(require("keymend.plan").from_diagnosis(diagnosis), diagnosis) then return end
   page:line("  " .. (make and make("apply") or "keymend apply"))
 end
 

@@ -105,7 +105,7 @@ end
 
 function adopt.sole_candidate(_, candidates)
   if #candidates == 1 then return candidates[1], "it is the only candidate" end
-  return nil, ("there are %d candidates"):format(#candidates)
+  return nil, "more than one is left"
 end
 
 function adopt.first_of(rule, candidates, case)
