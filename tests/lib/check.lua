@@ -4,6 +4,7 @@ local check = {}
 
 local total = { passed = 0, failed = 0, skipped = 0 }
 local group
+local MAX_DETAILS = 25 -- lines told of a failed check
 
 local function close_group()
   if not group then return end
@@ -29,8 +30,11 @@ function check.ok(condition, what, details)
   group[kind], total[kind] = group[kind] + 1, total[kind] + 1
   if not condition then
     print(("      %s: %s"):format(group.name, what))
-    if details and details ~= "" then
-      print((("\n" .. details):gsub("\n+$", ""):gsub("\n", "\n        | "):sub(2)))
+    local left = MAX_DETAILS
+    for line in (details or ""):gmatch "[^\n]+" do
+      if left == 0 then break end
+      print("        | " .. line)
+      left = left - 1
     end
   end
   return condition

@@ -108,20 +108,29 @@ function volume.c23(guid)
   return "c2319c42033a5ca7f44e731bfd3fa2b5_" .. guid
 end
 
--- The container's hash, as 32 hex digits.
-function volume.hash(container)
-  local known = HASHES[container:lower()]
-  if known then return known end
-  local quoted = "'" .. container:lower():gsub("'", "'\\''") .. "'"
-  local pipe = assert(io.popen("printf '%s\\0' " .. quoted .. " | md5sum"))
+-- MD5 (by md5sum) printed as four little-endian words.
+local function md5_words(data)
+  local octal = data:gsub(".", function(c) return ("\\%03o"):format(c:byte()) end)
+  local pipe = assert(io.popen("printf '" .. octal:gsub("%%", "%%%%") .. "' | md5sum"))
   local hex = pipe:read "*a"
   pipe:close()
   local words = {}
   for a, b, c, d in hex:sub(1, 32):gmatch "(%x%x)(%x%x)(%x%x)(%x%x)" do
     words[#words + 1] = d .. c .. b .. a
   end
-  HASHES[container:lower()] = table.concat(words)
-  return HASHES[container:lower()]
+  return table.concat(words)
+end
+
+-- The container's hash, as 32 hex digits.
+function volume.hash(container)
+  local name = container:lower()
+  if not HASHES[name] then HASHES[name] = md5_words(name .. "\0") end
+  return HASHES[name]
+end
+
+-- The same of a CNG container.
+function volume.cng_hash(container)
+  return md5_words(bytes.utf16(container:lower()) .. "\0\0")
 end
 
 local function quote(text)
@@ -204,7 +213,7 @@ local function put_store(state)
       local folder = state.app_data .. "\\Microsoft\\Crypto\\" .. kind
       make_folders(host_path(state, folder))
       local data = keyfile.compose_cng(key.container, key.container, volume.MASTER_KEY, key.made)
-      put(state, folder, key.name, data, key)
+      put(state, folder, volume.cng_hash(key.container) .. "_" .. key.guid, data, key)
     end
   end
 end
@@ -358,7 +367,7 @@ end
 --                  name in the file), keyless=, master_key=, seed=, signature=, exchange= (bits, false:
 --                  none), symlink=, hardlink= } }
 --   others         GUID suffix of the usual other key files (default volume.OLD), false: none of them
---   cng            { Keys = { { container=, name=, made= } }, SystemKeys = { ... } }
+--   cng            { Keys = { { container=, guid=, made= } }, SystemKeys = { ... } }
 --   backups        { { guid=, written=, saved=, folder= } }: backup hives, in repair or RegBack by default
 --   services       { NAME = { start=, depends= } or false }; more_services: rows like SERVICES
 --   master_keys    GUIDs in Protect\S-1-5-18 (default volume.MASTER_KEY), false: no Protect folder
