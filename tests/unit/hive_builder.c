@@ -318,7 +318,7 @@ uint8_t *hive_bytes(hive_builder *hive, uint32_t sequence1, uint32_t sequence2, 
     cells[i] = put_key(hive, &hive->keys[i], i == 0 ? NO_CELL : cells[hive->keys[i].parent]);
   for (size_t i = 0; i < hive->key_count; i++)
     put_children(hive, i, cells);
-  finish(hive, cells[0]);
+  finish(hive, hive->key_count > 0 ? cells[0] : NO_CELL);
   put32(hive->bytes + 4, sequence1);
   put32(hive->bytes + 8, sequence2);
   put64(hive->bytes + 12, written);
