@@ -1,11 +1,16 @@
-/* bench.c: what tests/bench/run is made of: fills a store, walks it barely and through the core, measures programs.
+/* bench.c: the parts of tests/bench/run: fills a store, walks it, measures programs.
  *
- *   bench fill STORE COUNT GUID          makes COUNT empty files <made-up hash>_<GUID>
- *   bench bare STORE                     reads the folder's names with getdents64 and counts them
- *   bench scan ROOT ROUNDS HASH...       surveys the key store; prints files, matches, best nanoseconds a file
+ *   bench fill STORE COUNT GUID
+ *       makes COUNT empty files <made-up hash>_<GUID>
+ *   bench bare STORE
+ *       reads the folder's names with getdents64 and counts them
+ *   bench scan ROOT HASH...
+ *       surveys the key store; prints files and matches
+ *   bench flat SMALL LARGE ROUNDS HASH
+ *       surveys two targets in turn; prints the median nanoseconds a file of each
  *   bench time ROUNDS PROGRAM... [+ PROGRAM...]...
- *                                        runs the programs in turn, ROUNDS times; for each prints the median
- *                                        in microseconds, the largest peak of memory in KiB, the exit status
+ *       runs the programs in turn, ROUNDS times; prints for each the median in microseconds, the
+ *       largest peak of memory in KiB, and the exit status
  */
 #include "keymend.h"
 
@@ -87,37 +92,76 @@ static int bare(const char *store) {
   return size == 0 ? 0 : complain("getdents64");
 }
 
-static int scan(const char *root, const char *rounds_text, const char *const *hashes,
-                size_t hash_count) {
+static int complain_of(const km_error *error) {
+  fprintf(stderr, "bench: %s\n", error->message);
+  return 2;
+}
+
+static int scan(const char *root, const char *const *hashes, size_t hash_count) {
   km_target_options options = {.root = root};
   km_target *target;
   km_survey *survey;
   km_error error;
-  unsigned long rounds = strtoul(rounds_text, NULL, 10);
-  double best = 0;
-  unsigned long long files = 0, matches = 0;
-  km_status status = km_target_open(&options, &target, &error);
-  if (status) {
-    fprintf(stderr, "bench: %s\n", error.message);
-    return 2;
+  if (km_target_open(&options, &target, &error)) {
+    return complain_of(&error);
   }
-  for (unsigned long i = 0; i < rounds && !status; i++) {
+  if (km_survey_store(target, hashes, hash_count, &survey, &error)) {
+    km_target_close(target);
+    return complain_of(&error);
+  }
+  printf("%llu %zu\n", (unsigned long long)survey->files, survey->match_count);
+  km_survey_free(survey);
+  km_target_close(target);
+  return 0;
+}
+
+static int by_double(const void *left, const void *right) {
+  const double *a = left, *b = right;
+  return *a < *b ? -1 : *a > *b;
+}
+
+/* Surveys of the small store beside one of the large one, so that both are timed about as long. */
+#define SMALL_TURNS 20
+
+/* Nobody walks a store twenty times in a row: each survey begins with the processor's caches full
+ * of other things, as the large one, which they cannot hold, always does. */
+static void fill_caches(void) {
+  static unsigned char other[32 << 20];
+  for (size_t i = 0; i < sizeof other; i += 64) {
+    other[i]++;
+  }
+}
+
+static int flat(const char *const roots[2], const char *rounds_text, const char *hash) {
+  static double times[2][MAX_ROUNDS * SMALL_TURNS];
+  size_t counts[2] = {0}, rounds = strtoul(rounds_text, NULL, 10);
+  km_target *targets[2] = {NULL};
+  km_survey *survey;
+  km_error error;
+  km_status status = rounds > 0 && rounds <= MAX_ROUNDS ? KM_OK : KM_MISUSE;
+  for (size_t i = 0; i < 2 && !status; i++) {
+    km_target_options options = {.root = roots[i]};
+    status = km_target_open(&options, &targets[i], &error);
+  }
+  for (size_t round = 0; round < rounds * (SMALL_TURNS + 1) && !status; round++) {
+    size_t which = round % (SMALL_TURNS + 1) == 0;
+    fill_caches();
     uint64_t start = now();
-    status = km_survey_store(target, hashes, hash_count, &survey, &error);
-    double each = status ? 0 : (double)(now() - start) / (double)(survey->files + !survey->files);
-    best = i == 0 || each < best ? each : best;
+    status = km_survey_store(targets[which], &hash, 1, &survey, &error);
     if (!status) {
-      files = survey->files;
-      matches = survey->match_count;
+      times[which][counts[which]++] = (double)(now() - start) / (double)(survey->files + 1);
       km_survey_free(survey);
     }
   }
-  km_target_close(target);
+  km_target_close(targets[0]);
+  km_target_close(targets[1]);
   if (status) {
-    fprintf(stderr, "bench: %s\n", error.message);
-    return 2;
+    return complain_of(&error);
   }
-  printf("%llu %llu %.1f\n", files, matches, best);
+  for (size_t i = 0; i < 2; i++) {
+    qsort(times[i], counts[i], sizeof times[i][0], by_double);
+    printf("%.1f%s", times[i][counts[i] / 2], i ? "\n" : " ");
+  }
   return 0;
 }
 
@@ -197,13 +241,15 @@ int main(int count, char **arguments) {
   if (!strcmp(verb, "bare") && count == 3) {
     return bare(arguments[2]);
   }
-  if (!strcmp(verb, "scan") && count >= 4) {
-    return scan(arguments[2], arguments[3], (const char *const *)arguments + 4,
-                (size_t)(count - 4));
+  if (!strcmp(verb, "scan") && count >= 3) {
+    return scan(arguments[2], (const char *const *)arguments + 3, (size_t)(count - 3));
+  }
+  if (!strcmp(verb, "flat") && count == 6) {
+    return flat((const char *const *)arguments + 2, arguments[4], arguments[5]);
   }
   if (!strcmp(verb, "time") && count >= 4) {
     return time_programs(arguments[2], arguments + 3);
   }
-  fprintf(stderr, "usage: bench fill|bare|scan|time ...: see its first lines\n");
+  fprintf(stderr, "usage: bench fill|bare|scan|flat|time ...: see its first lines\n");
   return 2;
 }
