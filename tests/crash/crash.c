@@ -1,8 +1,9 @@
 /* crash.c: shows that nothing is lost: keymend killed, failed and cut off at every mutation
  *
- * Usage: crash KEYMEND SHIM VOLUME TIMES WORK
- *   VOLUME  a volume with the KB's case (read only)   TIMES  its bodyfile
- *   WORK    a folder to work in; it is emptied
+ * Usage: crash KEYMEND SHIM VOLUME TIMES WORK [no-links]
+ *   VOLUME    a volume that the policy iis5 repairs; it is only read   TIMES  its bodyfile
+ *   WORK      a folder to work in; it is emptied
+ *   no-links  as on a file system without hard links, where files are moved instead
  * For the repair, its undo, and the recover after either, every intercepted call is a point. Ends with
  * "N passed, N failed, N skipped" and status 1 when something failed.
  */
@@ -17,7 +18,8 @@
 #include <sys/stat.h>
 
 #define LEAST_POINTS 200
-#define MAX_STATES 4096
+#define SEED 20261123
+#define MAX_STATES 200
 #define MAX_TOLD 20 /* failures that are printed in full */
 
 static bench b;
@@ -61,6 +63,25 @@ static bool same_store(const tree *t, const tree *wanted, char why[512]) {
   return tree_same_folder(wanted, tree_at(wanted, b.store), t, now, why);
 }
 
+/* From before the swap on, every file that is moved has its copy in the vault, with bytes and time. */
+static bool copies_stand(const tree *t, char why[512]) {
+  int store = tree_at(&before, b.store), vault = tree_at(t, b.vault);
+  for (int i = 0; i < before.link_count; i++) {
+    const link_row *row = &before.links[i];
+    char unused[512];
+    if (row->folder != store) continue;
+    const link_row *then = tree_find(&after, tree_at(&after, b.store), row->name);
+    bool moved = then == NULL || after.nodes[then->node].size != before.nodes[row->node].size ||
+                 memcmp(after.nodes[then->node].data, before.nodes[row->node].data,
+                        before.nodes[row->node].size) != 0;
+    if (!moved || same_store(t, &before, unused)) continue;
+    if (vault >= 0 && tree_holds_copy(t, vault, &before.nodes[row->node])) continue;
+    snprintf(why, 512, "%.200s has no copy in the vault, and the store has changed", row->name);
+    return false;
+  }
+  return true;
+}
+
 static bool before_or_after(const tree *t, char why[512]) {
   char other[512];
   if (same_store(t, &before, why) || same_store(t, &after, other)) return true;
@@ -69,8 +90,17 @@ static bool before_or_after(const tree *t, char why[512]) {
   return false;
 }
 
+/* Which side recover has to end on. */
+typedef enum expected { EITHER, BEFORE, AFTER } expected;
+
+static bool as_expected(const tree *t, expected side, char why[512]) {
+  if (side == BEFORE) return same_store(t, &before, why);
+  if (side == AFTER) return same_store(t, &after, why);
+  return before_or_after(t, why);
+}
+
 /* The state at the root is mended by recover, and a second recover does nothing. */
-static bool recovers(const char *where) {
+static bool recovers(expected side, const char *where) {
   static tree t;
   static trace calls;
   static const order recording = {0, NULL};
@@ -83,7 +113,7 @@ static bool recovers(const char *where) {
     snprintf(why, sizeof why, "recover ended with %d", status);
     good = false;
   }
-  good = good && nothing_lost(&t, why) && before_or_after(&t, why);
+  good = good && nothing_lost(&t, why) && as_expected(&t, side, why);
   if (good) {
     status = run_again(&b, VERB_RECOVER, &recording);
     trace_read(&calls, b.trace);
@@ -96,13 +126,13 @@ static bool recovers(const char *where) {
 }
 
 /* A state that a crash left at the root: nothing is lost, and recover mends it. */
-static bool check_state(const tree *state, const char *where) {
+static bool check_state(const tree *state, expected side, const char *where) {
   char why[512];
-  if (!nothing_lost(state, why)) {
+  if (!nothing_lost(state, why) || !copies_stand(state, why)) {
     fail_point(where, why);
     return false;
   }
-  bool good = recovers(where);
+  bool good = recovers(side, where);
   passed += good;
   return good;
 }
@@ -112,20 +142,30 @@ static bool check_state(const tree *state, const char *where) {
 /* States that a killed verb leaves, each once: where recover is killed in turn. */
 static tree *states;
 static uint64_t hashes[MAX_STATES];
+static expected sides[MAX_STATES];
 static int state_count;
 
-static void remember(const tree *t) {
+static void remember(const tree *t, expected side) {
   uint64_t hash = tree_hash(t);
   for (int i = 0; i < state_count; i++)
     if (hashes[i] == hash) return;
-  if (state_count == 200) return;
+  if (state_count == MAX_STATES) broken("too many states");
   hashes[state_count] = hash;
+  sides[state_count] = side;
   states[state_count++] = *t;
 }
 
 static bool is_write(const trace_call *c) { return strcmp(c->op, "write") == 0; }
 
-static void kill_at(const tree *start, verb v, unsigned at, const char *how, bool keep) {
+/* The call that writes the commit record: the last write but one, since the end record follows. */
+static int commit_of(const trace *calls) {
+  int writes = 0;
+  for (int i = calls->count - 1; i >= 0; i--)
+    if (is_write(&calls->calls[i]) && ++writes == 2) return i;
+  return -1;
+}
+
+static void kill_at(const tree *start, verb v, unsigned at, const char *how, expected side, bool keep) {
   static tree t;
   char where[128];
   order o = {at, how};
@@ -137,22 +177,25 @@ static void kill_at(const tree *start, verb v, unsigned at, const char *how, boo
   }
   size_t mark = tree_mark();
   tree_load(&t, b.root);
-  if (keep) remember(&t);
-  check_state(&t, where);
+  if (keep) remember(&t, side);
+  check_state(&t, side, where);
   if (!keep) tree_forget(mark);
 }
 
 static void kill_everywhere(const tree *start, verb v, const trace *calls, bool keep) {
+  expected from = v == VERB_APPLY ? BEFORE : AFTER, to = v == VERB_APPLY ? AFTER : BEFORE;
+  int commit = commit_of(calls);
   for (int i = 0; i < calls->count; i++) {
     unsigned at = (unsigned)i + 1;
-    kill_at(start, v, at, "before", keep);
+    expected side = i <= commit ? from : to;
+    kill_at(start, v, at, "before", side, keep);
     kills++;
     if (is_write(&calls->calls[i]) && calls->calls[i].size > 1) {
-      kill_at(start, v, at, "half", keep);
+      kill_at(start, v, at, "half", side, keep);
       kills++;
     }
   }
-  kill_at(start, v, (unsigned)calls->count, "after", keep);
+  kill_at(start, v, (unsigned)calls->count, "after", to, keep);
   kills++;
 }
 
@@ -176,7 +219,8 @@ static void fault_at(const tree *start, verb v, const trace *calls, unsigned at,
   }
   good = good && same_store(&t, (status & 8) == 0 && status < 32 ? done : back, why);
   if (good)
-    check_state(&t, where);
+    check_state(&t, (status & 8) == 0 && status < 32 ? (done == &after ? AFTER : BEFORE)
+                                                     : (done == &after ? BEFORE : AFTER), where);
   else
     fail_point(where, why);
   tree_forget(mark);
@@ -194,21 +238,16 @@ static void fault_everywhere(const tree *start, verb v, const trace *calls) {
 typedef struct cutting {
   const char *title;
   long *count;
+  expected sides[3]; /* by moment */
 } cutting;
 
-static bool cut(void *user, const tree *state, const char *what) {
+static void cut(void *user, const tree *state, moment when, const char *what) {
   const cutting *c = user;
   char where[160];
   snprintf(where, sizeof where, "%s, power cut %s", c->title, what);
   tree_write(state, b.root);
-  check_state(state, where);
+  check_state(state, c->sides[when], where);
   ++*c->count;
-  return true;
-}
-
-static void cut_everywhere(const tree *start, const trace *calls, const char *title, long *count) {
-  cutting c = {title, count};
-  power_cuts(start, calls, 20261123, cut, &c);
 }
 
 /* ---- recover itself ---- */
@@ -222,25 +261,29 @@ static void crash_recover(const char *title) {
     trace_read(&calls, b.trace);
     if (status != 0) fail_point(title, "recover failed");
     for (int k = 0; k < calls.count; k++) {
-      kill_at(&states[i], VERB_RECOVER, (unsigned)k + 1, "before", false);
+      kill_at(&states[i], VERB_RECOVER, (unsigned)k + 1, "before", sides[i], false);
+      recover_kills++;
+      if (!is_write(&calls.calls[k])) continue;
+      kill_at(&states[i], VERB_RECOVER, (unsigned)k + 1, "half", sides[i], false);
       recover_kills++;
     }
     tree_forget(mark);
   }
 }
 
-/* Power cuts during a recover: from every sixth state, since each gives dozens. */
+/* Power cuts during a recover. */
 static void cut_recover(const char *title) {
   static trace calls;
   static tree start;
   static const order recording = {0, NULL};
-  for (int i = 0; i < state_count; i += 6) {
+  for (int i = 0; i < state_count; i++) {
     size_t mark = tree_mark();
     tree_write(&states[i], b.root);
     tree_load(&start, b.root); /* with the inodes it has now */
     run_again(&b, VERB_RECOVER, &recording);
     trace_read(&calls, b.trace);
-    if (calls.count > 0) cut_everywhere(&start, &calls, title, &recover_cuts);
+    cutting c = {title, &recover_cuts, {sides[i], sides[i], sides[i]}};
+    if (calls.count > 0) power_cuts(&start, &calls, -1, SEED, cut, &c);
     tree_forget(mark);
   }
 }
@@ -287,7 +330,9 @@ static void crash_verb(const tree *start, verb v, const char *recover_title) {
   fault_everywhere(start, v, &calls);
   crash_recover(recover_title);
   record(start, v, &loaded, &calls);
-  cut_everywhere(&loaded, &calls, verb_name(v), &cuts);
+  cutting c = {verb_name(v), &cuts, {BEFORE, EITHER, AFTER}};
+  if (v == VERB_UNDO) c.sides[UNCOMMITTED] = AFTER, c.sides[COMMITTED] = BEFORE;
+  power_cuts(&loaded, &calls, commit_of(&calls), SEED, cut, &c);
   cut_recover(recover_title);
   fflush(stdout);
 }
@@ -324,7 +369,7 @@ static void set_up(char **argv) {
   snprintf(b.strace, sizeof b.strace, "%.900s/strace", work);
   tree_load(&before, argv[3]);
   find_folders();
-  states = calloc(200, sizeof *states);
+  states = calloc(MAX_STATES, sizeof *states);
   if (states == NULL) broken("out of memory");
   if (run_verb(&b, &before, VERB_APPLY, NULL) != 0) {
     fail_point("apply", "it does not work at all");
@@ -336,8 +381,9 @@ static void set_up(char **argv) {
 
 int main(int argc, char **argv) {
   char why[512];
-  if (argc != 6) {
-    fprintf(stderr, "usage: crash KEYMEND SHIM VOLUME TIMES WORK\n");
+  b.no_links = argc == 7 && strcmp(argv[6], "no-links") == 0;
+  if (argc != 6 && !b.no_links) {
+    fprintf(stderr, "usage: crash KEYMEND SHIM VOLUME TIMES WORK [no-links]\n");
     return 16;
   }
   set_up(argv);

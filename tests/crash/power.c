@@ -58,17 +58,20 @@ typedef struct history {
   tree all; /* the start with every file that is made later, not yet linked */
   change changes[MAX_CALLS];
   int count;
+  int commit; /* the change that writes the commit record, or -1 */
 } history;
 
 static bool is(const trace_call *c, const char *op) { return strcmp(c->op, op) == 0; }
 
 static bool is_flush(const trace_call *c) { return is(c, "fsync") || is(c, "fdatasync"); }
 
-static void make_history(history *h, const tree *start, const trace *calls) {
+static void make_history(history *h, const tree *start, const trace *calls, int commit) {
   h->all = *start;
   h->count = 0;
+  h->commit = -1;
   for (int i = 0; i < calls->count; i++) {
     const trace_call *c = &calls->calls[i];
+    if (i == commit) h->commit = h->count;
     change *ch = &h->changes[h->count++];
     ch->call = c;
     if (c->result < 0) { /* nothing happened */
@@ -180,7 +183,7 @@ static bool durable(const history *h, int i, int to) {
 
 typedef struct walk {
   const history *h;
-  bool (*each)(void *user, const tree *state, const char *what);
+  void (*each)(void *user, const tree *state, moment when, const char *what);
   void *user;
   uint64_t seen[MAX_SEEN];
   size_t seen_count;
@@ -196,27 +199,31 @@ static bool is_new(walk *w, uint64_t hash) {
   return true;
 }
 
-static bool hand_out(walk *w, const tree *t, const char *what) {
-  if (!is_new(w, tree_hash(t))) return true;
+/* `done` calls were made before the power went. */
+static void hand_out(walk *w, const tree *t, int done, const char *what) {
+  moment when = UNCOMMITTED;
+  if (w->h->commit >= 0 && done > w->h->commit)
+    when = done == w->h->commit + 1 ? COMMITTING : COMMITTED;
+  if (!is_new(w, tree_hash(t) * 3 + (uint64_t)when)) return;
   w->states++;
-  return w->each(w->user, t, what);
+  w->each(w->user, t, when, what);
 }
 
 /* `kept[i]` tells of each change before call `to` that is not durable whether it is there. */
-static bool combination(walk *w, int to, const bool *kept, const char *what) {
+static void combination(walk *w, int to, const bool *kept, const char *what) {
   static tree t;
   t = w->h->all;
   for (int i = 0; i < to; i++)
     if (kept[i]) apply_change(&t, &w->h->changes[i]);
-  return hand_out(w, &t, what);
+  hand_out(w, &t, to, what);
 }
 
 /* The last call was a write: of its sectors only the first ones, or all but the first, are there. */
-static bool torn(walk *w, int to, const bool *kept) {
+static void torn(walk *w, int to, const bool *kept) {
   static tree t;
   char what[64];
   const change *last = &w->h->changes[to - 1];
-  if (!is(last->call, "write") || last->call->result <= SECTOR) return true;
+  if (!is(last->call, "write") || last->call->result <= SECTOR) return;
   size_t size = (size_t)last->call->result, offset = (size_t)last->call->value;
   size_t cuts[] = {SECTOR, size / 2 / SECTOR * SECTOR, (size - 1) / SECTOR * SECTOR};
   for (size_t i = 0; i < 6; i++) {
@@ -229,9 +236,8 @@ static bool torn(walk *w, int to, const bool *kept) {
     else
       write_bytes(&t.nodes[last->node], last->call->data, cut, size, offset);
     snprintf(what, sizeof what, "call %d torn at %zu", to, cut);
-    if (!hand_out(w, &t, what)) return false;
+    hand_out(w, &t, to, what);
   }
-  return true;
 }
 
 static bool next_bit(walk *w) {
@@ -240,7 +246,7 @@ static bool next_bit(walk *w) {
 }
 
 /* All combinations that are tried when the power goes before call `to`. */
-static bool cut_before(walk *w, int to) {
+static void cut_before(walk *w, int to) {
   static bool kept[MAX_CALLS], some[MAX_CALLS];
   int open[MAX_CALLS], count = 0;
   char what[64];
@@ -249,27 +255,27 @@ static bool cut_before(walk *w, int to) {
     if (!durable(w->h, i, to)) open[count++] = i;
   }
   snprintf(what, sizeof what, "before call %d, %d unflushed", to + 1, count);
-  if (!combination(w, to, kept, what)) return false;
-  if (to > 0 && !torn(w, to, kept)) return false;
+  combination(w, to, kept, what);
+  if (to > 0) torn(w, to, kept);
   for (int all = 0; all < 2; all++)
     for (int i = -1; i < count; i++) { /* none or all of them, then with one the other way */
       memcpy(some, kept, sizeof some);
       for (int k = 0; k < count; k++) some[open[k]] = (k == i) != (all == 1);
-      if (!combination(w, to, some, what)) return false;
+      combination(w, to, some, what);
     }
   for (int i = 0; i < RANDOM_COMBINATIONS && count > 2; i++) {
     memcpy(some, kept, sizeof some);
     for (int k = 0; k < count; k++) some[open[k]] = next_bit(w);
-    if (!combination(w, to, some, what)) return false;
+    combination(w, to, some, what);
   }
-  return true;
 }
 
-long power_cuts(const tree *start, const trace *calls, unsigned seed,
-                bool (*each)(void *user, const tree *state, const char *what), void *user) {
+long power_cuts(const tree *start, const trace *calls, int commit, unsigned seed,
+                void (*each)(void *user, const tree *state, moment when, const char *what),
+                void *user) {
   static history h;
   static walk w;
-  make_history(&h, start, calls);
+  make_history(&h, start, calls, commit);
   memset(&w, 0, sizeof w);
   w.h = &h;
   w.each = each;
@@ -277,9 +283,8 @@ long power_cuts(const tree *start, const trace *calls, unsigned seed,
   w.random = seed;
   for (int to = 0; to <= h.count; to++) {
     size_t mark = tree_mark();
-    bool good = cut_before(&w, to);
+    cut_before(&w, to);
     tree_forget(mark);
-    if (!good) return -1;
   }
   return w.states;
 }

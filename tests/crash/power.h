@@ -30,9 +30,14 @@ typedef struct trace {
 /* Reads a trace that the shim wrote; an absent file is an empty trace. */
 void trace_read(trace *out, const char *path);
 
-/* Calls `each` with every state that a power cut during the trace may leave, each distinct one once; `start` is the
- * tree before it. Returns how many there were, or -1 when `each` said false. `seed` chooses the random combinations. */
-long power_cuts(const tree *start, const trace *calls, unsigned seed,
-                bool (*each)(void *user, const tree *state, const char *what), void *user);
+/* When the power went: before the commit record was written, between that and its flush, or later. */
+typedef enum moment { UNCOMMITTED, COMMITTING, COMMITTED } moment;
+
+/* Calls `each` with every state that a power cut during the trace may leave, each distinct one once a moment. `start` is
+ * the tree before it; `commit` is the index of the call that writes the commit record, -1: there is none (all
+ * states are UNCOMMITTED); `seed` chooses the random combinations. Returns how many states there were. */
+long power_cuts(const tree *start, const trace *calls, int commit, unsigned seed,
+                void (*each)(void *user, const tree *state, moment when, const char *what),
+                void *user);
 
 #endif

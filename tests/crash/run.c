@@ -17,7 +17,9 @@ const char *verb_name(verb v) {
 /* ---- running ---- */
 
 static void set_shim(const bench *b, const order *o) {
+  static const order no_order = {0, NULL};
   char number[16];
+  if (o == NULL) o = &no_order;
   setenv("LD_PRELOAD", b->shim, 1);
   setenv("KM_CRASH_ROOT", b->root, 1);
   setenv("KM_CRASH_TRACE", b->trace, 1);
@@ -38,9 +40,10 @@ static _Noreturn void become(const bench *b, verb v, const order *o, bool strace
     const char *const words[] = {"strace", "-f", "-y", "-qq", "-s", "8", "-o", b->strace, "-e",
                                  "trace=%file,%desc", "-E", preload, "-E", root, "-E", traced};
     for (; n < sizeof words / sizeof *words; n++) arguments[n] = words[n];
-  } else if (o != NULL) {
+  } else if (o != NULL || b->no_links) {
     set_shim(b, o);
   }
+  if (b->no_links) setenv("KM_CRASH_NO_LINKS", "1", 1);
   const char *const words[] = {b->keymend, verb_name(v), "--root", b->root};
   for (size_t i = 0; i < 4; i++) arguments[n++] = words[i];
   if (v == VERB_APPLY) {

@@ -11,6 +11,7 @@ typedef struct bench {
   char times[1024]; /* its bodyfile */
   char trace[1024], log[1024], strace[1024];
   const char *store, *vault; /* folders below the root, with '/' */
+  bool no_links; /* as if the file system had no hard links */
 } bench;
 
 typedef enum verb { VERB_APPLY, VERB_UNDO, VERB_RECOVER } verb;

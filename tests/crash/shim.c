@@ -5,6 +5,7 @@
  *   KM_CRASH_TRACE  file that every call is written to (append), outside the folder
  *   KM_CRASH_AT     number of the call to act at, from 1; absent: only record
  *   KM_CRASH_HOW    "before", "after" (SIGKILL), "half" (SIGKILL after half of a write), or an errno number
+ *   KM_CRASH_NO_LINKS  when set, the file system has no hard links: link fails with EPERM and is not counted
  *
  * A trace record is a line of fields separated by tabs, then `size` bytes of data:
  *   op  ino  dir  name  dir2  name2  value  size  result  errno
@@ -42,6 +43,7 @@ static size_t root_length;
 static int trace = -1;
 static unsigned calls, act_at;
 static char how[16];
+static bool no_links;
 
 /* ---- set-up ---- */
 
@@ -50,6 +52,7 @@ __attribute__((constructor)) static void set_up(void) {
   if (value == NULL) return;
   snprintf(root, sizeof root, "%s", value);
   root_length = strlen(root);
+  no_links = getenv("KM_CRASH_NO_LINKS") != NULL;
   value = getenv("KM_CRASH_AT");
   if (value != NULL) act_at = (unsigned)strtoul(value, NULL, 10);
   value = getenv("KM_CRASH_HOW");
@@ -354,6 +357,10 @@ int linkat(int from, const char *name, int to, const char *new_name, int flags) 
   REAL(linkat)
   entry a = entry_of(from, name), b = entry_of(to, new_name);
   if (!b.inside) return real_linkat(from, name, to, new_name, flags);
+  if (no_links) {
+    errno = EPERM;
+    return -1;
+  }
   call c = {"link", a.ino, a.dir, b.dir, a.name, b.name, flags, NULL, 0};
   RUN(int, c, real_linkat(from, name, to, new_name, flags));
 }

@@ -239,17 +239,28 @@ bool tree_same_folder(const tree *a, int folder_a, const tree *b, int folder_b, 
   return names > 0;
 }
 
-bool tree_holds(const tree *t, int folder, const node *file) {
+static bool ends_with(const char *name, const char *end) {
+  size_t length = strlen(name), tail = strlen(end);
+  return length >= tail && strcmp(name + length - tail, end) == 0;
+}
+
+static bool holds(const tree *t, int folder, const node *file, const char *end) {
   for (int i = 0; i < t->link_count; i++) {
     const link_row *row = &t->links[i];
     if (row->folder != folder || row->node < 0) continue;
     const node *n = &t->nodes[row->node];
-    if (n->folder && tree_holds(t, row->node, file)) return true;
-    if (!n->folder && n->size == file->size && memcmp(n->data, file->data, n->size) == 0 &&
-        same_time(n->written, file->written))
+    if (n->folder && holds(t, row->node, file, end)) return true;
+    if (!n->folder && ends_with(row->name, end) && n->size == file->size &&
+        memcmp(n->data, file->data, n->size) == 0 && same_time(n->written, file->written))
       return true;
   }
   return false;
+}
+
+bool tree_holds(const tree *t, int folder, const node *file) { return holds(t, folder, file, ""); }
+
+bool tree_holds_copy(const tree *t, int folder, const node *file) {
+  return holds(t, folder, file, ".copy");
 }
 
 static uint64_t mix(uint64_t hash, const void *data, size_t size) {

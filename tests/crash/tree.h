@@ -62,5 +62,7 @@ bool tree_same_folder(const tree *a, int folder_a, const tree *b, int folder_b, 
 
 /* Whether a file with these bytes and this last-write time stands below a folder. */
 bool tree_holds(const tree *t, int folder, const node *file);
+/* The same for a file named <n>.copy. */
+bool tree_holds_copy(const tree *t, int folder, const node *file);
 
 #endif
