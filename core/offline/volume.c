@@ -124,11 +124,11 @@ static void read_mountinfo(km_volume *volume, bool by_id, uint64_t id) {
   char line[MAX_MOUNT_LINE];
   FILE *mounts = fopen("/proc/self/mountinfo", "re");
   while (mounts && fgets(line, sizeof line, mounts)) {
-    unsigned long long number;
-    unsigned major_number, minor_number;
-    if (sscanf(line, "%llu %*u %u:%u", &number, &major_number, &minor_number) != 3) {
-      continue;
-    }
+    char *at = line;
+    uint64_t number = strtoull(at, &at, 10);
+    (void)strtoull(at, &at, 10); /* the parent's id */
+    unsigned major_number = (unsigned)strtoul(at, &at, 10);
+    unsigned minor_number = *at == ':' ? (unsigned)strtoul(at + 1, NULL, 10) : 0;
     if (by_id ? number == id : makedev(major_number, minor_number) == volume->device) {
       take_mount(volume, line);
     }

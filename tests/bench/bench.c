@@ -30,8 +30,6 @@
 #define MAX_PROGRAMS 16
 #define MAX_ROUNDS 1001
 
-extern char **environ;
-
 static int complain(const char *what) {
   fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
   return 2;
@@ -227,8 +225,8 @@ static int time_programs(const char *rounds_text, char **arguments) {
   }
   for (size_t i = 0; i < count; i++) {
     qsort(programs[i].times, rounds, sizeof programs[i].times[0], by_value);
-    printf("%.1f %ld %d\n", (double)programs[i].times[rounds / 2] / 1000, programs[i].peak,
-           programs[i].exit_status);
+    const uint64_t median = programs[i].times[rounds / 2];
+    printf("%.1f %ld %d\n", (double)median / 1000, programs[i].peak, programs[i].exit_status);
   }
   return 0;
 }
