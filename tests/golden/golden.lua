@@ -92,6 +92,7 @@ function case_methods:normalise(text)
     "%1DEVICE")
   text = text:gsub('("sha256":%s*)"%x+"(,?%s*"source")', '%1"SHA256"%2')
   text = text:gsub('("time":%s*)[%d%.e+]+', "%1TIME")
+  text = text:gsub("uid:" .. golden.user .. "%f[%D]", "uid:0")
   for _, system in ipairs { "ext4", "ext3", "ext2", "tmpfs", "overlay", "overlayfs", "btrfs", "xfs",
     "zfs", "f2fs" } do
     text = text:gsub("%f[%w]" .. system .. "%f[%W]", "FILESYSTEM")
@@ -355,6 +356,7 @@ function golden.run(names, options)
   for key, value in pairs(options) do golden[key] = value end
   volume.cases = golden.top .. "/tests/golden/cases"
   golden.host = (shell.must "uname -n"):match "%S*"
+  golden.user = shell.user_id()
   golden.access_times = shell.keeps_access_times(golden.work)
   golden.has = {
     root = shell.user_id() == 0, mount = can_mount(golden.work .. "/mount"),
