@@ -293,10 +293,11 @@ static km_status check_space(const km_folder *folder, const struct statvfs *fs, 
   uint64_t unit = fs->f_frsize ? fs->f_frsize : 1;
   uint64_t blocks = geteuid() == 0 ? fs->f_bfree : fs->f_bavail;
   uint64_t inodes = geteuid() == 0 ? fs->f_ffree : fs->f_favail;
+  uint64_t available = blocks * unit;
   if (blocks < need / unit + 1) {
     return km_fail(error, KM_NO_SPACE, 0,
                    "write to %s: %llu bytes are needed and %llu are free; free some space first",
-                   folder->path, (unsigned long long)need, (unsigned long long)(blocks * unit));
+                   folder->path, (unsigned long long)need, (unsigned long long)available);
   }
   if (fs->f_files > 0 && inodes < MIN_FREE_INODES) {
     return km_fail(error, KM_NO_SPACE, 0,
