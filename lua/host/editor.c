@@ -1,6 +1,8 @@
 /* editor.c: line editing with libedit */
 #include "editor.h"
 
+#include "console.h"
+
 #include <histedit.h>
 #include <locale.h>
 #include <stdio.h>
@@ -74,9 +76,14 @@ static bool insert_common(km_editor *editor, size_t word) {
 }
 
 static void show_offers(const km_editor *editor) {
+  size_t width = km_console_width(), column = 0;
+  for (size_t i = 0; i < editor->offer_count; i++) {
+    size_t length = strlen(editor->offers[i]) + 2;
+    bool wraps = i == 0 || column + length > width;
+    printf("%s%s", wraps ? "\n" : "  ", editor->offers[i]);
+    column = wraps ? length : column + length;
+  }
   putchar('\n');
-  for (size_t i = 0; i < editor->offer_count; i++)
-    printf("%s%s", editor->offers[i], i + 1 < editor->offer_count ? "  " : "\n");
   fflush(stdout);
 }
 

@@ -60,6 +60,14 @@ static void reset_session(lua_State *L) {
     lua_pop(L, 1);
 }
 
+static outcome outcome_of(const char *word) {
+  if (word == NULL || strcmp(word, "error") == 0)
+    return FAILED;
+  if (strcmp(word, "incomplete") == 0)
+    return INCOMPLETE;
+  return strcmp(word, "quit") == 0 ? QUIT : DONE;
+}
+
 /* Gives the line at the top of the stack to session.eval and prints what comes back. */
 static outcome evaluate(lua_State *L) {
   broken = 0;
@@ -68,21 +76,16 @@ static outcome evaluate(lua_State *L) {
   running = NULL;
   lua_sethook(L, NULL, 0, 0);
   fflush(stdout);
-  if (!fine) { /* the interruption got out of eval, or eval itself failed */
-    print_text(L, stderr);
-    reset_session(L);
-    return FAILED;
+  outcome result = fine ? outcome_of(lua_tostring(L, -2)) : FAILED;
+  if (result == FAILED && broken) { /* the traceback of a chunk that was stopped helps nobody */
+    lua_pushliteral(L, "interrupted");
+    lua_replace(L, -2);
   }
-  const char *word = lua_tostring(L, -2);
-  outcome result = DONE;
-  if (word != NULL && strcmp(word, "incomplete") == 0)
-    result = INCOMPLETE;
-  else if (word != NULL && strcmp(word, "error") == 0)
-    result = FAILED;
-  else if (word != NULL && strcmp(word, "quit") == 0)
-    result = QUIT;
   print_text(L, result == FAILED ? stderr : stdout);
-  lua_pop(L, 1);
+  if (fine)
+    lua_pop(L, 1);
+  else
+    reset_session(L);
   return result;
 }
 

@@ -63,10 +63,11 @@ local HELP = {
 }
 
 local GENERAL = [[
-Type Lua; a value is printed, an unfinished line goes on in the next one. Local variables live for one line.
-  keymend   the module           help(keymend)
-  target    the opened target    help(target)     (with --root)
-  exit      leaves, Ctrl-D too;  Ctrl-C stops what is running, Tab completes names]]
+Type Lua: a value is printed, and what is not finished goes on in the next line.
+Local variables live for one line.
+  keymend   the module              help(keymend)
+  target    what --root opened      help(target)
+  exit      or Ctrl-D leaves; Ctrl-C stops what runs; Tab completes names]]
 
 ---- Printing ----
 
@@ -83,6 +84,7 @@ end
 
 -- What an object says of itself; nil when it says nothing.
 local function own_text(value)
+  if io.type(value) then return io.type(value) end -- its own text is an address
   local meta = getmetatable(value)
   if type(meta) ~= "table" or rawget(meta, "__tostring") == nil then return nil end
   local ok, text = pcall(tostring, value)
@@ -289,7 +291,9 @@ end
 
 -- The candidates for the word at the end of `line`: word, { what it could become }.
 local function candidates(line, environment)
-  local word = line:match "[%a_][%w_%.:]*$" or ""
+  local before, word = line:match "^(.-)([%a_][%w_%.:]*)$"
+  if not word then before, word = line, "" end
+  if before:match "[%.:]$" then return word, {} end -- of a value that only running the line would tell
   local path, separator, stem = word:match "^(.-)([%.:]?)([%w_]*)$"
   local value = environment
   if separator ~= "" then
@@ -402,9 +406,9 @@ local function read_plainly(session)
 end
 
 local function greeting(options)
-  local target = options.target and ("Target: " .. safe_lines(tostring(options.target)) .. ". ") or ""
-  local mode = options.write and "Changes are allowed (--write)." or "Read-only."
-  return ("keymend %s. %s%s Type help() for help, exit to leave."):format(core.version, target, mode)
+  local target = options.target and safe_lines(tostring(options.target)):match "%((.*)%)$"
+  return ("keymend %s, %s.%s help() helps, exit leaves."):format(core.version,
+    options.write and "changes are allowed" or "read-only", target and (" Target: %s."):format(target) or "")
 end
 
 -- Runs the prompt until its input ends. options: target, write, history (default true; only on a terminal).
