@@ -71,7 +71,7 @@ end
 -- Counts one skipped check and says why.
 function check.skip(what, why)
   total.skipped = total.skipped + 1
-  print(("SKIP  %s: %s"):format(what, why))
+  print(("skip: %s: %s"):format(what, why))
 end
 
 -- Prints the closing line and ends the program: 0 when nothing failed.
