@@ -245,8 +245,10 @@ end
 function M.load(path)
   local file, message = io.open(path, "rb")
   if not file then return nil, ("the plan cannot be read: %s"):format(message), "not-found" end
-  local text = file:read(M.MAX_BYTES + 1) or ""
+  local text, why = file:read(M.MAX_BYTES + 1)
   file:close()
+  if not text and why then return nil, ("the plan cannot be read: %s: %s"):format(path, why), "not-found" end
+  text = text or ""
   if #text > M.MAX_BYTES then return bad(path, "size", "less than 4 MB") end
   local data, _, problem = require("dkjson").decode(text, 1, nil, nil, nil)
   if type(data) ~= "table" then return bad(path, tostring(problem or "content"), "JSON") end

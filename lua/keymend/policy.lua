@@ -22,9 +22,10 @@ M.MAX_BYTES = 1024 * 1024
 local function read(path)
   local file, message = io.open(path, "rb")
   if not file then return nil, message end
-  local text = file:read(M.MAX_BYTES + 1)
+  local text, why = file:read(M.MAX_BYTES + 1)
   file:close()
-  if not text then return nil, path .. ": empty, or not a file" end
+  if not text and why then return nil, path .. ": " .. why end
+  text = text or ""
   if #text > M.MAX_BYTES then return nil, path .. ": too large for a policy" end
   return text
 end

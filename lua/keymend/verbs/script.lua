@@ -19,9 +19,9 @@ end
 local function load_script(path)
   local file, message = io.open(path, "rb")
   if not file then return nil, ("the script cannot be read: %s"):format(message) end
-  local text = file:read "*a"
+  local text, why = file:read "*a"
   file:close()
-  if not text then return nil, ("the script cannot be read: %s is no file"):format(path) end
+  if not text then return nil, ("the script cannot be read: %s: %s"):format(path, why or "empty") end
   if text:byte(1) == 27 then return nil, path .. ": this is Lua bytecode; a script must be text" end
   return loadstring((text:gsub("^#[^\n]*", "")), "@" .. path)
 end

@@ -1,0 +1,140 @@
+-- policy_spec.lua: loading and checking policies; each error names the file, the line and the field
+
+package.path = "tests/lua/?.lua;lua/?.lua;lua/?/init.lua;" .. package.path
+
+local policy = require "keymend.policy"
+
+local path = os.tmpname() .. ".lua"
+
+local function load(text)
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+  return policy.load(path)
+end
+
+-- A policy with these fields after the necessary ones.
+local function with(fields)
+  return 'return policy {\n  name = "test",\n  containers = { "SMS" },\n  ' .. fields .. "\n}\n"
+end
+
+local function refused(text, ...)
+  local loaded, message, code = load(text)
+  assert.is_nil(loaded)
+  assert.equal("policy", code)
+  for _, part in ipairs { ... } do assert.truthy(message:find(part, 1, true), message) end
+end
+
+describe("a policy", function()
+  after_each(function() os.remove(path) end)
+
+  it("has defaults for all but name and containers", function()
+    local loaded = assert(load(with ""))
+    assert.equal("test", loaded.title)
+    assert.equal("always", loaded.applies.rule)
+    assert.equal("regenerated", loaded.retire.rule)
+    assert.equal("first_of", loaded.adopt.rule)
+    assert.equal("regeneration", loaded.onset.rule)
+    assert.same({}, loaded.service_patterns)
+    assert.same({ { name = "SMS", hash = "19c5cf9c7b5dc9de3e548adb70398402" } }, loaded.containers)
+    assert.equal(64, #loaded.sha256)
+    loaded.state:close()
+  end)
+
+  it("that is shipped loads, as KB 884872", function()
+    local loaded = assert(policy.load "iis5")
+    assert.equal("884872", loaded.kb)
+    assert.equal("c2319c42033a5ca7f44e731bfd3fa2b5", loaded.containers[1].hash)
+    assert.same({ "IISADMIN", "SMS_*", "CcmExec" }, loaded.service_patterns)
+    assert.is_true(loaded.services.dependents)
+    assert.equal("shipped", loaded.source)
+    loaded.state:close()
+  end)
+
+  it("may give functions, which run in its own state", function()
+    local loaded = assert(load(with 'adopt = function(keys, case) return keys[1], "the first of " .. #keys end'))
+    local answer = loaded.state:call(loaded.adopt["function"], { { name = "a" }, { name = "b" } }, {})
+    assert.equal("a", answer.key.name)
+    assert.equal("the first of 2", answer.reason)
+    loaded.state:close()
+  end)
+
+  it("answers nil with a reason, which is not a failure", function()
+    local loaded = assert(load(with 'adopt = function() return nil, "ask" end'))
+    local answer = loaded.state:call(loaded.adopt["function"], {}, {})
+    assert.is_nil(answer.key)
+    assert.equal("ask", answer.reason)
+    loaded.state:close()
+  end)
+
+  it("finds nothing of the system", function()
+    for _, name in ipairs { "io", "os", "require", "package", "loadstring", "dofile", "debug", "load", "loadfile" } do
+      refused("local x = " .. name .. ".x\n" .. with "", "x")
+    end
+  end)
+
+  it("is refused as bytecode", function()
+    refused(string.dump(function() end), "bytecode")
+  end)
+
+  it("must return policy { ... }", function()
+    refused("return { name = 'x' }", "return policy { ... }", path)
+    refused("", "return policy { ... }")
+  end)
+
+  it("with a fault of Lua is refused with its line", function()
+    refused("return policy {\n  name = \n}", ":3:")
+  end)
+
+  it("with a misspelt field is told which was meant", function()
+    refused(with 'contaners = { "x" }', ":4", "contaners", 'did you mean "containers"?')
+  end)
+
+  it("with a wrong field is told the line, the field, what was expected and what was found", function()
+    refused(with "title = 5", ":4", "title", "text was expected", "the number 5")
+    refused(with "api = 2", "api", "1")
+    refused(with 'adopt = "guid_history"', "adopt", "guid_history", "first_of")
+    refused(with "retire = sole_candidate", "retire", "regenerated")
+    refused(with "applies = function() end", "applies", "condition")
+    refused(with "services = 7", "services", "the number 7")
+    refused(with 'services = { "A", start = "always" }', "services.start", '"auto" or "none"')
+    refused(with 'services = { "A", dependants = true }', "services", "dependants")
+    refused('return policy { containers = { "SMS" } }', "name")
+    refused('return policy { name = "a b", containers = { "SMS" } }', "name")
+    refused('return policy { name = "x" }', "containers")
+    refused('return policy { name = "x", containers = {} }', "containers")
+    refused(with 'findings = { ["other.x"] = { severity = "info", text = "x" } }', 'begins with "test."')
+    refused(with 'findings = { ["key.lost"] = { severity = "info" } }', "key.lost")
+    refused(with "checks = { 5 }", "checks")
+  end)
+
+  it("with a wrong builder is told its line", function()
+    refused(with "applies = windows { from = 5.0 }", ":4:", "version as text")
+    refused(with "applies = windows { since = '5.0' }", ":4:", "from or below")
+    refused(with "applies = has_service {}", ":4:", "name of a service")
+    refused(with "adopt = first_of { 5 }", ":4:", "entry 1")
+    refused(with "adopt = first_of {}", ":4:", "at least one")
+  end)
+
+  it("that is not there is told the ones that are", function()
+    local loaded, message, code = policy.load "iis"
+    assert.is_nil(loaded)
+    assert.equal("not-found", code)
+    assert.truthy(message:find('did you mean "iis5"?', 1, true))
+    loaded, message, code = policy.load "./no-such.lua"
+    assert.is_nil(loaded)
+    assert.equal("not-found", code)
+    assert.truthy(message:find("./no-such.lua", 1, true))
+  end)
+
+  it("of one name may be loaded once only", function()
+    assert(load(with "")).state:close()
+    local loaded, message = policy.load_all { path, path }
+    assert.is_nil(loaded)
+    assert.truthy(message:find("two policies", 1, true))
+  end)
+
+  it("that runs in a circle is stopped", function()
+    refused("while true do end\n" .. with "", "instructions")
+  end)
+end)
