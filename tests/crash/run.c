@@ -47,7 +47,7 @@ static _Noreturn void become(const bench *b, verb v, const order *o, bool strace
   const char *const words[] = {b->keymend, verb_name(v), "--root", b->root};
   for (size_t i = 0; i < 4; i++) arguments[n++] = words[i];
   if (v == VERB_APPLY) {
-    const char *const more[] = {"--yes", "--policy", "iis5", "--times", b->times};
+    const char *const more[] = {"--yes", "--policy", b->policy, "--times", b->times};
     for (size_t i = 0; i < 5; i++) arguments[n++] = more[i];
   }
   arguments[n] = NULL;

@@ -6,7 +6,7 @@
 
 /* Where everything is; paths absolute. */
 typedef struct bench {
-  const char *keymend, *shim;
+  const char *keymend, *shim, *policy;
   char root[1024];  /* the volume that is worked on */
   char times[1024]; /* its bodyfile */
   char trace[1024], log[1024], strace[1024];
