@@ -549,7 +549,8 @@ static void test_trusted(void **state) {
 #define RECORD 1024
 #define MFT (4 * 4096)
 
-/* A boot sector and a $Volume record as mkntfs writes them; the record begins at MFT + 3 * RECORD. */
+/* A boot sector and a $Volume record as mkntfs writes them; the record begins at MFT + 3 *
+ * RECORD. */
 static void make_volume(uint8_t image[MFT + 4 * RECORD], uint16_t flags) {
   memset(image, 0, MFT + 4 * RECORD);
   memcpy(image + 3, "NTFS    ", 8);

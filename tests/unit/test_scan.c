@@ -180,7 +180,8 @@ static void test_survey_misuse(void **state) {
 
 /* ---- Inspection ---- */
 
-/* A container without keys: ten u32 (version 2, the name's length third) and the name with its NUL. */
+/* A container without keys: ten u32 (version 2, the name's length third) and the name with its
+ * NUL. */
 static size_t make_keyless(uint8_t *out) {
   memset(out, 0, 40);
   out[0] = 2;
