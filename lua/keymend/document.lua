@@ -64,10 +64,20 @@ function M.object(value)
   return value
 end
 
--- JSON text of plain data. dkjson escapes control, bidi and other invisible characters but for two.
+-- dkjson escapes control, bidi and other invisible characters but for one.
+local function escape_rest(text)
+  return (text:gsub("\216\156", "\\u061c"))
+end
+
+-- JSON text of plain data.
 function M.encode(value)
-  local text = json.encode(ordered(value, TOP), { indent = true })
-  return (text:gsub("\216\156", "\\u061c"):gsub("\127", "\\u007f"))
+  return escape_rest(json.encode(ordered(value, TOP), { indent = true }))
+end
+
+-- A text as JSON, null for nil.
+function M.quote(text)
+  if text == nil then return "null" end
+  return escape_rest(json.quotestring(text_of(text)))
 end
 
 -- ---- Parts of the document ----

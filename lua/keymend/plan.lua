@@ -253,8 +253,8 @@ function M.load(path)
   local data, _, problem = require("dkjson").decode(text, 1, nil, nil, nil)
   if type(data) ~= "table" then return bad(path, tostring(problem or "content"), "JSON") end
   if data.document ~= "keymend plan" or data.schema ~= 1 then return bad(path, "schema", "1, of a keymend plan") end
-  local plan, why, code = check_plan(path, data.plan)
-  if not plan then return nil, why, code end
+  local plan, fault, code = check_plan(path, data.plan)
+  if not plan then return nil, fault, code end
   local clean = { made = data.made, made_on = data.host, loaded_from = path }
   for _, field in ipairs {
     "machine_guid", "key_store", "policies", "policy_list", "overrides", "accept_dirty_hive", "steps", "stop",

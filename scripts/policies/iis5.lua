@@ -38,7 +38,7 @@ return policy {
   services = { "IISADMIN", dependents = true, also = { "SMS_*", "CcmExec" }, start = "auto" },
 
   -- SYMPTOMS: what one sees, so that the finding is recognised.
-  cause = "MachineGuid was reset; IIS no longer finds its metabase key (KB 884872).",
+  cause = "MachineGuid was reset; IIS misses its metabase key (KB 884872).",
   symptoms = {
     "Could not start the World Wide Web Publishing Service. Error 1008: An attempt was made to reference a token that "
       .. "does not exist.",

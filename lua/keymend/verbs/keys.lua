@@ -166,9 +166,8 @@ local function print_json(context, wanted, guid, findings)
   for _, store in ipairs(STORES) do
     pass(target, store, nil, function(name, class, hash, suffix)
       if guid and suffix ~= guid then return end
-      io.stdout:write(first and "\n" or ",\n", document.encode({
-        store = store.kind, name = name, class = class, hash = hash, guid = suffix,
-      }, true))
+      io.stdout:write(first and "\n" or ",\n", '    {"store":"', store.kind, '","class":"', class, '","name":',
+        document.quote(name), ',"hash":', document.quote(hash), ',"guid":', document.quote(suffix), "}")
       first = false
     end)
   end
