@@ -364,7 +364,7 @@ KM_API void km_survey_free(km_survey *survey);
 typedef enum km_time_source {
   KM_TIME_NONE,  /* not known */
   KM_TIME_NTFS,  /* stored by NTFS itself, read through the driver or the API */
-  KM_TIME_FILE,  /* told by --times FILE */
+  KM_TIME_FILE,  /* told by --times FILE, which overrules what the file system stores */
   KM_TIME_BIRTH  /* birth time of another file system: when the copy was made; never evidence */
 } km_time_source;
 

@@ -165,26 +165,20 @@ static void fill_ntfs(const km_folder *folder, int fd, km_file_info *info) {
   }
 }
 
-/* The creation time where NTFS did not tell it through an attribute: ntfs3's birth time is NTFS's
- * own, then
- * --times, then the birth time of another file system. */
+/* The creation time: what --times tells overrules, since NTFS itself keeps no more than the time of the copy
+ * when files were copied; then NTFS's own (fill_ntfs took it, ntfs3 gives it as birth time); then the birth
+ * time of another file system. */
 static void fill_created(const km_folder *folder, const char *name, const struct statx *stat,
                          km_file_info *info) {
   km_time birth = stat->stx_mask & STATX_BTIME ? from_stamp(stat->stx_btime) : 0;
   bool ntfs3 = folder->volume->driver->kind == KM_DRIVER_NTFS3;
   km_time told = km_times_created(folder->offline->times, folder->path, name);
-  if (info->created) {
-    return;
-  }
-  if (ntfs3 && birth) {
-    info->created = birth;
-    info->created_source = KM_TIME_NTFS;
-  } else if (told) {
+  if (told) {
     info->created = told;
     info->created_source = KM_TIME_FILE;
-  } else if (birth) {
+  } else if (!info->created && birth) {
     info->created = birth;
-    info->created_source = KM_TIME_BIRTH;
+    info->created_source = ntfs3 ? KM_TIME_NTFS : KM_TIME_BIRTH;
   }
 }
 
