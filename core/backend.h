@@ -23,10 +23,11 @@ typedef enum km_hive_id { KM_HIVE_SOFTWARE, KM_HIVE_SYSTEM } km_hive_id;
 
 /* All that a file must have again after vault, rename and undo, beside its bytes. */
 typedef struct km_file_meta {
-  km_time created, written; /* created 0: the file system does not store it or does not let it be set */
+  km_time created,
+      written; /* created 0: the file system does not store it or does not let it be set */
   uint32_t attributes;
   uint32_t mode, uid, gid; /* POSIX side; 0 live */
-  uint8_t *descriptor;     /* self-relative security descriptor, NULL when the file system has none */
+  uint8_t *descriptor; /* self-relative security descriptor, NULL when the file system has none */
   size_t descriptor_size;
 } km_file_meta;
 
@@ -44,8 +45,8 @@ typedef struct km_backend {
   km_status (*registry_child)(km_target *target, km_key key, const char *name, km_key *out,
                               km_error *error);
   km_status (*registry_children)(km_target *target, km_key key,
-                                 bool (*each)(void *user, const char *name, km_key child), void *user,
-                                 km_error *error);
+                                 bool (*each)(void *user, const char *name, km_key child),
+                                 void *user, km_error *error);
   km_status (*registry_value)(km_target *target, km_key key, const char *value,
                               km_registry_value *out, km_error *error);
   km_time (*registry_time)(km_target *target, km_key key);
@@ -56,8 +57,8 @@ typedef struct km_backend {
   km_status (*folder_open)(km_target *target, const char *path, km_folder **out, km_error *error);
   void (*folder_close)(km_folder *folder);
   km_status (*folder_list)(km_folder *folder, km_listing **out, km_error *error);
-  km_status (*listing_next)(km_listing *listing, const char **name, size_t *length,
-                            bool *is_folder, km_error *error); /* KM_END */
+  km_status (*listing_next)(km_listing *listing, const char **name, size_t *length, bool *is_folder,
+                            km_error *error); /* KM_END */
   void (*listing_close)(km_listing *listing);
 
   /* Files, reading. file_read reads at most `max` bytes whole (KM_LIMIT when larger), through one handle, and
@@ -136,7 +137,8 @@ const km_backend *km_live_backend(void);
 #if defined(__GNUC__)
 __attribute__((format(printf, 4, 5)))
 #endif
-km_status km_fail(km_error *error, km_status status, int32_t native, const char *format, ...);
+km_status
+km_fail(km_error *error, km_status status, int32_t native, const char *format, ...);
 
 /* Puts words before an error's message: "check the plan: <message>". */
 #if defined(__GNUC__)
@@ -149,7 +151,8 @@ void km_wipe(void *data, size_t size);
 void km_secret_free(void *data, size_t size);
 
 /* ---- hash.c ---- */
-typedef struct km_sha256_state km_sha256_state; /* for hashing in pieces; km_sha256_finish frees it */
+typedef struct km_sha256_state
+    km_sha256_state;                    /* for hashing in pieces; km_sha256_finish frees it */
 km_sha256_state *km_sha256_begin(void); /* NULL: out of memory */
 void km_sha256_add(km_sha256_state *state, const void *data, size_t size);
 void km_sha256_finish(km_sha256_state *state, char text[KM_SHA256_TEXT]);
@@ -157,7 +160,8 @@ uint32_t km_crc32c(uint32_t crc, const void *data, size_t size); /* Castagnoli; 
 
 /* ---- registry.c: convenience over the backend's operations ---- */
 km_status km_registry_open_path(km_target *target, const char *path, km_key *out, km_error *error);
-char *km_registry_text(km_target *target, km_key key, const char *value); /* NULL when absent; free() */
+char *km_registry_text(km_target *target, km_key key,
+                       const char *value); /* NULL when absent; free() */
 bool km_registry_number(km_target *target, km_key key, const char *value, uint32_t *out);
 /* Fills value->text from type, data and size; for backends. Strings end at their first NUL; a missing NUL and
  * an odd last byte are borne; what is no valid UTF-16 becomes U+FFFD. KM_MEMORY. */

@@ -114,10 +114,10 @@ KM_API km_time km_time_now(void);
 
 /* ---- Names and hashes -------------------------------------------------------------------------- */
 
-#define KM_HASH_TEXT 33      /* 32 hex digits and NUL */
-#define KM_GUID_TEXT 37      /* 36 characters and NUL */
-#define KM_SHA256_TEXT 65    /* 64 hex digits and NUL */
-#define KM_MAX_NAME 1024     /* bytes of a file name in UTF-8 with its NUL */
+#define KM_HASH_TEXT 33       /* 32 hex digits and NUL */
+#define KM_GUID_TEXT 37       /* 36 characters and NUL */
+#define KM_SHA256_TEXT 65     /* 64 hex digits and NUL */
+#define KM_MAX_NAME 1024      /* bytes of a file name in UTF-8 with its NUL */
 #define KM_MAX_CONTAINER 1024 /* bytes of a container name in UTF-8 with its NUL */
 
 /* The container hash of a CAPI container: MD5 of the lower-cased name with its NUL, printed as four
@@ -189,7 +189,7 @@ typedef struct km_public_key {
 
 typedef struct km_key_file {
   uint32_t version;
-  char container[KM_MAX_CONTAINER]; /* the name inside the file, as UTF-8 (Windows-1252 on disk) */
+  char container[KM_MAX_CONTAINER];  /* the name inside the file, as UTF-8 (Windows-1252 on disk) */
   char container_hash[KM_HASH_TEXT]; /* the hash that this name has; "" when it has none */
   bool keyless;                      /* a container without any key */
   km_public_key signature, exchange;
@@ -217,7 +217,7 @@ typedef struct km_volume_option {
 } km_volume_option;
 
 typedef struct km_target_options {
-  const char *root;                /* host path of the volume that holds the Windows folder; NULL: live */
+  const char *root; /* host path of the volume that holds the Windows folder; NULL: live */
   const km_volume_option *volumes; /* further volumes */
   size_t volume_count;
   const char *times_file; /* host path of a bodyfile or CSV with creation times, or NULL */
@@ -245,7 +245,8 @@ typedef struct km_old_guid {
 } km_old_guid;
 
 typedef struct km_capability {
-  const char *id; /* "creation-times", "owners", "descriptors", "attributes", "hard-links", "writing",
+  const char
+      *id; /* "creation-times", "owners", "descriptors", "attributes", "hard-links", "writing",
                      "silent-reading", "unclean-check", "services", "events" */
   bool available;
   const char *text; /* one sentence why, or how */
@@ -262,13 +263,13 @@ typedef struct km_target_info {
   const char *service_pack; /* "Service Pack 4", or "" */
   const char *computer;     /* or "" */
   km_time installed;
-  const char *machine_guid;  /* exactly as stored; NULL when absent */
+  const char *machine_guid; /* exactly as stored; NULL when absent */
   km_guid_form guid_form;
-  char guid[KM_GUID_TEXT];   /* lower case, or "" */
-  km_time guid_written;      /* last write of the Cryptography key: no later reset */
-  const char *app_data;      /* Common AppData, "C:\\ProgramData" */
-  const char *key_store;     /* Windows path of MachineKeys */
-  bool key_store_found;      /* it is there, and a folder */
+  char guid[KM_GUID_TEXT];       /* lower case, or "" */
+  km_time guid_written;          /* last write of the Cryptography key: no later reset */
+  const char *app_data;          /* Common AppData, "C:\\ProgramData" */
+  const char *key_store;         /* Windows path of MachineKeys */
+  bool key_store_found;          /* it is there, and a folder */
   const char *key_store_problem; /* why not found, else NULL */
   const km_hive_info *hives;
   size_t hive_count;
@@ -292,7 +293,7 @@ typedef struct km_registry_value {
   uint32_t type; /* REG_SZ 1, REG_EXPAND_SZ 2, REG_BINARY 3, REG_DWORD 4, REG_MULTI_SZ 7, ... */
   uint8_t *data; /* as stored */
   size_t size;
-  char *text;    /* UTF-8 for the string types (REG_MULTI_SZ: lines), else NULL */
+  char *text; /* UTF-8 for the string types (REG_MULTI_SZ: lines), else NULL */
 } km_registry_value;
 
 /* Reads one value, e.g. ("SOFTWARE\\Microsoft\\Cryptography", "MachineGuid"); the first part names the hive
@@ -318,8 +319,8 @@ typedef enum km_store_kind {
 typedef struct km_scan km_scan;
 
 typedef struct km_scan_entry {
-  const char *name;    /* as on disk; lives until the next call */
-  size_t length;       /* in bytes */
+  const char *name;   /* as on disk; lives until the next call */
+  size_t length;      /* in bytes */
   km_name_class kind; /* a unique name's hash is its first 32 bytes, its suffix its last 36 */
 } km_scan_entry;
 
@@ -350,7 +351,8 @@ typedef struct km_survey {
   km_guid_count *guids; /* foreign suffixes, most files first */
   size_t guid_count;
   uint64_t other_guids; /* foreign files whose GUID did not fit into `guids` */
-  km_match *matches;    /* every name that begins with an asked hash, strays included; sorted by name */
+  km_match
+      *matches; /* every name that begins with an asked hash, strays included; sorted by name */
   size_t match_count;
   bool truncated; /* a container had more than KM_MAX_MATCHES names */
 } km_survey;
@@ -362,10 +364,10 @@ KM_API km_status km_survey_store(km_target *target, const char *const *hashes, s
 KM_API void km_survey_free(km_survey *survey);
 
 typedef enum km_time_source {
-  KM_TIME_NONE,  /* not known */
-  KM_TIME_NTFS,  /* stored by NTFS itself, read through the driver or the API */
-  KM_TIME_FILE,  /* told by --times FILE, which overrules what the file system stores */
-  KM_TIME_BIRTH  /* birth time of another file system: when the copy was made; never evidence */
+  KM_TIME_NONE, /* not known */
+  KM_TIME_NTFS, /* stored by NTFS itself, read through the driver or the API */
+  KM_TIME_FILE, /* told by --times FILE, which overrules what the file system stores */
+  KM_TIME_BIRTH /* birth time of another file system: when the copy was made; never evidence */
 } km_time_source;
 
 /* The stable id of a source: "none", "ntfs", "times-file", "birth"; static. */
@@ -378,12 +380,13 @@ typedef struct km_file_info {
   km_time created;
   km_time_source created_source;
   km_time written;
-  uint32_t attributes;  /* FILE_ATTRIBUTE_*; 0 where not stored */
+  uint32_t attributes; /* FILE_ATTRIBUTE_*; 0 where not stored */
   uint32_t links;
-  bool regular;         /* an ordinary file: no folder, device, reparse point */
-  bool reparse;         /* a reparse point or symbolic link */
-  char owner[184];      /* SID "S-1-5-18", or "uid:1000" where the file system has no SIDs */
-  bool owner_trusted;   /* SYSTEM, Administrators, a service (or TrustedInstaller); without SIDs: root or the
+  bool regular;    /* an ordinary file: no folder, device, reparse point */
+  bool reparse;    /* a reparse point or symbolic link */
+  char owner[184]; /* SID "S-1-5-18", or "uid:1000" where the file system has no SIDs */
+  bool
+      owner_trusted; /* SYSTEM, Administrators, a service (or TrustedInstaller); without SIDs: root or the
                            owner of the volume's root */
 } km_file_info;
 
@@ -407,8 +410,8 @@ KM_API km_status km_key_inspect(km_target *target, km_store_kind kind, const cha
  * removed program or holds settings only: it is no service, and no order takes it up. */
 typedef struct km_service {
   const char *name, *display, *group, *account; /* "" when not told */
-  int32_t start; /* 0 boot, 1 system, 2 automatic, 3 manual, 4 disabled, -1 not told */
-  int32_t type;  /* SERVICE_* bits, -1 not told */
+  int32_t start;              /* 0 boot, 1 system, 2 automatic, 3 manual, 4 disabled, -1 not told */
+  int32_t type;               /* SERVICE_* bits, -1 not told */
   const char *const *depends; /* names, NULL-terminated */
   const char *const *depends_groups;
 } km_service;
@@ -420,8 +423,10 @@ typedef struct km_services km_services;
 KM_API km_status km_services_load(km_target *target, km_services **out, km_error *error);
 KM_API void km_services_free(km_services *services);
 KM_API size_t km_services_count(const km_services *services);
-KM_API const km_service *km_services_at(const km_services *services, size_t index); /* by name order */
-KM_API const km_service *km_services_find(const km_services *services, const char *name); /* or NULL */
+KM_API const km_service *km_services_at(const km_services *services,
+                                        size_t index); /* by name order */
+KM_API const km_service *km_services_find(const km_services *services,
+                                          const char *name); /* or NULL */
 
 /* Whether `name` fits `pattern`: '*' any run, '?' one character, case ignored. Linear time a star. */
 KM_API bool km_pattern_match(const char *pattern, const char *name);
@@ -433,7 +438,8 @@ typedef struct km_service_order {
   size_t start_count;
   char **cycles; /* "A -> B -> A" */
   size_t cycle_count;
-  char **missing; /* "X* fits no service", "A is no service: ...", "A needs B, which does not exist" */
+  char **
+      missing; /* "X* fits no service", "A is no service: ...", "A needs B, which does not exist" */
   size_t missing_count;
 } km_service_order;
 
@@ -496,13 +502,13 @@ typedef enum km_outcome {
 } km_outcome;
 
 typedef enum km_txn_state {
-  KM_TXN_EMPTY,      /* made but never begun: nothing was touched */
-  KM_TXN_OPEN,       /* interrupted: recover */
+  KM_TXN_EMPTY, /* made but never begun: nothing was touched */
+  KM_TXN_OPEN,  /* interrupted: recover */
   KM_TXN_COMMITTED,
   KM_TXN_ROLLED_BACK,
   KM_TXN_UNDONE,
-  KM_TXN_PURGED,     /* its vault was emptied; cannot be undone */
-  KM_TXN_UNREADABLE  /* the journal is damaged or not keymend's */
+  KM_TXN_PURGED,    /* its vault was emptied; cannot be undone */
+  KM_TXN_UNREADABLE /* the journal is damaged or not keymend's */
 } km_txn_state;
 
 /* "empty", "open", "committed", "rolled-back", "undone", "purged", "unreadable"; static. */
