@@ -76,7 +76,8 @@ function Context:fail(message, code, native, outcome, parts)
   parts.exit = (parts.exit or 0) + M.status_of(code, outcome)
   if self.options.json then
     parts.error = require("keymend.document").object {
-      code = code or "failed", message = message, native = native ~= 0 and native or nil,
+      code = code or "failed", message = message,
+      native = native ~= 0 and native or require("keymend.document").null,
     }
     return self:document(parts)
   end
@@ -128,19 +129,26 @@ local function volumes_of(list)
   return volumes
 end
 
+-- What to look at after the core could not open something; "" where its message says so.
+local function what_next(message)
+  if message:find("--", 1, true) or message:find("run keymend as", 1, true) then return "" end
+  if message:find("times file", 1, true) then return "; check --times" end
+  return "; check --root: the volume must be mounted there and readable"
+end
+
 -- Opens the target of the options: target, or nil and the exit status. write: for verbs that change it.
 function Context:open(write)
   local given = self.options
   local volumes, message = volumes_of(given.volume)
   if message then return nil, self:fail(message, "usage") end
   if not given.root and not WINDOWS then
-    return nil, self:fail(("keymend %s needs a target: give --root DIR, the folder where the Windows volume is mounted")
+    return nil, self:fail(("%s needs a target: give --root DIR, the folder where the Windows volume is mounted")
       :format(self.verb.name), "usage")
   end
   local target, why, code, native = require("keymend").open {
     root = given.root, volumes = volumes, windows = given.windows, times = given.times, write = write,
   }
-  if not target then return nil, self:fail(why, code, native) end
+  if not target then return nil, self:fail(why .. what_next(why), code, native) end
   self.opened = target
   return target
 end

@@ -167,11 +167,11 @@ function M.check(parsed)
   local verb = parsed.verb
   for name in pairs(parsed.options) do
     if not takes(verb, name) and name ~= "version" then
-      return nil, ("keymend %s does not take --%s"):format(verb.name, name)
+      return nil, ("%s does not take --%s"):format(verb.name, name)
     end
   end
   if verb.max and #parsed.arguments > verb.max then
-    return nil, ('keymend %s: "%s" is one word too many'):format(verb.name, parsed.arguments[verb.max + 1])
+    return nil, ('%s: "%s" is one word too many'):format(verb.name, parsed.arguments[verb.max + 1])
   end
   return true
 end

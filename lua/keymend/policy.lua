@@ -49,8 +49,8 @@ function M.find(name)
   local shipped = core.embedded_policies()
   if shipped[name] then return shipped[name], "shipped" end
   local names = M.names()
-  return nil, ('there is no policy "%s"%s; shipped: %s'):format(name, spelling.hint(name, names),
-    table.concat(names, ", ")), "not-found"
+  return nil, ('there is no policy "%s"%s; shipped: %s; a file of your own is named by its path, such as ./%s.lua')
+    :format(name, spelling.hint(name, names), table.concat(names, ", "), name), "not-found"
 end
 
 -- The names of the shipped policies, sorted.

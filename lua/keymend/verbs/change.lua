@@ -17,7 +17,11 @@ local function progress_on(context)
   local function flush()
     if not last then return end
     local text = last.names and table.concat(last.names, ", ") .. ": " .. last.text or last.text
-    page:item(("  %-9s"):format(last.stage), text, { indent = 12, style = "faint" })
+    if text:find(":\\", 1, true) then -- paths are not wrapped
+      page:line(("  %-9s %s"):format(last.stage, text))
+    else
+      page:item(("  %-9s"):format(last.stage), text, { indent = 12, style = "faint" })
+    end
     io.stdout:flush()
     last = nil
   end
@@ -96,6 +100,7 @@ local function failed(context, result, parts, left)
     context:page():text_block(OUTCOME[outcome])
   end
   parts.exit = outcome == "attention" and 0 or left
+  if code == "not-found" and outcome == "untouched" then code = "refused" end
   if cli.status_of(code, outcome) == EXIT.refused then message = "refused: " .. message end
   return context:fail(message, code, native, outcome, parts)
 end
