@@ -154,6 +154,9 @@ static void fill_ntfs(const km_folder *folder, int fd, km_file_info *info) {
     info->written = written;
     info->created_source = info->created ? KM_TIME_NTFS : KM_TIME_NONE;
   }
+  if (driver->kind == KM_DRIVER_NTFS_3G && info->links > 1 && km_ntfs_has_dos_name(fd)) {
+    info->links--;
+  }
   if (km_ntfs_get_attributes(fd, &info->attributes) && (info->attributes & KM_ATTRIBUTE_REPARSE)) {
     info->reparse = true;
     info->regular = false;

@@ -162,6 +162,10 @@ bool km_ntfs_set_times(int fd, km_time created, km_time written) {
   return fsetxattr(fd, "system.ntfs_times_be", times, sizeof times, 0) == 0;
 }
 
+bool km_ntfs_has_dos_name(int fd) {
+  return fgetxattr(fd, "system.ntfs_dos_name", NULL, 0) > 0;
+}
+
 bool km_ntfs_get_attributes(int fd, uint32_t *attributes) {
   uint8_t value[4];
   ssize_t size = fgetxattr(fd, "system.ntfs_attrib_be", value, sizeof value);

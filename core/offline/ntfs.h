@@ -43,6 +43,9 @@ bool km_ntfs_is_private(const uint8_t *descriptor, size_t size, const char **pro
 bool km_ntfs_get_times(int fd, km_time *created, km_time *written);
 bool km_ntfs_set_times(int fd, km_time created, km_time written);
 bool km_ntfs_get_attributes(int fd, uint32_t *attributes);
+/* Whether the file has a short name (C2319C~1) beside its own, as Windows gives every long one: ntfs-3g counts it as a
+ * hard link, Windows does not. */
+bool km_ntfs_has_dos_name(int fd);
 bool km_ntfs_set_attributes(int fd, uint32_t attributes);
 /* `name`: "system.ntfs_acl" or "system.ntfs_security". *out is malloc'ed. */
 bool km_ntfs_get_descriptor(int fd, const char *name, uint8_t **out, size_t *size);
