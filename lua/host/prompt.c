@@ -14,7 +14,7 @@ enum { SESSION = 1, OPTIONS = 2, OWNED = 3, SLOTS = OWNED };
 
 /* ---- Ctrl-C ---- */
 
-static lua_State *running;           /* the state whose chunk runs, else NULL */
+static lua_State *volatile running;  /* the state whose chunk runs, else NULL */
 static volatile sig_atomic_t broken; /* Ctrl-C came */
 
 /* Stays until the chunk has ended, so that no pcall in it holds the interruption up. */
@@ -23,10 +23,12 @@ static void stop_chunk(lua_State *L, lua_Debug *where) {
   luaL_error(L, "interrupted");
 }
 
+/* A second Ctrl-C in the same chunk ends the program, since a call that hangs runs no Lua. */
 static void on_break(int number) {
-  signal(number, on_break);
   broken = 1;
-  if (running != NULL)
+  signal(number, running != NULL ? SIG_DFL : on_break);
+  if (running != NULL) /* it only stores its arguments */
+    /* NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
     lua_sethook(running, stop_chunk, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
 }
 
@@ -192,6 +194,7 @@ static void read_edited(lua_State *L, km_editor *editor) {
       lua_replace(L, -2);
     }
     last = evaluate(L);
+    signal(SIGINT, on_break);
     if (last == INCOMPLETE)
       continue;
     km_editor_remember(editor, lua_tostring(L, -1));
