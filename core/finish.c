@@ -18,17 +18,20 @@ km_status km_work_open(km_work *work, km_hold *hold, km_record_row *row, km_erro
 }
 
 void km_work_close(km_work *work) {
-  if (work->hold == NULL) return;
-  if (work->file != NULL) work->hold->backend->journal_close(work->file);
-  if (work->vault != NULL) work->hold->backend->folder_close(work->vault);
+  if (work->hold == NULL)
+    return;
+  if (work->file != NULL)
+    work->hold->backend->journal_close(work->file);
+  if (work->vault != NULL)
+    work->hold->backend->folder_close(work->vault);
   memset(work, 0, sizeof *work);
 }
 
-static void attention(const km_work *work, km_outcome *outcome, const char *what,
-                      km_error *error) {
+static void attention(const km_work *work, km_outcome *outcome, const char *what, km_error *error) {
   char *path = km_vault_path(work->hold->target, work->id);
   *outcome = KM_ATTENTION;
-  km_error_prefix(error, "transaction %s %s (vault: %s): mend the cause, then run \"keymend recover\"",
+  km_error_prefix(error,
+                  "transaction %s %s (vault: %s): mend the cause, then run \"keymend recover\"",
                   work->id, what, path != NULL ? path : "of the target");
   free(path);
 }
@@ -37,9 +40,11 @@ km_status km_finish(km_work *work, km_side side, km_txn_state result, const char
                     km_outcome *outcome, km_error *error) {
   km_hold *hold = work->hold;
   km_status status = km_reach(work, side, KM_CARE_BACK, error);
-  if (status == KM_OK) status = km_sweep_driver_leftovers(work, side, error);
+  if (status == KM_OK)
+    status = km_sweep_driver_leftovers(work, side, error);
   if (status != KM_OK) {
-    attention(work, outcome, "is halfway; every file that is missing from the store stands in its vault", error);
+    attention(work, outcome,
+              "is halfway; every file that is missing from the store stands in its vault", error);
     return status;
   }
   km_phase phase = work->journal->phase;

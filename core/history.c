@@ -14,7 +14,8 @@ static km_status make_history(km_target *target, const km_records *records, km_h
   for (size_t i = 0; good && i < records->count; i++) {
     history->txns[i] = km_txn_make(target, &records->rows[i]);
     good = history->txns[i] != NULL;
-    if (good) history->count++;
+    if (good)
+      history->count++;
   }
   if (!good) {
     km_history_free(history);
@@ -31,16 +32,20 @@ km_status km_history_read(km_target *target, km_history **out, km_error *error) 
     return km_fail(error, KM_MISUSE, 0, "history: there is no target or no place for the result");
   *out = NULL;
   km_status status = km_hold_begin(&hold, target, NULL, false, error);
-  if (status == KM_OK) status = km_records_read(&hold, &records, error);
-  if (status == KM_OK) status = make_history(target, &records, out, error);
+  if (status == KM_OK)
+    status = km_records_read(&hold, &records, error);
+  if (status == KM_OK)
+    status = make_history(target, &records, out, error);
   km_hold_end(&hold);
   km_records_clear(&records);
   return status;
 }
 
 void km_history_free(km_history *history) {
-  if (history == NULL) return;
-  for (size_t i = 0; i < history->count; i++) km_txn_free(history->txns[i]);
+  if (history == NULL)
+    return;
+  for (size_t i = 0; i < history->count; i++)
+    km_txn_free(history->txns[i]);
   free(history->txns);
   free(history);
 }
@@ -49,7 +54,8 @@ void km_history_free(km_history *history) {
 
 static bool all_digits(const char *text, size_t length) {
   for (size_t i = 0; i < length; i++)
-    if (text[i] < '0' || text[i] > '9') return false;
+    if (text[i] < '0' || text[i] > '9')
+      return false;
   return length > 0 && length < 8;
 }
 
@@ -75,12 +81,15 @@ static km_status next_vault_file(km_hold *hold, km_folder *vault, char *found, s
   size_t length;
   bool folder;
   km_status status = hold->backend->folder_list(vault, &listing, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   for (size_t i = 0; i < KM_MAX_VAULT_NAMES; i++) {
     status = hold->backend->listing_next(listing, &name, &length, &folder, error);
-    if (status != KM_OK || is_vault_file(name)) break;
+    if (status != KM_OK || is_vault_file(name))
+      break;
   }
-  if (status == KM_OK) snprintf(found, size, "%s", name);
+  if (status == KM_OK)
+    snprintf(found, size, "%s", name);
   hold->backend->listing_close(listing);
   return status;
 }
@@ -90,9 +99,11 @@ static km_status empty_vault(km_hold *hold, km_folder *vault, km_error *error) {
   km_status status = KM_OK;
   for (size_t i = 0; status == KM_OK && i < KM_MAX_VAULT_NAMES; i++) {
     status = next_vault_file(hold, vault, name, sizeof name, error);
-    if (status == KM_OK) status = hold->backend->file_remove(vault, name, error);
+    if (status == KM_OK)
+      status = hold->backend->file_remove(vault, name, error);
   }
-  if (status != KM_END) return status;
+  if (status != KM_END)
+    return status;
   return hold->backend->folder_flush(vault, error);
 }
 
@@ -100,32 +111,39 @@ static km_status check_purge(const km_record_row *row, const char *id, km_error 
   if (row == NULL) {
     char shown[64];
     km_escape(id, strlen(id), shown, sizeof shown);
-    return km_fail(error, KM_NOT_FOUND, 0, "there is no transaction %s: see \"keymend history\"", shown);
+    return km_fail(error, KM_NOT_FOUND, 0, "there is no transaction %s: see \"keymend history\"",
+                   shown);
   }
   if (row->state == KM_TXN_UNREADABLE)
     return km_fail(error, KM_REFUSED, 0, "transaction %s cannot be purged: %s", id, row->problem);
   if (row->state == KM_TXN_OPEN || row->state == KM_TXN_EMPTY)
-    return km_fail(error, KM_REFUSED, 0,
-                   "transaction %s cannot be purged: it was interrupted. Run \"keymend recover\" first", id);
+    return km_fail(
+        error, KM_REFUSED, 0,
+        "transaction %s cannot be purged: it was interrupted. Run \"keymend recover\" first", id);
   return KM_OK;
 }
 
-/* The record comes first: an undo must never start from a vault that is half empty. A purge that was interrupted
- * is finished by the next one. */
+/* The record comes first: an undo must never start from a vault that is half empty. A purge that
+ * was interrupted is finished by the next one. */
 static km_status purge(km_hold *hold, km_records *records, const char *id, km_error *error) {
   km_record_row *row = NULL;
   km_work work = {0};
   km_status status = km_records_read(hold, records, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   for (size_t i = 0; i < records->count; i++)
-    if (strcmp(records->rows[i].id, id) == 0) row = &records->rows[i];
+    if (strcmp(records->rows[i].id, id) == 0)
+      row = &records->rows[i];
   status = check_purge(row, id, error);
-  if (status == KM_OK) status = hold->backend->volume_check(hold->store, 0, error);
-  if (status == KM_OK) status = km_work_open(&work, hold, row, error);
+  if (status == KM_OK)
+    status = hold->backend->volume_check(hold->store, 0, error);
+  if (status == KM_OK)
+    status = km_work_open(&work, hold, row, error);
   if (status == KM_OK && !row->journal.purged)
     status = km_journal_append(hold->backend, work.file, work.journal, KM_RECORD_PURGED,
                                KM_TXN_PURGED, NULL, error);
-  if (status == KM_OK) status = empty_vault(hold, work.vault, error);
+  if (status == KM_OK)
+    status = empty_vault(hold, work.vault, error);
   km_work_close(&work);
   return status;
 }
@@ -134,11 +152,13 @@ km_status km_purge(km_target *target, const char *id, km_error *error) {
   km_hold hold;
   km_records records = {0};
   km_error own;
-  if (error == NULL) error = &own;
+  if (error == NULL)
+    error = &own;
   if (target == NULL || id == NULL)
     return km_fail(error, KM_MISUSE, 0, "purge: there is no target or no transaction id");
   km_status status = km_hold_begin(&hold, target, NULL, true, error);
-  if (status == KM_OK) status = purge(&hold, &records, id, error);
+  if (status == KM_OK)
+    status = purge(&hold, &records, id, error);
   km_hold_end(&hold);
   km_records_clear(&records);
   return status;

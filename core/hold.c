@@ -9,8 +9,8 @@
 static const km_txn_options no_options;
 
 static km_status open_keymend(km_hold *hold, km_error *error) {
-  km_status status = hold->backend->private_folder(hold->app_data, KM_FOLDER_NAME, false,
-                                                   &hold->keymend, error);
+  km_status status =
+      hold->backend->private_folder(hold->app_data, KM_FOLDER_NAME, false, &hold->keymend, error);
   if (status == KM_NOT_FOUND) {
     hold->keymend = NULL;
     return KM_OK;
@@ -37,23 +37,31 @@ km_status km_hold_begin(km_hold *hold, km_target *target, const km_txn_options *
     hold->locked = status == KM_OK;
   }
   /* Under the lock: another process may just have made it. */
-  if (status == KM_OK) status = open_keymend(hold, error);
-  if (status == KM_OK && lock) km_progress(hold, "lock", "locked %s", info->key_store);
+  if (status == KM_OK)
+    status = open_keymend(hold, error);
+  if (status == KM_OK && lock)
+    km_progress(hold, "lock", "locked %s", info->key_store);
   return status;
 }
 
 void km_hold_end(km_hold *hold) {
-  if (hold->backend == NULL) return;
-  if (hold->locked) hold->backend->unlock(hold->target);
-  if (hold->keymend != NULL) hold->backend->folder_close(hold->keymend);
-  if (hold->app_data != NULL) hold->backend->folder_close(hold->app_data);
-  if (hold->store != NULL) hold->backend->folder_close(hold->store);
+  if (hold->backend == NULL)
+    return;
+  if (hold->locked)
+    hold->backend->unlock(hold->target);
+  if (hold->keymend != NULL)
+    hold->backend->folder_close(hold->keymend);
+  if (hold->app_data != NULL)
+    hold->backend->folder_close(hold->app_data);
+  if (hold->store != NULL)
+    hold->backend->folder_close(hold->store);
   memset(hold, 0, sizeof *hold);
 }
 
 void km_progress(const km_hold *hold, const char *stage, const char *format, ...) {
   char text[KM_MAX_MESSAGE];
-  if (hold->options->progress == NULL) return;
+  if (hold->options->progress == NULL)
+    return;
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
@@ -87,7 +95,8 @@ km_status km_services_stop_all(km_hold *hold, const km_journal *journal, km_erro
       continue;
     }
     km_status status = hold->backend->service_stop(hold->target, name, error);
-    if (status != KM_OK) return status;
+    if (status != KM_OK)
+      return status;
     km_progress(hold, "stop", "stopped %s", name);
   }
   return KM_OK;

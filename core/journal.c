@@ -11,14 +11,18 @@ static const char magic[] = "keymend journal 1\n";
 /* ---- small helpers ---- */
 
 char *km_copy_text(const char *text) {
-  if (text == NULL) return NULL;
+  if (text == NULL)
+    return NULL;
   size_t size = strlen(text) + 1;
   char *copy = malloc(size);
-  if (copy != NULL) memcpy(copy, text, size);
+  if (copy != NULL)
+    memcpy(copy, text, size);
   return copy;
 }
 
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
+static char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
 
 bool km_same_name(const char *a, const char *b) {
   while (*a != '\0' && lower(*a) == lower(*b)) {
@@ -32,8 +36,10 @@ bool km_store_name_valid(const char *name) {
   size_t length = 0;
   for (; name[length] != '\0'; length++) {
     unsigned char c = (unsigned char)name[length];
-    if (c < 0x20 || c == 0x7f || c == '/' || c == '\\' || c == ':') return false;
-    if (length + 1 >= KM_MAX_NAME) return false;
+    if (c < 0x20 || c == 0x7f || c == '/' || c == '\\' || c == ':')
+      return false;
+    if (length + 1 >= KM_MAX_NAME)
+      return false;
   }
   return length > 0 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
@@ -43,12 +49,15 @@ static uint32_t get32(const uint8_t *p) {
 }
 
 static void put32(uint8_t *p, uint32_t value) {
-  for (int i = 0; i < 4; i++) p[i] = (uint8_t)(value >> (8 * i));
+  for (int i = 0; i < 4; i++)
+    p[i] = (uint8_t)(value >> (8 * i));
 }
 
 static void free_texts(char **texts) {
-  if (texts == NULL) return;
-  for (size_t i = 0; texts[i] != NULL; i++) free(texts[i]);
+  if (texts == NULL)
+    return;
+  for (size_t i = 0; texts[i] != NULL; i++)
+    free(texts[i]);
   free(texts);
 }
 
@@ -67,7 +76,8 @@ void km_journal_clear(km_journal *journal) {
   free(journal->policies);
   free(journal->overrides);
   free(journal->problem);
-  for (size_t i = 0; i < journal->entry_count; i++) clear_entry(&journal->entries[i]);
+  for (size_t i = 0; i < journal->entry_count; i++)
+    clear_entry(&journal->entries[i]);
   free(journal->entries);
   free_texts(journal->stop);
   free_texts(journal->start);
@@ -84,25 +94,31 @@ static uint32_t record_crc(const uint8_t *record, uint32_t length, uint32_t numb
   return km_crc32c(crc, tail, sizeof tail);
 }
 
-/* Whether a sound record with this number stands at `offset`; its payload's length goes to *length. */
+/* Whether a sound record with this number stands at `offset`; its payload's length goes to *length.
+ */
 static bool sound_record(const uint8_t *data, size_t size, size_t offset, uint32_t number,
                          uint32_t *length) {
-  if (size - offset < 8) return false;
+  if (size - offset < 8)
+    return false;
   *length = get32(data + offset);
-  if (*length == 0 || *length > size - offset - 8) return false;
+  if (*length == 0 || *length > size - offset - 8)
+    return false;
   return record_crc(data + offset, *length, number) == get32(data + offset + 4);
 }
 
-/* Whether a sound record numbered above `number` stands behind a bad one at `offset`: then the bad one is no
- * torn tail. Candidates are found by their first key, so this is one pass with few checksums. */
+/* Whether a sound record numbered above `number` stands behind a bad one at `offset`: then the bad
+ * one is no torn tail. Candidates are found by their first key, so this is one pass with few
+ * checksums. */
 static bool record_behind(const uint8_t *data, size_t size, size_t offset, uint32_t number) {
   uint32_t budget = KM_MAX_JOURNAL_RECORDS;
   for (size_t at = offset + 1; at + 13 <= size && budget > 0; at++) {
     uint32_t length = 0;
-    if (data[at + 8] != 'k' || memcmp(data + at + 8, "kind", 5) != 0) continue;
+    if (data[at + 8] != 'k' || memcmp(data + at + 8, "kind", 5) != 0)
+      continue;
     budget--;
     for (uint32_t i = 1; i <= 8; i++)
-      if (sound_record(data, size, at, number + i, &length)) return true;
+      if (sound_record(data, size, at, number + i, &length))
+        return true;
   }
   return false;
 }
@@ -116,10 +132,12 @@ typedef struct reader {
 
 /* The next pair; false at the end. A payload that does not end with a NUL was refused before. */
 static bool next_pair(reader *r) {
-  if (r->at == r->end) return false;
+  if (r->at == r->end)
+    return false;
   r->key = (const char *)r->at;
   r->at += strlen(r->key) + 1;
-  if (r->at == r->end) return false;
+  if (r->at == r->end)
+    return false;
   r->value = (const char *)r->at;
   r->at += strlen(r->value) + 1;
   return true;
@@ -128,18 +146,23 @@ static bool next_pair(reader *r) {
 /* Every payload ends with NUL and has an even number of strings. */
 static bool payload_sound(const uint8_t *payload, uint32_t length) {
   size_t strings = 0;
-  if (length == 0 || payload[length - 1] != 0) return false;
-  for (uint32_t i = 0; i < length; i++) strings += payload[i] == 0;
+  if (length == 0 || payload[length - 1] != 0)
+    return false;
+  for (uint32_t i = 0; i < length; i++)
+    strings += payload[i] == 0;
   return strings % 2 == 0;
 }
 
 static bool read_number(const char *text, uint64_t max, uint64_t *out) {
   uint64_t value = 0;
-  if (*text == '\0') return false;
+  if (*text == '\0')
+    return false;
   for (; *text != '\0'; text++) {
-    if (*text < '0' || *text > '9') return false;
+    if (*text < '0' || *text > '9')
+      return false;
     uint64_t digit = (uint64_t)(*text - '0');
-    if (value > (max - digit) / 10) return false;
+    if (value > (max - digit) / 10)
+      return false;
     value = value * 10 + digit;
   }
   *out = value;
@@ -147,29 +170,37 @@ static bool read_number(const char *text, uint64_t max, uint64_t *out) {
 }
 
 static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= '0' && c <= '9')
+    return c - '0';
+  if (c >= 'a' && c <= 'f')
+    return c - 'a' + 10;
   return -1;
 }
 
 static bool read_sha256(const char *text, char out[KM_SHA256_TEXT]) {
   size_t length = strlen(text);
-  if (length != KM_SHA256_TEXT - 1) return false;
+  if (length != KM_SHA256_TEXT - 1)
+    return false;
   for (size_t i = 0; i < length; i++)
-    if (hex_digit(text[i]) < 0) return false;
+    if (hex_digit(text[i]) < 0)
+      return false;
   memcpy(out, text, length + 1);
   return true;
 }
 
 static bool read_descriptor(const char *text, km_file_meta *meta) {
   size_t length = strlen(text);
-  if (length == 0 || length % 2 != 0 || length / 2 > KM_MAX_DESCRIPTOR) return false;
-  if (meta->descriptor != NULL) return false;
+  if (length == 0 || length % 2 != 0 || length / 2 > KM_MAX_DESCRIPTOR)
+    return false;
+  if (meta->descriptor != NULL)
+    return false;
   meta->descriptor = malloc(length / 2);
-  if (meta->descriptor == NULL) return false;
+  if (meta->descriptor == NULL)
+    return false;
   for (size_t i = 0; i < length / 2; i++) {
     int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-    if (high < 0 || low < 0) return false;
+    if (high < 0 || low < 0)
+      return false;
     meta->descriptor[i] = (uint8_t)(high * 16 + low);
   }
   meta->descriptor_size = length / 2;
@@ -177,7 +208,8 @@ static bool read_descriptor(const char *text, km_file_meta *meta) {
 }
 
 static bool read_text(const char *value, size_t max, char **out) {
-  if (*out != NULL || strlen(value) >= max) return false;
+  if (*out != NULL || strlen(value) >= max)
+    return false;
   *out = km_copy_text(value);
   return *out != NULL;
 }
@@ -188,11 +220,15 @@ static bool read_name(const char *value, char **out) {
 
 static bool add_text(char ***list, const char *value) {
   size_t count = 0;
-  if (*value == '\0' || strlen(value) >= KM_MAX_NAME) return false;
-  while (*list != NULL && (*list)[count] != NULL) count++;
-  if (count >= KM_MAX_JOURNAL_SERVICES) return false;
+  if (*value == '\0' || strlen(value) >= KM_MAX_NAME)
+    return false;
+  while (*list != NULL && (*list)[count] != NULL)
+    count++;
+  if (count >= KM_MAX_JOURNAL_SERVICES)
+    return false;
   char **grown = realloc(*list, (count + 2) * sizeof *grown);
-  if (grown == NULL) return false;
+  if (grown == NULL)
+    return false;
   *list = grown;
   grown[count] = km_copy_text(value);
   grown[count + 1] = NULL;
@@ -201,58 +237,87 @@ static bool add_text(char ***list, const char *value) {
 
 static bool read_time(const char *text, km_time *out) {
   uint64_t value = 0;
-  if (!read_number(text, INT64_MAX, &value)) return false;
+  if (!read_number(text, INT64_MAX, &value))
+    return false;
   *out = (km_time)value;
   return true;
 }
 
 static bool read_u32(const char *text, uint32_t *out) {
   uint64_t value = 0;
-  if (!read_number(text, UINT32_MAX, &value)) return false;
+  if (!read_number(text, UINT32_MAX, &value))
+    return false;
   *out = (uint32_t)value;
   return true;
 }
 
 /* One pair of a file. */
 static bool read_entry_pair(km_entry *e, const char *key, const char *value) {
-  if (strcmp(key, "container") == 0) return read_text(value, KM_MAX_CONTAINER, &e->container);
-  if (strcmp(key, "reason") == 0) return read_text(value, KM_MAX_TEXT, &e->reason);
-  if (strcmp(key, "before") == 0) return read_name(value, &e->before);
-  if (strcmp(key, "after") == 0) return read_name(value, &e->after);
-  if (strcmp(key, "size") == 0) return read_number(value, KM_MAX_KEY_FILE, &e->size);
-  if (strcmp(key, "identity") == 0) return read_number(value, UINT64_MAX, &e->identity);
-  if (strcmp(key, "sha256") == 0) return read_sha256(value, e->sha256);
-  if (strcmp(key, "seen-created") == 0) return read_time(value, &e->seen_created);
-  if (strcmp(key, "created") == 0) return read_time(value, &e->meta.created);
-  if (strcmp(key, "written") == 0) return read_time(value, &e->meta.written);
-  if (strcmp(key, "attributes") == 0) return read_u32(value, &e->meta.attributes);
-  if (strcmp(key, "mode") == 0) return read_u32(value, &e->meta.mode);
-  if (strcmp(key, "uid") == 0) return read_u32(value, &e->meta.uid);
-  if (strcmp(key, "gid") == 0) return read_u32(value, &e->meta.gid);
-  if (strcmp(key, "descriptor") == 0) return read_descriptor(value, &e->meta);
+  if (strcmp(key, "container") == 0)
+    return read_text(value, KM_MAX_CONTAINER, &e->container);
+  if (strcmp(key, "reason") == 0)
+    return read_text(value, KM_MAX_TEXT, &e->reason);
+  if (strcmp(key, "before") == 0)
+    return read_name(value, &e->before);
+  if (strcmp(key, "after") == 0)
+    return read_name(value, &e->after);
+  if (strcmp(key, "size") == 0)
+    return read_number(value, KM_MAX_KEY_FILE, &e->size);
+  if (strcmp(key, "identity") == 0)
+    return read_number(value, UINT64_MAX, &e->identity);
+  if (strcmp(key, "sha256") == 0)
+    return read_sha256(value, e->sha256);
+  if (strcmp(key, "seen-created") == 0)
+    return read_time(value, &e->seen_created);
+  if (strcmp(key, "created") == 0)
+    return read_time(value, &e->meta.created);
+  if (strcmp(key, "written") == 0)
+    return read_time(value, &e->meta.written);
+  if (strcmp(key, "attributes") == 0)
+    return read_u32(value, &e->meta.attributes);
+  if (strcmp(key, "mode") == 0)
+    return read_u32(value, &e->meta.mode);
+  if (strcmp(key, "uid") == 0)
+    return read_u32(value, &e->meta.uid);
+  if (strcmp(key, "gid") == 0)
+    return read_u32(value, &e->meta.gid);
+  if (strcmp(key, "descriptor") == 0)
+    return read_descriptor(value, &e->meta);
   return false;
 }
 
 static bool add_entry(km_journal *j, const char *value) {
   uint64_t index = 0;
-  if (!read_number(value, KM_MAX_STEPS, &index) || index != j->entry_count) return false;
-  if (j->entry_count >= KM_MAX_STEPS) return false;
-  if (j->entries == NULL) j->entries = calloc(KM_MAX_STEPS, sizeof *j->entries);
-  if (j->entries == NULL) return false;
+  if (!read_number(value, KM_MAX_STEPS, &index) || index != j->entry_count)
+    return false;
+  if (j->entry_count >= KM_MAX_STEPS)
+    return false;
+  if (j->entries == NULL)
+    j->entries = calloc(KM_MAX_STEPS, sizeof *j->entries);
+  if (j->entries == NULL)
+    return false;
   j->entry_count++;
   return true;
 }
 
 /* One pair before the first file. */
 static bool read_begin_pair(km_journal *j, const char *key, const char *value) {
-  if (strcmp(key, "time") == 0) return read_time(value, &j->begun);
-  if (strcmp(key, "made-by") == 0) return read_text(value, KM_MAX_TEXT, &j->made_by);
-  if (strcmp(key, "store") == 0) return read_text(value, KM_MAX_TEXT, &j->store);
-  if (strcmp(key, "machine-guid") == 0) return read_text(value, KM_MAX_NAME, &j->machine_guid);
-  if (strcmp(key, "policies") == 0) return read_text(value, KM_MAX_TEXT, &j->policies);
-  if (strcmp(key, "overrides") == 0) return read_text(value, KM_MAX_TEXT, &j->overrides);
-  if (strcmp(key, "stop") == 0) return add_text(&j->stop, value);
-  if (strcmp(key, "start") == 0) return add_text(&j->start, value);
+  if (strcmp(key, "time") == 0)
+    return read_time(value, &j->begun);
+  if (strcmp(key, "made-by") == 0)
+    return read_text(value, KM_MAX_TEXT, &j->made_by);
+  if (strcmp(key, "store") == 0)
+    return read_text(value, KM_MAX_TEXT, &j->store);
+  if (strcmp(key, "machine-guid") == 0)
+    return read_text(value, KM_MAX_NAME, &j->machine_guid);
+  if (strcmp(key, "policies") == 0)
+    return read_text(value, KM_MAX_TEXT, &j->policies);
+  if (strcmp(key, "overrides") == 0)
+    return read_text(value, KM_MAX_TEXT, &j->overrides);
+  if (strcmp(key, "stop") == 0)
+    return add_text(&j->stop, value);
+  if (strcmp(key, "start") == 0)
+    return add_text(&j->start, value);
   return false;
 }
 
@@ -261,8 +326,10 @@ static bool names_unique(const km_journal *j) {
   for (size_t i = 0; i < j->entry_count; i++)
     for (size_t k = 0; k < i; k++) {
       const km_entry *a = &j->entries[i], *b = &j->entries[k];
-      if (km_same_name(a->before, b->before)) return false;
-      if (a->after != NULL && b->after != NULL && km_same_name(a->after, b->after)) return false;
+      if (km_same_name(a->before, b->before))
+        return false;
+      if (a->after != NULL && b->after != NULL && km_same_name(a->after, b->after))
+        return false;
     }
   return true;
 }
@@ -282,8 +349,10 @@ static km_status begin_complete(km_journal *j, km_error *error) {
   }
   if (!names_unique(j))
     return km_fail(error, KM_DAMAGED, 0, "journal: a file name stands there twice");
-  if (j->stop == NULL) j->stop = calloc(1, sizeof *j->stop);
-  if (j->start == NULL) j->start = calloc(1, sizeof *j->start);
+  if (j->stop == NULL)
+    j->stop = calloc(1, sizeof *j->stop);
+  if (j->start == NULL)
+    j->start = calloc(1, sizeof *j->start);
   if (j->stop == NULL || j->start == NULL)
     return km_fail(error, KM_MEMORY, 0, "journal: out of memory");
   return KM_OK;
@@ -305,7 +374,8 @@ static km_status fold_begin(km_journal *j, reader *r, km_error *error) {
     }
   }
   km_status status = begin_complete(j, error);
-  if (status == KM_OK) j->phase = KM_PHASE_APPLYING;
+  if (status == KM_OK)
+    j->phase = KM_PHASE_APPLYING;
   return status;
 }
 
@@ -343,12 +413,17 @@ static bool fold(km_journal *j, km_record record, km_time time, km_txn_state res
                  const char *problem) {
   const struct record_row *row = NULL;
   for (size_t i = 0; i < RECORD_ROWS; i++)
-    if (record_rows[i].record == record && record_rows[i].from == j->phase) row = &record_rows[i];
-  if (row == NULL) return false;
-  if (record == KM_RECORD_UNDO_BEGIN && (j->result != KM_TXN_COMMITTED || j->purged)) return false;
+    if (record_rows[i].record == record && record_rows[i].from == j->phase)
+      row = &record_rows[i];
+  if (row == NULL)
+    return false;
+  if (record == KM_RECORD_UNDO_BEGIN && (j->result != KM_TXN_COMMITTED || j->purged))
+    return false;
   j->phase = row->to;
-  if (record == KM_RECORD_PURGED) j->purged = true;
-  if (record != KM_RECORD_END) return true;
+  if (record == KM_RECORD_PURGED)
+    j->purged = true;
+  if (record != KM_RECORD_END)
+    return true;
   j->result = result;
   j->ended = time;
   free(j->problem);
@@ -370,21 +445,26 @@ static bool fold_short(km_journal *j, const char *kind, reader *r) {
   km_time time = 0;
   const char *problem = NULL;
   size_t row = 0;
-  while (row < RECORD_ROWS && strcmp(record_rows[row].kind, kind) != 0) row++;
-  if (row == RECORD_ROWS) return false;
+  while (row < RECORD_ROWS && strcmp(record_rows[row].kind, kind) != 0)
+    row++;
+  if (row == RECORD_ROWS)
+    return false;
   bool end = record_rows[row].record == KM_RECORD_END;
   while (next_pair(r)) {
     if (strcmp(r->key, "time") == 0) {
-      if (!read_time(r->value, &time)) return false;
+      if (!read_time(r->value, &time))
+        return false;
     } else if (end && strcmp(r->key, "result") == 0) {
-      if (!read_result(r->value, &result)) return false;
+      if (!read_result(r->value, &result))
+        return false;
     } else if (end && strcmp(r->key, "problem") == 0) {
       problem = r->value;
     } else {
       return false;
     }
   }
-  if (time == 0 || (end && result == KM_TXN_OPEN)) return false;
+  if (time == 0 || (end && result == KM_TXN_OPEN))
+    return false;
   return fold(j, record_rows[row].record, time, result, problem);
 }
 
@@ -393,8 +473,10 @@ static km_status fold_record(km_journal *j, const uint8_t *payload, uint32_t len
   reader r = {payload, payload + length, NULL, NULL};
   if (!payload_sound(payload, length) || !next_pair(&r) || strcmp(r.key, "kind") != 0)
     return km_fail(error, KM_DAMAGED, 0, "journal: the record at byte %zu has no kind", offset);
-  if (strcmp(r.value, "begin") == 0 && j->phase == KM_PHASE_NONE) return fold_begin(j, &r, error);
-  if (j->phase != KM_PHASE_NONE && fold_short(j, r.value, &r)) return KM_OK;
+  if (strcmp(r.value, "begin") == 0 && j->phase == KM_PHASE_NONE)
+    return fold_begin(j, &r, error);
+  if (j->phase != KM_PHASE_NONE && fold_short(j, r.value, &r))
+    return KM_OK;
   char kind[64];
   km_escape(r.value, strlen(r.value), kind, sizeof kind);
   return km_fail(error, KM_DAMAGED, 0, "journal: the record \"%s\" at byte %zu is out of place",
@@ -403,7 +485,8 @@ static km_status fold_record(km_journal *j, const uint8_t *payload, uint32_t len
 
 static bool all_zero(const uint8_t *data, size_t size) {
   for (size_t i = 0; i < size; i++)
-    if (data[i] != 0) return false;
+    if (data[i] != 0)
+      return false;
   return true;
 }
 
@@ -420,14 +503,17 @@ km_status km_journal_parse(const uint8_t *data, size_t size, km_journal *out, km
   }
   if (size < KM_JOURNAL_HEADER || memcmp(data, magic, sizeof magic - 1) != 0 ||
       !all_zero(data + sizeof magic - 1, KM_JOURNAL_HEADER - (sizeof magic - 1)))
-    return km_fail(error, KM_DAMAGED, 0,
-                   "journal: the first line is not \"keymend journal 1\": it is damaged, or of another"
-                   " version of keymend");
+    return km_fail(
+        error, KM_DAMAGED, 0,
+        "journal: the first line is not \"keymend journal 1\": it is damaged, or of another"
+        " version of keymend");
   while (out->records < KM_MAX_JOURNAL_RECORDS) {
     uint32_t length = 0;
-    if (!sound_record(data, size, out->tail, out->records, &length)) break;
+    if (!sound_record(data, size, out->tail, out->records, &length))
+      break;
     km_status status = fold_record(out, data + out->tail + 8, length, out->tail, error);
-    if (status != KM_OK) return status;
+    if (status != KM_OK)
+      return status;
     out->tail += 8 + (size_t)length;
     out->records++;
   }
@@ -447,7 +533,8 @@ typedef struct writer {
 } writer;
 
 static void write_bytes(writer *w, const void *data, size_t size) {
-  if (w->failed) return;
+  if (w->failed)
+    return;
   if (size > w->space - w->size) {
     size_t space = (w->size + size) * 2 + 256;
     uint8_t *grown = space > KM_MAX_JOURNAL ? NULL : realloc(w->data, space);
@@ -475,7 +562,8 @@ static void write_number(writer *w, const char *key, uint64_t value) {
 
 static void write_descriptor(writer *w, const km_file_meta *meta) {
   static const char digits[] = "0123456789abcdef";
-  if (meta->descriptor == NULL) return;
+  if (meta->descriptor == NULL)
+    return;
   write_bytes(w, "descriptor", sizeof "descriptor");
   for (size_t i = 0; i < meta->descriptor_size; i++) {
     char pair[2] = {digits[meta->descriptor[i] >> 4], digits[meta->descriptor[i] & 15]};
@@ -489,7 +577,8 @@ static void write_entry(writer *w, size_t index, const km_entry *e) {
   write_text(w, "container", e->container);
   write_text(w, "reason", e->reason);
   write_text(w, "before", e->before);
-  if (e->after != NULL) write_text(w, "after", e->after);
+  if (e->after != NULL)
+    write_text(w, "after", e->after);
   write_number(w, "size", e->size);
   write_text(w, "sha256", e->sha256);
   write_number(w, "identity", e->identity);
@@ -503,9 +592,11 @@ static void write_entry(writer *w, size_t index, const km_entry *e) {
   write_descriptor(w, &e->meta);
 }
 
-/* Fills in length and checksum of the record that starts at `start`, and ends the journal behind it. */
+/* Fills in length and checksum of the record that starts at `start`, and ends the journal behind
+ * it. */
 static void close_record(writer *w, size_t start, uint32_t number) {
-  if (w->failed) return;
+  if (w->failed)
+    return;
   uint32_t length = (uint32_t)(w->size - start - 8);
   put32(w->data + start, length);
   put32(w->data + start + 4, record_crc(w->data + start, length, number));
@@ -525,9 +616,12 @@ km_status km_journal_encode(const km_journal *journal, uint8_t **data, size_t *s
   write_text(&w, "machine-guid", journal->machine_guid);
   write_text(&w, "policies", journal->policies);
   write_text(&w, "overrides", journal->overrides);
-  for (size_t i = 0; journal->stop[i] != NULL; i++) write_text(&w, "stop", journal->stop[i]);
-  for (size_t i = 0; journal->start[i] != NULL; i++) write_text(&w, "start", journal->start[i]);
-  for (size_t i = 0; i < journal->entry_count; i++) write_entry(&w, i, &journal->entries[i]);
+  for (size_t i = 0; journal->stop[i] != NULL; i++)
+    write_text(&w, "stop", journal->stop[i]);
+  for (size_t i = 0; journal->start[i] != NULL; i++)
+    write_text(&w, "start", journal->start[i]);
+  for (size_t i = 0; i < journal->entry_count; i++)
+    write_entry(&w, i, &journal->entries[i]);
   close_record(&w, KM_JOURNAL_HEADER, 0);
   if (w.failed || w.size > KM_MAX_JOURNAL - KM_JOURNAL_RESERVE) {
     free(w.data);
@@ -547,13 +641,15 @@ bool km_journal_has_room(const km_journal *journal, size_t records) {
          journal->capacity - journal->tail >= records * (KM_MAX_SHORT_RECORD + 4);
 }
 
-/* A record that could not be flushed may stand there all the same: it is taken back as far as that works. */
+/* A record that could not be flushed may stand there all the same: it is taken back as far as that
+ * works. */
 static km_status write_record(const km_backend *backend, km_file *file, size_t offset,
                               const writer *w, km_error *error) {
   static const uint8_t none[4];
   km_error later;
   km_status status = backend->journal_write(file, offset, w->data, w->size, error);
-  if (status != KM_OK) backend->journal_write(file, offset, none, sizeof none, &later);
+  if (status != KM_OK)
+    backend->journal_write(file, offset, none, sizeof none, &later);
   return status;
 }
 
@@ -564,13 +660,15 @@ km_status km_journal_append(const km_backend *backend, km_file *file, km_journal
   km_time now = km_time_now();
   writer w = {0};
   for (size_t i = 0; i < RECORD_ROWS; i++)
-    if (record_rows[i].record == record) kind = record_rows[i].kind;
+    if (record_rows[i].record == record)
+      kind = record_rows[i].kind;
   write_bytes(&w, "\0\0\0\0\0\0\0", 8);
   write_text(&w, "kind", kind);
   write_number(&w, "time", (uint64_t)now);
   if (record == KM_RECORD_END)
     for (size_t i = 0; i < RESULT_ROWS; i++)
-      if (result_rows[i].state == result) write_text(&w, "result", result_rows[i].id);
+      if (result_rows[i].state == result)
+        write_text(&w, "result", result_rows[i].id);
   if (problem != NULL) {
     char text[KM_MAX_MESSAGE];
     snprintf(text, sizeof text, "%s", problem);

@@ -11,13 +11,17 @@
 /* ---- in itself ---- */
 
 static bool sha256_valid(const char *text) {
-  if (strlen(text) != KM_SHA256_TEXT - 1) return false;
+  if (strlen(text) != KM_SHA256_TEXT - 1)
+    return false;
   for (; *text != '\0'; text++)
-    if (!(*text >= '0' && *text <= '9') && !(*text >= 'a' && *text <= 'f')) return false;
+    if (!(*text >= '0' && *text <= '9') && !(*text >= 'a' && *text <= 'f'))
+      return false;
   return true;
 }
 
-static bool is_adopt(const km_step *step) { return step->kind == KM_STEP_ADOPT; }
+static bool is_adopt(const km_step *step) {
+  return step->kind == KM_STEP_ADOPT;
+}
 
 static km_status check_adopt(const km_step *step, const km_target_info *info, km_error *error) {
   km_unique_name to;
@@ -39,7 +43,8 @@ static km_status check_step(const km_step *step, const km_target_info *info, km_
   if (step->size > KM_MAX_KEY_FILE)
     return km_fail(error, KM_LIMIT, 0, "plan: %s: larger than %d bytes, so it is no key file",
                    step->name, KM_MAX_KEY_FILE);
-  if (is_adopt(step)) return check_adopt(step, info, error);
+  if (is_adopt(step))
+    return check_adopt(step, info, error);
   if (step->kind != KM_STEP_RETIRE || !km_unique_name_parse(step->name, &unique))
     return km_fail(error, KM_MISUSE, 0, "plan: retire %s: it is not a unique name", step->name);
   return KM_OK;
@@ -86,7 +91,8 @@ km_status km_plan_check(const km_plan *plan, const km_target_info *info, km_erro
   for (size_t i = 0; status == KM_OK && i < plan->step_count; i++)
     for (size_t k = 0; status == KM_OK && k < i; k++)
       status = check_pair(&plan->steps[i], &plan->steps[k], error);
-  if (status == KM_OK) status = check_list(plan->stop, error);
+  if (status == KM_OK)
+    status = check_list(plan->stop, error);
   return status == KM_OK ? check_list(plan->start, error) : status;
 }
 
@@ -109,7 +115,8 @@ static km_status stale_time(km_error *error, const char *name, const char *what,
 /* What anybody could have put in the place of a key file. */
 static km_status check_kind(const char *name, const km_file_info *info, km_error *error) {
   if (info->reparse || !info->regular)
-    return km_fail(error, KM_REFUSED, 0, "%s: not an ordinary file but a link, folder or device", name);
+    return km_fail(error, KM_REFUSED, 0, "%s: not an ordinary file but a link, folder or device",
+                   name);
   if (info->links != 1)
     return km_fail(error, KM_REFUSED, 0,
                    "%s: it has %" PRIu32 " names (hard links), so others may change it", name,
@@ -119,7 +126,8 @@ static km_status check_kind(const char *name, const km_file_info *info, km_error
 
 static km_status check_info(const km_step *step, const km_file_info *info, km_error *error) {
   km_status status = check_kind(step->name, info, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   if (info->size != step->size)
     return km_fail(error, KM_STALE, 0,
                    "%s: its size was %" PRIu64 " bytes when the plan was made, and is %" PRIu64
@@ -144,17 +152,21 @@ static km_status check_content(km_hold *hold, const km_step *step, km_file_info 
   char sha256[KM_SHA256_TEXT];
   km_status status =
       hold->backend->file_read(hold->store, step->name, KM_MAX_KEY_FILE, &data, &size, info, error);
-  if (status == KM_NOT_FOUND) return stale(error, step->name, "it is gone");
-  if (status != KM_OK) return status;
+  if (status == KM_NOT_FOUND)
+    return stale(error, step->name, "it is gone");
+  if (status != KM_OK)
+    return status;
   km_sha256(data, size, sha256);
   km_secret_free(data, size);
-  if (strcmp(sha256, step->sha256) != 0) return stale(error, step->name, "its content has changed");
+  if (strcmp(sha256, step->sha256) != 0)
+    return stale(error, step->name, "its content has changed");
   return check_info(step, info, error);
 }
 
 static const km_step *retired_by(const km_plan *plan, const char *name) {
   for (size_t i = 0; i < plan->step_count; i++)
-    if (!is_adopt(&plan->steps[i]) && km_same_name(plan->steps[i].name, name)) return &plan->steps[i];
+    if (!is_adopt(&plan->steps[i]) && km_same_name(plan->steps[i].name, name))
+      return &plan->steps[i];
   return NULL;
 }
 
@@ -163,14 +175,15 @@ static char *journal_text(const char *text, size_t max) {
   char *copy = km_copy_text(text != NULL ? text : "");
   if (copy != NULL && strlen(copy) >= max) {
     size_t end = max - 1;
-    while (end > 0 && ((unsigned char)copy[end] & 0xC0) == 0x80) end--;
+    while (end > 0 && ((unsigned char)copy[end] & 0xC0) == 0x80)
+      end--;
     copy[end] = '\0';
   }
   return copy;
 }
 
-/* A name that is retired keeps its spelling: Windows takes names that differ in case alone for one, and so the
- * adopted file replaces the retired one in a single rename on every file system. */
+/* A name that is retired keeps its spelling: Windows takes names that differ in case alone for one,
+ * and so the adopted file replaces the retired one in a single rename on every file system. */
 static km_status fill_entry(km_hold *hold, const km_plan *plan, const km_step *step,
                             const km_file_info *info, km_entry *entry, km_error *error) {
   const km_step *retired = is_adopt(step) ? retired_by(plan, step->to) : NULL;
@@ -193,9 +206,12 @@ static km_status compare_step(km_hold *hold, const km_plan *plan, const km_step 
                               km_entry *entry, km_error *error) {
   km_file_info info;
   km_status status = hold->backend->file_info(hold->store, step->name, &info, error);
-  if (status == KM_NOT_FOUND) return stale(error, step->name, "it is gone");
-  if (status == KM_OK) status = check_info(step, &info, error);
-  if (status == KM_OK) status = check_content(hold, step, &info, error);
+  if (status == KM_NOT_FOUND)
+    return stale(error, step->name, "it is gone");
+  if (status == KM_OK)
+    status = check_info(step, &info, error);
+  if (status == KM_OK)
+    status = check_content(hold, step, &info, error);
   return status == KM_OK ? fill_entry(hold, plan, step, &info, entry, error) : status;
 }
 
@@ -203,7 +219,8 @@ static km_status compare_step(km_hold *hold, const km_plan *plan, const km_step 
 static km_status check_taken(const km_plan *plan, const char *name, km_error *error) {
   for (size_t i = 0; i < plan->step_count; i++) {
     const km_step *step = &plan->steps[i];
-    if (!is_adopt(step) || !km_same_name(step->to, name)) continue;
+    if (!is_adopt(step) || !km_same_name(step->to, name))
+      continue;
     const km_step *retired = retired_by(plan, name);
     if (retired == NULL || strcmp(retired->name, name) != 0)
       return km_fail(error, KM_STALE, 0,
@@ -220,12 +237,14 @@ static km_status check_names(km_hold *hold, const km_plan *plan, km_error *error
   size_t length;
   bool folder;
   km_status status = hold->backend->folder_list(hold->store, &listing, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   for (size_t i = 0; status == KM_OK; i++) {
     status = hold->backend->listing_next(listing, &name, &length, &folder, error);
     if (status == KM_OK && i >= KM_MAX_STORE_NAMES)
       status = km_fail(error, KM_LIMIT, 0, "the key store holds too many files");
-    if (status == KM_OK) status = check_taken(plan, name, error);
+    if (status == KM_OK)
+      status = check_taken(plan, name, error);
   }
   hold->backend->listing_close(listing);
   return status == KM_END ? KM_OK : status;
@@ -234,7 +253,8 @@ static km_status check_names(km_hold *hold, const km_plan *plan, km_error *error
 km_status km_plan_compare(km_hold *hold, const km_plan *plan, km_journal *journal,
                           km_error *error) {
   journal->entries = calloc(plan->step_count, sizeof *journal->entries);
-  if (journal->entries == NULL) return km_fail(error, KM_MEMORY, 0, "out of memory");
+  if (journal->entries == NULL)
+    return km_fail(error, KM_MEMORY, 0, "out of memory");
   journal->entry_count = plan->step_count;
   km_status status = KM_OK;
   for (size_t i = 0; status == KM_OK && i < plan->step_count; i++)

@@ -1,16 +1,19 @@
 /* reach.c: the one engine that moves files between store and vault
  *
- * A journal gives each file f a name before and perhaps a name after (else it is in the vault then). So a side
- * gives each involved name ("place") the file it wants, or none. km_reach looks at what stands at each place and
- * then moves files until every place has what it wants, by these rules:
- *   - a place's holder is replaced or removed only when its bytes have another durable name: the place that
- *     wants it, or <f>.link in the vault; the rename that replaces it is the only step that shows a change;
- *   - places that are free are filled first, so that an undo gives a file its old name back before another
- *     file takes the current one;
- *   - a file comes from the place that does not want it any more, else from <f>.link, else from <f>.copy;
+ * A journal gives each file f a name before and perhaps a name after (else it is in the vault
+ * then). So a side gives each involved name ("place") the file it wants, or none. km_reach looks at
+ * what stands at each place and then moves files until every place has what it wants, by these
+ * rules:
+ *   - a place's holder is replaced or removed only when its bytes have another durable name: the
+ *     place that wants it, or <f>.link in the vault; the rename that replaces it is the only step
+ *     that shows a change;
+ *   - places that are free are filled first, so that an undo gives a file its old name back before
+ *     another file takes the current one;
+ *   - a file comes from the place that does not want it any more, else from <f>.link, else from
+ *     <f>.copy;
  *   - without hard links (KM_UNSUPPORTED) a file is moved where it would have been linked.
- * No done-records are read: what stands there is known by size and SHA-256, and by identity between files of
- * equal content.
+ * No done-records are read: what stands there is known by size and SHA-256, and by identity between
+ * files of equal content.
  */
 #include "transaction.h"
 
@@ -29,8 +32,8 @@ typedef struct place {
 } place;
 
 typedef struct kept {
-  bool link, copy;     /* <n>.link, <n>.copy have the file's content */
-  bool odd_link;       /* <n>.link is there with other content */
+  bool link, copy; /* <n>.link, <n>.copy have the file's content */
+  bool odd_link;   /* <n>.link is there with other content */
   bool link_there, copy_there, new_there;
 } kept;
 
@@ -60,19 +63,22 @@ static void vault_name(char out[KM_VAULT_NAME], int file, const char *suffix) {
 
 static place *find_place(reach *r, const char *name) {
   for (size_t i = 0; i < r->place_count; i++)
-    if (strcmp(r->places[i].name, name) == 0) return &r->places[i];
+    if (strcmp(r->places[i].name, name) == 0)
+      return &r->places[i];
   return NULL;
 }
 
 static void add_place(reach *r, const char *name) {
-  if (name == NULL || find_place(r, name) != NULL) return;
+  if (name == NULL || find_place(r, name) != NULL)
+    return;
   r->places[r->place_count++] = (place){name, NONE, NONE};
 }
 
 /* The place that wants a file, or NULL when the vault does. */
 static place *home_of(reach *r, int file) {
   for (size_t i = 0; i < r->place_count; i++)
-    if (r->places[i].want == file) return &r->places[i];
+    if (r->places[i].want == file)
+      return &r->places[i];
   return NULL;
 }
 
@@ -83,28 +89,33 @@ static void make_places(reach *r) {
   }
   for (size_t i = 0; i < r->journal->entry_count; i++) {
     const char *name = name_on(&r->journal->entries[i], r->side);
-    if (name != NULL) find_place(r, name)->want = (int)i;
+    if (name != NULL)
+      find_place(r, name)->want = (int)i;
   }
 }
 
 /* ---- looking ---- */
 
-/* Of several files with this content, the one with this identity; else the one that the place wants; else the
- * first: their bytes are the same, and times and descriptor are set at the end. */
+/* Of several files with this content, the one with this identity; else the one that the place
+ * wants; else the first: their bytes are the same, and times and descriptor are set at the end. */
 static int match(const reach *r, const char *sha256, const km_file_info *info, int want) {
   int found = UNKNOWN;
   for (size_t i = 0; i < r->journal->entry_count; i++) {
     const km_entry *entry = &r->journal->entries[i];
-    if (entry->size != info->size || strcmp(entry->sha256, sha256) != 0) continue;
-    if (entry->identity != 0 && entry->identity == info->identity) return (int)i;
-    if (found == UNKNOWN || (int)i == want) found = (int)i;
+    if (entry->size != info->size || strcmp(entry->sha256, sha256) != 0)
+      continue;
+    if (entry->identity != 0 && entry->identity == info->identity)
+      return (int)i;
+    if (found == UNKNOWN || (int)i == want)
+      found = (int)i;
   }
   return found;
 }
 
 static bool size_known(const reach *r, uint64_t size) {
   for (size_t i = 0; i < r->journal->entry_count; i++)
-    if (r->journal->entries[i].size == size) return true;
+    if (r->journal->entries[i].size == size)
+      return true;
   return false;
 }
 
@@ -114,16 +125,21 @@ static km_status look(const reach *r, km_folder *folder, const char *name, int w
   km_file_info info;
   *has = NONE;
   km_status status = r->backend->file_info(folder, name, &info, error);
-  if (status == KM_NOT_FOUND) return KM_OK;
-  if (status != KM_OK) return status;
+  if (status == KM_NOT_FOUND)
+    return KM_OK;
+  if (status != KM_OK)
+    return status;
   *has = UNKNOWN;
-  if (!info.regular || info.reparse || !size_known(r, info.size)) return KM_OK;
+  if (!info.regular || info.reparse || !size_known(r, info.size))
+    return KM_OK;
   uint8_t *data = NULL;
   size_t size = 0;
   char sha256[KM_SHA256_TEXT];
   status = r->backend->file_read(folder, name, KM_MAX_KEY_FILE, &data, &size, &info, error);
-  if (status == KM_LIMIT) return KM_OK;
-  if (status != KM_OK) return status;
+  if (status == KM_LIMIT)
+    return KM_OK;
+  if (status != KM_OK)
+    return status;
   km_sha256(data, size, sha256);
   km_secret_free(data, size);
   *has = match(r, sha256, &info, want);
@@ -153,8 +169,10 @@ static km_status look_all(reach *r, km_error *error) {
     kept *k = &r->kept[i];
     bool good = false;
     status = look_vault(r, (int)i, "link", &k->link_there, &k->link, error);
-    if (status == KM_OK) status = look_vault(r, (int)i, "copy", &k->copy_there, &k->copy, error);
-    if (status == KM_OK) status = look_vault(r, (int)i, "new", &k->new_there, &good, error);
+    if (status == KM_OK)
+      status = look_vault(r, (int)i, "copy", &k->copy_there, &k->copy, error);
+    if (status == KM_OK)
+      status = look_vault(r, (int)i, "new", &k->new_there, &good, error);
     k->odd_link = k->link_there && !k->link;
   }
   return status;
@@ -163,23 +181,27 @@ static km_status look_all(reach *r, km_error *error) {
 /* ---- flushing ---- */
 
 static km_status flush_store(reach *r, km_error *error) {
-  if (!r->store_dirty) return KM_OK;
+  if (!r->store_dirty)
+    return KM_OK;
   km_status status = r->backend->folder_flush(r->store, error);
-  if (status == KM_OK) r->store_dirty = false;
+  if (status == KM_OK)
+    r->store_dirty = false;
   return status;
 }
 
 static km_status flush_vault(reach *r, km_error *error) {
-  if (!r->vault_dirty) return KM_OK;
+  if (!r->vault_dirty)
+    return KM_OK;
   km_status status = r->backend->folder_flush(r->vault, error);
-  if (status == KM_OK) r->vault_dirty = false;
+  if (status == KM_OK)
+    r->vault_dirty = false;
   return status;
 }
 
 /* ---- intruders ---- */
 
-/* Gives folder/name a name intruder-k in the vault too; `keep` leaves it where it is when hard links exist, since
- * it is replaced next. *gone: it was moved. */
+/* Gives folder/name a name intruder-k in the vault too; `keep` leaves it where it is when hard
+ * links exist, since it is replaced next. *gone: it was moved. */
 static km_status set_aside(reach *r, km_folder *folder, const char *name, bool keep, bool *gone,
                            km_error *error) {
   char aside[KM_VAULT_NAME];
@@ -194,9 +216,11 @@ static km_status set_aside(reach *r, km_folder *folder, const char *name, bool k
     }
     r->intruders++;
   }
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   r->vault_dirty = true;
-  if (*gone && folder == r->store) r->store_dirty = true;
+  if (*gone && folder == r->store)
+    r->store_dirty = true;
   km_progress(r->work->hold, r->care == KM_CARE_BACK ? "rollback" : "swap",
               "a file in the way at %s was put into the vault as %s", name, aside);
   return flush_vault(r, error);
@@ -206,24 +230,29 @@ static km_status meet_intruder(reach *r, place *p, km_error *error) {
   bool gone = false;
   if (r->care == KM_CARE_FORWARD)
     return km_fail(error, KM_STALE, 0,
-                   "%s: the store has changed: another file stands there. Make a new plan", p->name);
+                   "%s: the store has changed: another file stands there. Make a new plan",
+                   p->name);
   km_status status = set_aside(r, r->store, p->name, p->want != NONE, &gone, error);
-  if (gone) p->has = NONE;
+  if (gone)
+    p->has = NONE;
   return status;
 }
 
 /* ---- keeping what a place holds ---- */
 
-/* Makes <f>.link from a place. Where hard links are missing the file is moved, and the place is free. */
+/* Makes <f>.link from a place. Where hard links are missing the file is moved, and the place is
+ * free. */
 static km_status keep_link(reach *r, place *from, int file, km_error *error) {
   char name[KM_VAULT_NAME];
   bool gone = false, there = false, good = false;
   km_status status = KM_OK;
-  if (r->kept[file].link) return flush_vault(r, error);
+  if (r->kept[file].link)
+    return flush_vault(r, error);
   vault_name(name, file, "link");
   if (r->kept[file].odd_link) {
     status = set_aside(r, r->vault, name, false, &gone, error);
-    if (status != KM_OK) return status;
+    if (status != KM_OK)
+      return status;
     r->kept[file].odd_link = false;
   }
   status = r->backend->file_link(r->store, from->name, r->vault, name, error);
@@ -234,13 +263,15 @@ static km_status keep_link(reach *r, place *from, int file, km_error *error) {
       r->store_dirty = true;
     }
   }
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   r->vault_dirty = true;
   status = look_vault(r, file, "link", &there, &good, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   if (!good)
-    return km_fail(error, KM_STALE, 0, "%s: another file stood there when it was put into the vault",
-                   from->name);
+    return km_fail(error, KM_STALE, 0,
+                   "%s: another file stood there when it was put into the vault", from->name);
   r->kept[file].link = r->kept[file].link_there = true;
   status = flush_vault(r, error);
   return status == KM_OK && from->has == NONE ? flush_store(r, error) : status;
@@ -249,7 +280,8 @@ static km_status keep_link(reach *r, place *from, int file, km_error *error) {
 /* Before what a place holds is replaced or removed. */
 static km_status make_safe(reach *r, place *p, km_error *error) {
   place *home = home_of(r, p->has);
-  if (home != NULL && home->has == p->has) return flush_store(r, error);
+  if (home != NULL && home->has == p->has)
+    return flush_store(r, error);
   return keep_link(r, p, p->has, error);
 }
 
@@ -267,14 +299,18 @@ static km_status fill_from_copy(reach *r, place *p, km_error *error) {
   km_status status = KM_OK;
   vault_name(copy, file, "copy");
   vault_name(fresh, file, "new");
-  if (r->kept[file].new_there) status = r->backend->file_remove(r->vault, fresh, error);
-  if (status == KM_OK) status = r->backend->file_copy(r->vault, copy, r->vault, fresh, sha256, error);
-  if (status != KM_OK) return status;
+  if (r->kept[file].new_there)
+    status = r->backend->file_remove(r->vault, fresh, error);
+  if (status == KM_OK)
+    status = r->backend->file_copy(r->vault, copy, r->vault, fresh, sha256, error);
+  if (status != KM_OK)
+    return status;
   r->kept[file].new_there = true;
   if (strcmp(sha256, r->journal->entries[file].sha256) != 0)
     return km_fail(error, KM_IO, 0, "vault %s: %s changed while it was copied", r->work->id, copy);
   status = r->backend->file_rename(r->vault, fresh, r->store, p->name, p->has != NONE, error);
-  if (status == KM_OK) r->kept[file].new_there = false;
+  if (status == KM_OK)
+    r->kept[file].new_there = false;
   return status;
 }
 
@@ -283,14 +319,16 @@ static km_status fill_from_link(reach *r, place *p, km_error *error) {
   vault_name(name, p->want, "link");
   km_status status =
       r->backend->file_rename(r->vault, name, r->store, p->name, p->has != NONE, error);
-  if (status == KM_OK) r->kept[p->want].link = r->kept[p->want].link_there = false;
+  if (status == KM_OK)
+    r->kept[p->want].link = r->kept[p->want].link_there = false;
   return status;
 }
 
 static km_status move(reach *r, place *from, place *to, km_error *error) {
-  km_status status = r->backend->file_rename(r->store, from->name, r->store, to->name,
-                                             to->has != NONE, error);
-  if (status == KM_OK) from->has = NONE;
+  km_status status =
+      r->backend->file_rename(r->store, from->name, r->store, to->name, to->has != NONE, error);
+  if (status == KM_OK)
+    from->has = NONE;
   return status;
 }
 
@@ -299,8 +337,10 @@ static place *source_of(reach *r, const place *p) {
   place *found = NULL;
   for (size_t i = 0; i < r->place_count; i++) {
     place *from = &r->places[i];
-    if (from == p || from->has != p->want) continue;
-    if (found == NULL || from->want == NONE) found = from;
+    if (from == p || from->has != p->want)
+      continue;
+    if (found == NULL || from->want == NONE)
+      found = from;
   }
   return found;
 }
@@ -317,8 +357,10 @@ static km_status fill_from_taken(reach *r, place *from, place *p, km_error *erro
 
 static km_status fill(reach *r, place *p, km_error *error) {
   km_status status = KM_OK;
-  if (p->has >= 0) status = make_safe(r, p, error);
-  if (status != KM_OK) return status;
+  if (p->has >= 0)
+    status = make_safe(r, p, error);
+  if (status != KM_OK)
+    return status;
   place *from = source_of(r, p);
   if (from != NULL && from->want == NONE)
     status = move(r, from, p, error);
@@ -332,7 +374,8 @@ static km_status fill(reach *r, place *p, km_error *error) {
     return missing(r, p->want, error);
   if (status == KM_EXISTS)
     return km_fail(error, KM_STALE, 0, "%s: another file appeared there meanwhile", p->name);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   p->has = p->want;
   r->store_dirty = r->vault_dirty = true;
   return KM_OK;
@@ -348,11 +391,15 @@ static km_status stop_here(const reach *r, km_error *error) {
 static km_status fill_round(reach *r, bool only_free, km_error *error) {
   for (size_t i = 0; i < r->place_count; i++) {
     place *p = &r->places[i];
-    if (p->want == NONE || p->has == p->want) continue;
-    if (only_free && p->has != NONE) continue;
+    if (p->want == NONE || p->has == p->want)
+      continue;
+    if (only_free && p->has != NONE)
+      continue;
     km_status status = stop_here(r, error);
-    if (status == KM_OK) status = fill(r, p, error);
-    if (status != KM_OK) return status;
+    if (status == KM_OK)
+      status = fill(r, p, error);
+    if (status != KM_OK)
+      return status;
   }
   return KM_OK;
 }
@@ -367,13 +414,15 @@ static km_status empty(reach *r, place *p, km_error *error) {
   if (home == NULL && !r->kept[file].link && !r->kept[file].odd_link) {
     vault_name(name, file, "link");
     status = r->backend->file_rename(r->store, p->name, r->vault, name, false, error);
-    if (status == KM_OK) r->kept[file].link = r->kept[file].link_there = true;
+    if (status == KM_OK)
+      r->kept[file].link = r->kept[file].link_there = true;
   } else {
     status = make_safe(r, p, error);
     if (status == KM_OK && p->has != NONE)
       status = r->backend->file_remove(r->store, p->name, error);
   }
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   p->has = NONE;
   r->store_dirty = r->vault_dirty = true;
   return KM_OK;
@@ -382,10 +431,13 @@ static km_status empty(reach *r, place *p, km_error *error) {
 static km_status empty_all(reach *r, km_error *error) {
   for (size_t i = 0; i < r->place_count; i++) {
     place *p = &r->places[i];
-    if (p->want != NONE || p->has < 0) continue;
+    if (p->want != NONE || p->has < 0)
+      continue;
     km_status status = stop_here(r, error);
-    if (status == KM_OK) status = empty(r, p, error);
-    if (status != KM_OK) return status;
+    if (status == KM_OK)
+      status = empty(r, p, error);
+    if (status != KM_OK)
+      return status;
   }
   return KM_OK;
 }
@@ -397,8 +449,8 @@ void km_meta_clear(km_file_meta *meta) {
   memset(meta, 0, sizeof *meta);
 }
 
-/* A time or descriptor that one side does not have is not compared; neither are POSIX mode and owner where there
- * are descriptors, since they are then only the mount's. */
+/* A time or descriptor that one side does not have is not compared; neither are POSIX mode and
+ * owner where there are descriptors, since they are then only the mount's. */
 bool km_meta_equal(const km_file_meta *a, const km_file_meta *b, const char **what) {
   bool posix = a->descriptor == NULL && b->descriptor == NULL;
   *what = NULL;
@@ -420,10 +472,12 @@ bool km_meta_equal(const km_file_meta *a, const km_file_meta *b, const char **wh
 static km_status set_meta(reach *r, km_error *error) {
   for (size_t i = 0; i < r->place_count; i++) {
     const place *p = &r->places[i];
-    if (p->has < 0) continue;
-    km_status status = r->backend->meta_write(r->store, p->name, &r->journal->entries[p->has].meta,
-                                              error);
-    if (status != KM_OK) return status;
+    if (p->has < 0)
+      continue;
+    km_status status =
+        r->backend->meta_write(r->store, p->name, &r->journal->entries[p->has].meta, error);
+    if (status != KM_OK)
+      return status;
   }
   return KM_OK;
 }
@@ -433,16 +487,18 @@ static km_status set_meta(reach *r, km_error *error) {
 static km_status check_place(reach *r, const place *p, km_error *error) {
   km_file_meta meta = {0};
   const char *what = NULL;
-  if (p->want == NONE && p->has == NONE) return KM_OK;
+  if (p->want == NONE && p->has == NONE)
+    return KM_OK;
   if (p->want == NONE)
     return km_fail(error, KM_STALE, 0, "%s: a file stands there, and none should", p->name);
-  if (p->has == NONE) return km_fail(error, KM_STALE, 0, "%s: it is not there", p->name);
-  if (p->has != p->want &&
-      (p->has < 0 || strcmp(r->journal->entries[p->has].sha256,
-                            r->journal->entries[p->want].sha256) != 0))
+  if (p->has == NONE)
+    return km_fail(error, KM_STALE, 0, "%s: it is not there", p->name);
+  if (p->has != p->want && (p->has < 0 || strcmp(r->journal->entries[p->has].sha256,
+                                                 r->journal->entries[p->want].sha256) != 0))
     return km_fail(error, KM_STALE, 0, "%s: another file stands there", p->name);
   km_status status = r->backend->meta_read(r->store, p->name, &meta, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   if (!km_meta_equal(&meta, &r->journal->entries[p->want].meta, &what))
     status = km_fail(error, KM_STALE, 0, "%s: its %s is not what the journal says", p->name, what);
   km_meta_clear(&meta);
@@ -459,7 +515,8 @@ static km_status check_all(reach *r, km_error *error) {
   return status;
 }
 
-/* A file that stands in the store again needs no link in the vault: then it has one name, as before. */
+/* A file that stands in the store again needs no link in the vault: then it has one name, as
+ * before. */
 static km_status drop_leftovers(reach *r, km_error *error) {
   char name[KM_VAULT_NAME];
   km_status status = KM_OK;
@@ -504,43 +561,58 @@ static reach *make_reach(km_work *work, km_side side, km_care care, km_error *er
 static km_status meet_intruders(reach *r, km_error *error) {
   km_status status = KM_OK;
   for (size_t i = 0; status == KM_OK && i < r->place_count; i++)
-    if (r->places[i].has == UNKNOWN) status = meet_intruder(r, &r->places[i], error);
+    if (r->places[i].has == UNKNOWN)
+      status = meet_intruder(r, &r->places[i], error);
   return status;
 }
 
 static km_status move_all(reach *r, km_error *error) {
   km_status status = meet_intruders(r, error);
-  if (status == KM_OK) status = fill_round(r, true, error);
-  if (status == KM_OK) status = flush_store(r, error);
-  if (status == KM_OK) status = fill_round(r, false, error);
-  if (status == KM_OK) status = empty_all(r, error);
-  if (status != KM_OK) return status;
+  if (status == KM_OK)
+    status = fill_round(r, true, error);
+  if (status == KM_OK)
+    status = flush_store(r, error);
+  if (status == KM_OK)
+    status = fill_round(r, false, error);
+  if (status == KM_OK)
+    status = empty_all(r, error);
+  if (status != KM_OK)
+    return status;
   /* Always: what is seen may be an earlier run's work that was never flushed. */
   r->store_dirty = r->vault_dirty = true;
   status = flush_store(r, error);
-  if (status == KM_OK) status = flush_vault(r, error);
+  if (status == KM_OK)
+    status = flush_vault(r, error);
   return status;
 }
 
 km_status km_reach(km_work *work, km_side side, km_care care, km_error *error) {
   reach *r = make_reach(work, side, care, error);
-  if (r == NULL) return KM_MEMORY;
+  if (r == NULL)
+    return KM_MEMORY;
   km_status status = look_all(r, error);
   /* Nothing may be moved on the strength of names that a power cut could take back. */
   r->store_dirty = r->vault_dirty = care == KM_CARE_BACK;
-  if (status == KM_OK) status = flush_store(r, error);
-  if (status == KM_OK) status = flush_vault(r, error);
-  if (status == KM_OK) status = move_all(r, error);
-  if (status == KM_OK) status = set_meta(r, error);
-  if (status == KM_OK) status = drop_leftovers(r, error);
-  if (status == KM_OK) status = check_all(r, error);
+  if (status == KM_OK)
+    status = flush_store(r, error);
+  if (status == KM_OK)
+    status = flush_vault(r, error);
+  if (status == KM_OK)
+    status = move_all(r, error);
+  if (status == KM_OK)
+    status = set_meta(r, error);
+  if (status == KM_OK)
+    status = drop_leftovers(r, error);
+  if (status == KM_OK)
+    status = check_all(r, error);
   free(r);
   return status;
 }
 
 km_status km_reached(km_work *work, km_side side, km_error *error) {
   reach *r = make_reach(work, side, KM_CARE_FORWARD, error);
-  if (r == NULL) return KM_MEMORY;
+  if (r == NULL)
+    return KM_MEMORY;
   km_status status = check_all(r, error);
   free(r);
   return status;
@@ -552,11 +624,14 @@ km_status km_reached(km_work *work, km_side side, km_error *error) {
 static bool driver_leftover(reach *r, const char *name, size_t length) {
   static const char mark[] = ".ntfs-3g-";
   const size_t tail = sizeof mark - 1 + 10;
-  if (length <= tail || length >= KM_MAX_NAME + tail) return false;
+  if (length <= tail || length >= KM_MAX_NAME + tail)
+    return false;
   const char *end = name + length - tail;
-  if (memcmp(end, mark, sizeof mark - 1) != 0) return false;
+  if (memcmp(end, mark, sizeof mark - 1) != 0)
+    return false;
   for (const char *c = end + sizeof mark - 1; c < name + length; c++)
-    if (*c < '0' || *c > '9') return false;
+    if (*c < '0' || *c > '9')
+      return false;
   for (size_t i = 0; i < r->place_count; i++)
     if (strlen(r->places[i].name) == (size_t)(end - name) &&
         memcmp(r->places[i].name, name, (size_t)(end - name)) == 0)
@@ -567,17 +642,21 @@ static bool driver_leftover(reach *r, const char *name, size_t length) {
 static km_status sweep_one(reach *r, const char *name, km_error *error) {
   int has = NONE;
   km_status status = look(r, r->store, name, NONE, &has, error);
-  if (status != KM_OK || has == NONE) return status;
+  if (status != KM_OK || has == NONE)
+    return status;
   const place *home = has >= 0 ? home_of(r, has) : NULL;
-  bool safe = has >= 0 && (home != NULL ? home->has == has : r->kept[has].link || r->kept[has].copy);
+  bool safe =
+      has >= 0 && (home != NULL ? home->has == has : r->kept[has].link || r->kept[has].copy);
   if (!safe) {
-    km_progress(r->work->hold, "recover", "%s: left by the driver; its content is not known: look at it",
-                name);
+    km_progress(r->work->hold, "recover",
+                "%s: left by the driver; its content is not known: look at it", name);
     return KM_OK;
   }
   status = r->backend->file_remove(r->store, name, error);
-  if (status == KM_OK) r->store_dirty = true;
-  if (status == KM_OK) km_progress(r->work->hold, "recover", "%s: left by the driver, removed", name);
+  if (status == KM_OK)
+    r->store_dirty = true;
+  if (status == KM_OK)
+    km_progress(r->work->hold, "recover", "%s: left by the driver, removed", name);
   return status;
 }
 
@@ -589,10 +668,12 @@ static km_status find_leftovers(reach *r, char **names, size_t max, size_t *coun
   size_t length;
   bool folder;
   km_status status = r->backend->folder_list(r->store, &listing, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   for (size_t i = 0; status == KM_OK && i < KM_MAX_STORE_NAMES && *count < max; i++) {
     status = r->backend->listing_next(listing, &name, &length, &folder, error);
-    if (status != KM_OK || folder || !driver_leftover(r, name, length)) continue;
+    if (status != KM_OK || folder || !driver_leftover(r, name, length))
+      continue;
     names[*count] = km_copy_text(name);
     if (names[*count] == NULL)
       status = km_fail(error, KM_MEMORY, 0, "out of memory");
@@ -607,14 +688,18 @@ km_status km_sweep_driver_leftovers(km_work *work, km_side side, km_error *error
   char *names[MAX_PLACES];
   size_t count = 0;
   reach *r = make_reach(work, side, KM_CARE_BACK, error);
-  if (r == NULL) return KM_MEMORY;
+  if (r == NULL)
+    return KM_MEMORY;
   km_status status = find_leftovers(r, names, MAX_PLACES, &count, error);
-  if (status == KM_OK && count > 0) status = look_all(r, error);
+  if (status == KM_OK && count > 0)
+    status = look_all(r, error);
   for (size_t i = 0; i < count; i++) {
-    if (status == KM_OK) status = sweep_one(r, names[i], error);
+    if (status == KM_OK)
+      status = sweep_one(r, names[i], error);
     free(names[i]);
   }
-  if (status == KM_OK) status = flush_store(r, error);
+  if (status == KM_OK)
+    status = flush_store(r, error);
   free(r);
   return status;
 }

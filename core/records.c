@@ -12,7 +12,8 @@
 
 bool km_txn_id_valid(const char *name) {
   static const char form[] = "ddddddddTddddddZ-xxxxxx";
-  if (strlen(name) != ID_LENGTH) return false;
+  if (strlen(name) != ID_LENGTH)
+    return false;
   for (size_t i = 0; i < ID_LENGTH; i++) {
     char c = name[i];
     bool digit = c >= '0' && c <= '9';
@@ -57,8 +58,10 @@ km_status km_txn_new_id(const km_records *records, char id[KM_TXN_ID], km_error 
   char text[KM_TIME_TEXT], suffix[7];
   if (records->count > 0) {
     km_time newest = id_time(records->rows[records->count - 1].id);
-    if (newest == 0 || newest >= time) time = newest + second;
-    if (newest == 0) time = 0;
+    if (newest == 0 || newest >= time)
+      time = newest + second;
+    if (newest == 0)
+      time = 0;
   }
   km_time_text(time, text);
   id_suffix(now, suffix);
@@ -69,9 +72,10 @@ km_status km_txn_new_id(const km_records *records, char id[KM_TXN_ID], km_error 
     id[0] = '\0';
   if (!km_txn_id_valid(id) ||
       (records->count > 0 && strcmp(id, records->rows[records->count - 1].id) <= 0))
-    return km_fail(error, KM_LIMIT, 0,
-                   "no transaction id sorts after %s: purge that transaction and move its folder away",
-                   records->count > 0 ? records->rows[records->count - 1].id : "the clock's time");
+    return km_fail(
+        error, KM_LIMIT, 0,
+        "no transaction id sorts after %s: purge that transaction and move its folder away",
+        records->count > 0 ? records->rows[records->count - 1].id : "the clock's time");
   return KM_OK;
 }
 
@@ -86,8 +90,10 @@ const char *km_txn_state_id(km_txn_state state) {
 }
 
 km_txn_state km_txn_state_of(const km_journal *journal) {
-  if (journal->phase == KM_PHASE_NONE) return KM_TXN_EMPTY;
-  if (journal->phase != KM_PHASE_ENDED) return KM_TXN_OPEN;
+  if (journal->phase == KM_PHASE_NONE)
+    return KM_TXN_EMPTY;
+  if (journal->phase != KM_PHASE_ENDED)
+    return KM_TXN_OPEN;
   return journal->purged ? KM_TXN_PURGED : journal->result;
 }
 
@@ -101,10 +107,12 @@ static km_status holds_more(km_hold *hold, km_folder *vault, bool *more, km_erro
   bool folder;
   *more = false;
   km_status status = hold->backend->folder_list(vault, &listing, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   for (size_t i = 0; i < 3 && !*more; i++) {
     status = hold->backend->listing_next(listing, &name, &length, &folder, error);
-    if (status != KM_OK) break;
+    if (status != KM_OK)
+      break;
     *more = strcmp(name, KM_JOURNAL_NAME) != 0;
   }
   hold->backend->listing_close(listing);
@@ -113,7 +121,8 @@ static km_status holds_more(km_hold *hold, km_folder *vault, bool *more, km_erro
 
 static km_status check_store(const km_hold *hold, const km_journal *journal, km_error *error) {
   const char *mine = km_without_letter(hold->target->info.key_store);
-  if (journal->phase == KM_PHASE_NONE || km_same_name(journal->store, mine)) return KM_OK;
+  if (journal->phase == KM_PHASE_NONE || km_same_name(journal->store, mine))
+    return KM_OK;
   char name[256];
   km_escape(journal->store, strlen(journal->store), name, sizeof name);
   return km_fail(error, KM_DAMAGED, 0, "journal: its key store is %s, this target's is %s", name,
@@ -126,15 +135,19 @@ static km_status read_journal(km_hold *hold, km_folder *vault, km_journal *journ
   size_t size = 0;
   km_file_info info;
   bool more = false;
-  km_status status = hold->backend->file_read(vault, KM_JOURNAL_NAME, KM_MAX_JOURNAL, &data, &size,
-                                              &info, error);
+  km_status status =
+      hold->backend->file_read(vault, KM_JOURNAL_NAME, KM_MAX_JOURNAL, &data, &size, &info, error);
   if (status == KM_OK && (!info.regular || info.links != 1))
     status = km_fail(error, KM_FORGED, 0, "journal: not an ordinary file with one name");
-  if (status == KM_OK) status = km_journal_parse(data, size, journal, error);
-  if (status == KM_NOT_FOUND) status = KM_OK;
+  if (status == KM_OK)
+    status = km_journal_parse(data, size, journal, error);
+  if (status == KM_NOT_FOUND)
+    status = KM_OK;
   km_secret_free(data, size);
-  if (status == KM_OK) status = check_store(hold, journal, error);
-  if (status != KM_OK || journal->phase != KM_PHASE_NONE) return status;
+  if (status == KM_OK)
+    status = check_store(hold, journal, error);
+  if (status != KM_OK || journal->phase != KM_PHASE_NONE)
+    return status;
   status = holds_more(hold, vault, &more, error);
   if (status == KM_OK && more)
     return km_fail(error, KM_DAMAGED, 0, "journal: empty or gone, but the vault holds files");
@@ -146,11 +159,15 @@ static km_status read_row(km_hold *hold, km_record_row *row, km_error *error) {
   km_error why;
   km_folder *vault = NULL;
   km_status status = hold->backend->private_folder(hold->keymend, row->id, false, &vault, &why);
-  if (status == KM_OK) status = read_journal(hold, vault, &row->journal, &why);
-  if (vault != NULL) hold->backend->folder_close(vault);
-  if (status == KM_MEMORY) return km_fail(error, KM_MEMORY, 0, "%s", why.message);
+  if (status == KM_OK)
+    status = read_journal(hold, vault, &row->journal, &why);
+  if (vault != NULL)
+    hold->backend->folder_close(vault);
+  if (status == KM_MEMORY)
+    return km_fail(error, KM_MEMORY, 0, "%s", why.message);
   row->state = status == KM_OK ? km_txn_state_of(&row->journal) : KM_TXN_UNREADABLE;
-  if (status == KM_OK) return KM_OK;
+  if (status == KM_OK)
+    return KM_OK;
   row->problem = km_copy_text(why.message);
   return row->problem != NULL ? KM_OK : km_fail(error, KM_MEMORY, 0, "out of memory");
 }
@@ -162,7 +179,8 @@ static km_status add_row(km_records *records, const char *name, km_error *error)
                    KM_MAX_TRANSACTIONS);
   if (records->count % 64 == 0) {
     km_record_row *grown = realloc(records->rows, (records->count + 64) * sizeof *grown);
-    if (grown == NULL) return km_fail(error, KM_MEMORY, 0, "out of memory");
+    if (grown == NULL)
+      return km_fail(error, KM_MEMORY, 0, "out of memory");
     records->rows = grown;
   }
   km_record_row *row = &records->rows[records->count++];
@@ -171,19 +189,22 @@ static km_status add_row(km_records *records, const char *name, km_error *error)
   return KM_OK;
 }
 
-/* Names that are no ids are no transactions: a folder that was being made when keymend was killed. */
+/* Names that are no ids are no transactions: a folder that was being made when keymend was killed.
+ */
 static km_status list_ids(km_hold *hold, km_records *records, km_error *error) {
   km_listing *listing = NULL;
   const char *name;
   size_t length;
   bool folder;
   km_status status = hold->backend->folder_list(hold->keymend, &listing, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   for (size_t i = 0; status == KM_OK; i++) {
     status = hold->backend->listing_next(listing, &name, &length, &folder, error);
     if (status == KM_OK && i >= KM_MAX_VAULT_NAMES)
       status = km_fail(error, KM_LIMIT, 0, "the keymend folder holds too many names");
-    if (status == KM_OK && km_txn_id_valid(name)) status = add_row(records, name, error);
+    if (status == KM_OK && km_txn_id_valid(name))
+      status = add_row(records, name, error);
   }
   hold->backend->listing_close(listing);
   return status == KM_END ? KM_OK : status;
@@ -195,9 +216,11 @@ static int compare_rows(const void *a, const void *b) {
 
 km_status km_records_read(km_hold *hold, km_records *out, km_error *error) {
   memset(out, 0, sizeof *out);
-  if (hold->keymend == NULL) return KM_OK;
+  if (hold->keymend == NULL)
+    return KM_OK;
   km_status status = list_ids(hold, out, error);
-  if (out->count > 1) qsort(out->rows, out->count, sizeof *out->rows, compare_rows);
+  if (out->count > 1)
+    qsort(out->rows, out->count, sizeof *out->rows, compare_rows);
   for (size_t i = 0; status == KM_OK && i < out->count; i++)
     status = read_row(hold, &out->rows[i], error);
   return status;
@@ -213,10 +236,11 @@ void km_records_clear(km_records *records) {
 }
 
 km_status km_unreadable(const km_record_row *row, km_error *error) {
-  return km_fail(error, KM_DAMAGED, 0,
-                 "transaction %s: %s. Nobody can tell whether it was finished: look at its vault, then move"
-                 " its folder out of the keymend folder",
-                 row->id, row->problem);
+  return km_fail(
+      error, KM_DAMAGED, 0,
+      "transaction %s: %s. Nobody can tell whether it was finished: look at its vault, then move"
+      " its folder out of the keymend folder",
+      row->id, row->problem);
 }
 
 km_status km_records_settled(const km_records *records, km_error *error) {
@@ -235,12 +259,14 @@ km_status km_records_settled(const km_records *records, km_error *error) {
 
 static char **copy_list(char *const *list) {
   size_t count = 0;
-  while (list != NULL && list[count] != NULL) count++;
+  while (list != NULL && list[count] != NULL)
+    count++;
   char **copy = calloc(count + 1, sizeof *copy);
   for (size_t i = 0; copy != NULL && i < count; i++) {
     copy[i] = km_copy_text(list[i]);
     if (copy[i] == NULL) {
-      while (i > 0) free(copy[--i]);
+      while (i > 0)
+        free(copy[--i]);
       free(copy);
       return NULL;
     }
@@ -270,11 +296,14 @@ static bool copy_journal(km_txn *txn, const km_journal *j) {
   txn->made_by = km_copy_text(j->made_by != NULL ? j->made_by : "");
   txn->stop = copy_list(j->stop);
   txn->start = copy_list(j->start);
-  if (j->entry_count > 0) txn->files = calloc(j->entry_count, sizeof *txn->files);
-  if (j->entry_count > 0 && txn->files == NULL) return false;
+  if (j->entry_count > 0)
+    txn->files = calloc(j->entry_count, sizeof *txn->files);
+  if (j->entry_count > 0 && txn->files == NULL)
+    return false;
   txn->file_count = j->entry_count;
   bool good = true;
-  for (size_t i = 0; i < j->entry_count; i++) good &= copy_file(&txn->files[i], &j->entries[i]);
+  for (size_t i = 0; i < j->entry_count; i++)
+    good &= copy_file(&txn->files[i], &j->entries[i]);
   return good && txn->policies != NULL && txn->overrides != NULL && txn->machine_guid != NULL &&
          txn->made_by != NULL && txn->stop != NULL && txn->start != NULL;
 }
@@ -282,7 +311,8 @@ static bool copy_journal(km_txn *txn, const km_journal *j) {
 km_txn *km_txn_make(const km_target *target, const km_record_row *row) {
   static const km_journal nothing;
   km_txn *txn = calloc(1, sizeof *txn);
-  if (txn == NULL) return NULL;
+  if (txn == NULL)
+    return NULL;
   bool readable = row->state != KM_TXN_UNREADABLE;
   const char *problem = readable ? row->journal.problem : row->problem;
   memcpy(txn->id, row->id, sizeof txn->id);
@@ -299,12 +329,14 @@ km_txn *km_txn_make(const km_target *target, const km_record_row *row) {
 }
 
 static void free_list(char **list) {
-  for (size_t i = 0; list != NULL && list[i] != NULL; i++) free(list[i]);
+  for (size_t i = 0; list != NULL && list[i] != NULL; i++)
+    free(list[i]);
   free(list);
 }
 
 void km_txn_free(km_txn *txn) {
-  if (txn == NULL) return;
+  if (txn == NULL)
+    return;
   for (size_t i = 0; i < txn->file_count; i++) {
     free(txn->files[i].container);
     free(txn->files[i].before);

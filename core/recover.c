@@ -21,21 +21,27 @@ static const struct way {
 
 static const struct way *way_of(km_phase phase) {
   for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
-    if (ways[i].phase == phase) return &ways[i];
+    if (ways[i].phase == phase)
+      return &ways[i];
   return NULL;
 }
 
-/* A transaction that never began: its folder holds the journal at most (records.c made sure of that). */
+/* A transaction that never began: its folder holds the journal at most (records.c made sure of
+ * that). */
 static km_status remove_empty(km_hold *hold, const km_record_row *row, km_error *error) {
   const km_backend *backend = hold->backend;
   km_folder *vault = NULL;
   km_status status = backend->private_folder(hold->keymend, row->id, false, &vault, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   status = backend->file_remove(vault, KM_JOURNAL_NAME, error);
-  if (status == KM_NOT_FOUND) status = KM_OK;
+  if (status == KM_NOT_FOUND)
+    status = KM_OK;
   backend->folder_close(vault);
-  if (status == KM_OK) status = backend->folder_remove(hold->keymend, row->id, error);
-  if (status == KM_OK) status = backend->folder_flush(hold->keymend, error);
+  if (status == KM_OK)
+    status = backend->folder_remove(hold->keymend, row->id, error);
+  if (status == KM_OK)
+    status = backend->folder_flush(hold->keymend, error);
   if (status == KM_OK)
     km_progress(hold, "recover", "transaction %s had touched nothing: removed", row->id);
   return status;
@@ -50,7 +56,8 @@ static km_status finish_open(km_hold *hold, km_record_row *row, km_outcome *outc
   km_status status = km_work_open(&work, hold, row, error);
   if (status == KM_OK)
     status = km_finish(&work, way->side, way->result, way->problem, outcome, error);
-  if (status == KM_OK && !deferred) km_services_start_all(hold, &row->journal);
+  if (status == KM_OK && !deferred)
+    km_services_start_all(hold, &row->journal);
   km_work_close(&work);
   return status;
 }
@@ -59,7 +66,8 @@ static km_status recover_row(km_hold *hold, km_record_row *row, km_outcome *outc
                              km_error *error) {
   km_status status = row->state == KM_TXN_EMPTY ? remove_empty(hold, row, error)
                                                 : finish_open(hold, row, outcome, error);
-  if (status != KM_OK) *outcome = KM_ATTENTION;
+  if (status != KM_OK)
+    *outcome = KM_ATTENTION;
   return status;
 }
 
@@ -67,24 +75,31 @@ static bool interrupted(const km_record_row *row) {
   return row->state == KM_TXN_OPEN || row->state == KM_TXN_EMPTY;
 }
 
-/* All are tried, also after one that could not be mended; the first error is the one that is told. */
-static km_status recover_all(km_hold *hold, km_records *records, size_t *count,
-                             km_outcome *outcome, km_error *error) {
+/* All are tried, also after one that could not be mended; the first error is the one that is told.
+ */
+static km_status recover_all(km_hold *hold, km_records *records, size_t *count, km_outcome *outcome,
+                             km_error *error) {
   km_error later;
   km_status result = KM_OK;
   for (size_t i = 0; i < records->count; i++)
-    if (interrupted(&records->rows[i])) ++*count;
+    if (interrupted(&records->rows[i]))
+      ++*count;
   if (*count > 0) {
     result = hold->backend->volume_check(hold->store, 0, error);
-    if (result != KM_OK) return result;
+    if (result != KM_OK)
+      return result;
     *outcome = KM_DONE;
   }
   for (size_t i = 0; i < records->count; i++) {
-    if (!interrupted(&records->rows[i])) continue;
-    km_status status = recover_row(hold, &records->rows[i], outcome, result == KM_OK ? error : &later);
-    if (result == KM_OK) result = status;
+    if (!interrupted(&records->rows[i]))
+      continue;
+    km_status status =
+        recover_row(hold, &records->rows[i], outcome, result == KM_OK ? error : &later);
+    if (result == KM_OK)
+      result = status;
   }
-  if (result != KM_OK) return result;
+  if (result != KM_OK)
+    return result;
   for (size_t i = 0; i < records->count; i++)
     if (records->rows[i].state == KM_TXN_UNREADABLE) {
       *outcome = KM_ATTENTION;
@@ -100,18 +115,24 @@ km_status km_recover(km_target *target, const km_txn_options *options, size_t *c
   km_error own;
   km_hold hold;
   km_records records = {0};
-  if (outcome == NULL) outcome = &unused_outcome;
-  if (count == NULL) count = &unused_count;
-  if (error == NULL) error = &own;
+  if (outcome == NULL)
+    outcome = &unused_outcome;
+  if (count == NULL)
+    count = &unused_count;
+  if (error == NULL)
+    error = &own;
   *outcome = KM_UNTOUCHED;
   *count = 0;
-  if (target == NULL) return km_fail(error, KM_MISUSE, 0, "recover: there is no target");
+  if (target == NULL)
+    return km_fail(error, KM_MISUSE, 0, "recover: there is no target");
   km_status status = km_hold_begin(&hold, target, options, false, error);
   if (status == KM_OK && hold.keymend != NULL) {
     status = hold.backend->lock(target, hold.store, error);
     hold.locked = status == KM_OK;
-    if (status == KM_OK) status = km_records_read(&hold, &records, error);
-    if (status == KM_OK) status = recover_all(&hold, &records, count, outcome, error);
+    if (status == KM_OK)
+      status = km_records_read(&hold, &records, error);
+    if (status == KM_OK)
+      status = recover_all(&hold, &records, count, outcome, error);
   }
   km_hold_end(&hold);
   km_records_clear(&records);

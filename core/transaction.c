@@ -12,11 +12,13 @@
 static km_status check_hives(const km_plan *plan, const km_target_info *info, km_error *error) {
   for (size_t i = 0; i < info->hive_count; i++) {
     const km_hive_info *hive = &info->hives[i];
-    if (!hive->dirty || strcmp(hive->name, "SOFTWARE") != 0 || plan->accept_dirty_hive) continue;
-    return km_fail(error, KM_REFUSED, 0,
-                   "%s is dirty (sequence numbers %u and %u), so the machine GUID in it may be an old one:"
-                   " start and shut down Windows once, or give --accept-dirty-hive",
-                   hive->path, (unsigned)hive->sequence1, (unsigned)hive->sequence2);
+    if (!hive->dirty || strcmp(hive->name, "SOFTWARE") != 0 || plan->accept_dirty_hive)
+      continue;
+    return km_fail(
+        error, KM_REFUSED, 0,
+        "%s is dirty (sequence numbers %u and %u), so the machine GUID in it may be an old one:"
+        " start and shut down Windows once, or give --accept-dirty-hive",
+        hive->path, (unsigned)hive->sequence1, (unsigned)hive->sequence2);
   }
   return KM_OK;
 }
@@ -30,22 +32,27 @@ static uint64_t bytes_needed(const km_plan *plan) {
 
 static char **take_list(const char *const *list) {
   size_t count = 0;
-  while (list != NULL && list[count] != NULL) count++;
+  while (list != NULL && list[count] != NULL)
+    count++;
   char **copy = calloc(count + 1, sizeof *copy);
-  for (size_t i = 0; copy != NULL && i < count; i++) copy[i] = km_copy_text(list[i]);
+  for (size_t i = 0; copy != NULL && i < count; i++)
+    copy[i] = km_copy_text(list[i]);
   return copy;
 }
 
 static bool list_whole(char *const *copy, const char *const *list) {
-  if (copy == NULL) return false;
+  if (copy == NULL)
+    return false;
   for (size_t i = 0; list != NULL && list[i] != NULL; i++)
-    if (copy[i] == NULL) return false;
+    if (copy[i] == NULL)
+      return false;
   return true;
 }
 
 static char *cut_text(const char *text) {
   char *copy = malloc(KM_MAX_TEXT);
-  if (copy != NULL) snprintf(copy, KM_MAX_TEXT, "%s", text != NULL ? text : "");
+  if (copy != NULL)
+    snprintf(copy, KM_MAX_TEXT, "%s", text != NULL ? text : "");
   return copy;
 }
 
@@ -72,16 +79,23 @@ static km_status describe(const km_hold *hold, const km_plan *plan, km_journal *
 static km_status check_all(km_hold *hold, const km_plan *plan, const km_records *records,
                            km_journal *journal, km_error *error) {
   km_status status = km_records_settled(records, error);
-  if (status == KM_OK) status = km_plan_check(plan, &hold->target->info, error);
+  if (status == KM_OK)
+    status = km_plan_check(plan, &hold->target->info, error);
   uint64_t need = status == KM_OK ? bytes_needed(plan) : 0;
-  if (status == KM_OK) status = hold->backend->volume_check(hold->store, need, error);
-  if (status == KM_OK) status = hold->backend->volume_check(hold->app_data, need, error);
-  if (status == KM_OK) status = check_hives(plan, &hold->target->info, error);
-  if (status == KM_OK) status = km_plan_compare(hold, plan, journal, error);
-  if (status == KM_OK) status = describe(hold, plan, journal, error);
+  if (status == KM_OK)
+    status = hold->backend->volume_check(hold->store, need, error);
+  if (status == KM_OK)
+    status = hold->backend->volume_check(hold->app_data, need, error);
+  if (status == KM_OK)
+    status = check_hives(plan, &hold->target->info, error);
+  if (status == KM_OK)
+    status = km_plan_compare(hold, plan, journal, error);
+  if (status == KM_OK)
+    status = describe(hold, plan, journal, error);
   if (status == KM_OK && km_interrupted(hold))
     status = km_fail(error, KM_INTERRUPTED, 0, "interrupted before anything was changed");
-  if (status == KM_OK) km_progress(hold, "check", "the store is as the plan saw it");
+  if (status == KM_OK)
+    km_progress(hold, "check", "the store is as the plan saw it");
   return status;
 }
 
@@ -92,7 +106,8 @@ static void unmake(km_work *work, bool made_keymend) {
   km_hold *hold = work->hold;
   const km_backend *backend = hold->backend;
   km_error ignored;
-  if (work->file != NULL) backend->journal_close(work->file);
+  if (work->file != NULL)
+    backend->journal_close(work->file);
   work->file = NULL;
   if (work->vault != NULL) {
     backend->file_remove(work->vault, KM_JOURNAL_NAME, &ignored);
@@ -101,7 +116,8 @@ static void unmake(km_work *work, bool made_keymend) {
     backend->folder_remove(hold->keymend, work->id, &ignored);
     backend->folder_flush(hold->keymend, &ignored);
   }
-  if (!made_keymend) return;
+  if (!made_keymend)
+    return;
   backend->folder_close(hold->keymend);
   hold->keymend = NULL;
   backend->folder_remove(hold->app_data, KM_FOLDER_NAME, &ignored);
@@ -114,31 +130,34 @@ static km_status make_folders(km_work *work, bool *made_keymend, km_error *error
   km_status status = KM_OK;
   *made_keymend = false;
   if (hold->keymend == NULL) {
-    status =
-        backend->private_folder(hold->app_data, KM_FOLDER_NAME, true, &hold->keymend, error);
+    status = backend->private_folder(hold->app_data, KM_FOLDER_NAME, true, &hold->keymend, error);
     *made_keymend = status == KM_OK;
   }
   /* Also for a folder that an interrupted run made and never flushed. */
-  if (status == KM_OK) status = backend->folder_flush(hold->app_data, error);
+  if (status == KM_OK)
+    status = backend->folder_flush(hold->app_data, error);
   if (status == KM_OK)
     status = backend->private_folder(hold->keymend, work->id, true, &work->vault, error);
   return status == KM_OK ? backend->folder_flush(hold->keymend, error) : status;
 }
 
-/* Writes the begin record. It is read back first, so that nothing begins that recover could not read. */
+/* Writes the begin record. It is read back first, so that nothing begins that recover could not
+ * read. */
 static km_status make_journal(km_work *work, km_error *error) {
   const km_backend *backend = work->hold->backend;
   uint8_t *data = NULL;
   size_t size = 0;
   km_journal again = {0};
   km_status status = km_journal_encode(work->journal, &data, &size, error);
-  if (status == KM_OK) status = km_journal_parse(data, size, &again, error);
+  if (status == KM_OK)
+    status = km_journal_parse(data, size, &again, error);
   if (status == KM_OK && again.entry_count != work->journal->entry_count)
     status = km_fail(error, KM_LIMIT, 0, "journal: it cannot be read back");
   size_t capacity = km_journal_capacity(size);
   if (status == KM_OK)
     status = backend->journal_create(work->vault, KM_JOURNAL_NAME, capacity, &work->file, error);
-  if (status == KM_OK) status = backend->journal_write(work->file, 0, data, size, error);
+  if (status == KM_OK)
+    status = backend->journal_write(work->file, 0, data, size, error);
   if (status == KM_OK) {
     work->journal->phase = KM_PHASE_APPLYING;
     work->journal->tail = size - 4;
@@ -153,7 +172,8 @@ static km_status make_journal(km_work *work, km_error *error) {
 static km_status begin(km_work *work, km_error *error) {
   bool made_keymend = false;
   km_status status = make_folders(work, &made_keymend, error);
-  if (status == KM_OK) status = make_journal(work, error);
+  if (status == KM_OK)
+    status = make_journal(work, error);
   if (status == KM_OK)
     km_progress(work->hold, "journal", "transaction %s begun", work->id);
   else
@@ -168,14 +188,18 @@ static km_status copy_to_vault(km_work *work, km_error *error) {
   for (size_t i = 0; i < work->journal->entry_count; i++) {
     const km_entry *entry = &work->journal->entries[i];
     char name[KM_VAULT_NAME], sha256[KM_SHA256_TEXT];
-    if (km_interrupted(work->hold)) return km_fail(error, KM_INTERRUPTED, 0, "interrupted");
+    if (km_interrupted(work->hold))
+      return km_fail(error, KM_INTERRUPTED, 0, "interrupted");
     snprintf(name, sizeof name, "%zu.copy", i);
-    km_status status = backend->file_copy(work->hold->store, entry->before, work->vault, name, sha256,
-                                          error);
-    if (status != KM_OK) return status;
+    km_status status =
+        backend->file_copy(work->hold->store, entry->before, work->vault, name, sha256, error);
+    if (status != KM_OK)
+      return status;
     if (strcmp(sha256, entry->sha256) != 0)
-      return km_fail(error, KM_STALE, 0, "%s: it changed while it was copied to the vault. Make a new"
-                     " plan", entry->before);
+      return km_fail(error, KM_STALE, 0,
+                     "%s: it changed while it was copied to the vault. Make a new"
+                     " plan",
+                     entry->before);
   }
   km_status status = backend->folder_flush(work->vault, error);
   if (status == KM_OK)
@@ -185,7 +209,8 @@ static km_status copy_to_vault(km_work *work, km_error *error) {
 
 static km_status swap(km_work *work, km_error *error) {
   km_status status = km_reach(work, KM_AFTER, KM_CARE_FORWARD, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   for (size_t i = 0; i < work->journal->entry_count; i++) {
     const km_entry *entry = &work->journal->entries[i];
     if (entry->after != NULL)
@@ -194,7 +219,8 @@ static km_status swap(km_work *work, km_error *error) {
       km_progress(work->hold, "swap", "%s is now in the vault", entry->before);
   }
   km_progress(work->hold, "verify", "names, bytes, times, attributes and descriptors are right");
-  if (km_interrupted(work->hold)) return km_fail(error, KM_INTERRUPTED, 0, "interrupted");
+  if (km_interrupted(work->hold))
+    return km_fail(error, KM_INTERRUPTED, 0, "interrupted");
   return KM_OK;
 }
 
@@ -207,11 +233,13 @@ static km_status change(km_work *work, bool *stopped, km_error *error) {
     *stopped = hold->backend->service_stop != NULL;
     status = km_services_stop_all(hold, work->journal, error);
   }
-  if (status == KM_OK) status = swap(work, error);
+  if (status == KM_OK)
+    status = swap(work, error);
   if (status == KM_OK)
     status = km_journal_append(hold->backend, work->file, work->journal, KM_RECORD_COMMIT,
                                KM_TXN_COMMITTED, NULL, error);
-  if (status == KM_OK) km_progress(hold, "commit", "transaction %s committed", work->id);
+  if (status == KM_OK)
+    km_progress(hold, "commit", "transaction %s committed", work->id);
   return status;
 }
 
@@ -222,8 +250,10 @@ static void conclude(km_work *work) {
   km_services_start_all(hold, work->journal);
   if (km_journal_append(hold->backend, work->file, work->journal, KM_RECORD_END, KM_TXN_COMMITTED,
                         NULL, &error) != KM_OK)
-    km_progress(hold, "end", "the transaction is committed, but could not be closed (%s): run \"keymend"
-                " recover\"", error.message);
+    km_progress(hold, "end",
+                "the transaction is committed, but could not be closed (%s): run \"keymend"
+                " recover\"",
+                error.message);
 }
 
 static km_status run(km_work *work, km_outcome *outcome, km_error *error) {
@@ -241,19 +271,23 @@ static km_status run(km_work *work, km_outcome *outcome, km_error *error) {
     km_error_prefix(&later, "%s; then", error->message);
     memcpy(error->message, later.message, sizeof error->message);
   }
-  if (stopped) km_services_start_all(work->hold, work->journal);
+  if (stopped)
+    km_services_start_all(work->hold, work->journal);
   return status;
 }
 
-static km_status apply(km_hold *hold, const km_plan *plan, km_record_row *row,
-                       km_outcome *outcome, km_error *error) {
+static km_status apply(km_hold *hold, const km_plan *plan, km_record_row *row, km_outcome *outcome,
+                       km_error *error) {
   km_records records = {0};
   km_work work = {.hold = hold, .journal = &row->journal};
   km_status status = km_records_read(hold, &records, error);
-  if (status == KM_OK) status = check_all(hold, plan, &records, &row->journal, error);
-  if (status == KM_OK) status = km_txn_new_id(&records, work.id, error);
+  if (status == KM_OK)
+    status = check_all(hold, plan, &records, &row->journal, error);
+  if (status == KM_OK)
+    status = km_txn_new_id(&records, work.id, error);
   km_records_clear(&records);
-  if (status == KM_OK) status = begin(&work, error);
+  if (status == KM_OK)
+    status = begin(&work, error);
   if (status == KM_OK) {
     memcpy(row->id, work.id, sizeof row->id);
     status = run(&work, outcome, error);
@@ -269,17 +303,22 @@ km_status km_apply(km_target *target, const km_plan *plan, const km_txn_options 
   km_error own;
   km_hold hold;
   km_record_row row;
-  if (outcome == NULL) outcome = &unused_outcome;
-  if (error == NULL) error = &own;
+  if (outcome == NULL)
+    outcome = &unused_outcome;
+  if (error == NULL)
+    error = &own;
   *outcome = KM_UNTOUCHED;
-  if (txn != NULL) *txn = NULL;
+  if (txn != NULL)
+    *txn = NULL;
   if (target == NULL || plan == NULL)
     return km_fail(error, KM_MISUSE, 0, "apply: there is no target or no plan");
   memset(&row, 0, sizeof row);
   km_status status = km_hold_begin(&hold, target, options, true, error);
-  if (status == KM_OK) status = apply(&hold, plan, &row, outcome, error);
+  if (status == KM_OK)
+    status = apply(&hold, plan, &row, outcome, error);
   km_hold_end(&hold);
-  if (row.id[0] != '\0' && txn != NULL) *txn = km_txn_make(target, &row);
+  if (row.id[0] != '\0' && txn != NULL)
+    *txn = km_txn_make(target, &row);
   km_journal_clear(&row.journal);
   return status;
 }

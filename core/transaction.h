@@ -16,9 +16,9 @@
 #define KM_JOURNAL_NAME "journal"
 #define KM_MAX_TRANSACTIONS 4096
 #define KM_MAX_INTRUDERS 1000
-#define KM_MAX_VAULT_NAMES 65536 /* names read in one transaction's folder */
+#define KM_MAX_VAULT_NAMES 65536    /* names read in one transaction's folder */
 #define KM_MAX_STORE_NAMES 16000000 /* names read in one walk over the store */
-#define KM_VAULT_NAME 32         /* bytes of a name in the vault with NUL */
+#define KM_VAULT_NAME 32            /* bytes of a name in the vault with NUL */
 
 /* One verb's hold on a target: its folders and its lock. */
 typedef struct km_hold {
@@ -30,8 +30,8 @@ typedef struct km_hold {
   bool locked;
 } km_hold;
 
-/* hold.c: opens store, Common AppData and, when it is there, the keymend folder (KM_FORGED when it is not
- * keymend's own). With `lock` the store is locked. Release: km_hold_end, in every case. */
+/* hold.c: opens store, Common AppData and, when it is there, the keymend folder (KM_FORGED when it
+ * is not keymend's own). With `lock` the store is locked. Release: km_hold_end, in every case. */
 km_status km_hold_begin(km_hold *hold, km_target *target, const km_txn_options *options, bool lock,
                         km_error *error);
 void km_hold_end(km_hold *hold);
@@ -68,9 +68,9 @@ void km_records_clear(km_records *records);
 km_status km_records_settled(const km_records *records, km_error *error);
 km_status km_unreadable(const km_record_row *row, km_error *error); /* KM_DAMAGED */
 bool km_txn_id_valid(const char *name);
-/* An id that sorts after every row's. When the clock stands before the newest row's second, or in it, the id tells
- * the second after it (the begin record has the clock's time all the same), so that order is never lost to
- * a wrong clock. KM_LIMIT when there is no such second. */
+/* An id that sorts after every row's. When the clock stands before the newest row's second, or in
+ * it, the id tells the second after it (the begin record has the clock's time all the same), so
+ * that order is never lost to a wrong clock. KM_LIMIT when there is no such second. */
 km_status km_txn_new_id(const km_records *records, char id[KM_TXN_ID], km_error *error);
 /* What the public interface shows of a row; NULL: out of memory. */
 km_txn *km_txn_make(const km_target *target, const km_record_row *row);
@@ -94,18 +94,19 @@ typedef struct km_work {
   km_journal *journal;
 } km_work;
 
-/* Brings every file of the journal to the name it has on `side`, flushes, sets what differs of times, attributes and
- * descriptor, and checks all of it. At every instant each file's bytes stand in the store or in the vault, and a
- * wanted name that is taken never falls free (where hard links exist). Judges by what it sees, so it may be
- * repeated after any interruption. */
+/* Brings every file of the journal to the name it has on `side`, flushes, sets what differs of
+ * times, attributes and descriptor, and checks all of it. At every instant each file's bytes stand
+ * in the store or in the vault, and a wanted name that is taken never falls free (where hard links
+ * exist). Judges by what it sees, so it may be repeated after any interruption. */
 km_status km_reach(km_work *work, km_side side, km_care care, km_error *error);
 
-/* Whether the store is exactly as `side` has it, metadata included, and files outside the store are in the vault.
- * KM_STALE names the file and what differs. Writes nothing. */
+/* Whether the store is exactly as `side` has it, metadata included, and files outside the store are
+ * in the vault. KM_STALE names the file and what differs. Writes nothing. */
 km_status km_reached(km_work *work, km_side side, km_error *error);
 
-/* Removes what the ntfs-3g driver leaves of an interrupted replacing rename ("<name>.ntfs-3g-0123456789") when it is a
- * file of this journal that is safe where `side` has it; others are reported. */
+/* Removes what the ntfs-3g driver leaves of an interrupted replacing rename
+ * ("<name>.ntfs-3g-0123456789") when it is a file of this journal that is safe where `side` has it;
+ * others are reported. */
 km_status km_sweep_driver_leftovers(km_work *work, km_side side, km_error *error);
 
 /* ---- checking a plan: plan.c ---- */
@@ -113,15 +114,14 @@ km_status km_sweep_driver_leftovers(km_work *work, km_side side, km_error *error
 /* Whether the plan makes sense in itself: names, limits, no two steps for one file or one name. */
 km_status km_plan_check(const km_plan *plan, const km_target_info *info, km_error *error);
 
-/* Fills journal->entries from the plan and checks every step against the store. KM_STALE says which file differs
- * in what. */
-km_status km_plan_compare(km_hold *hold, const km_plan *plan, km_journal *journal,
-                          km_error *error);
+/* Fills journal->entries from the plan and checks every step against the store. KM_STALE says which
+ * file differs in what. */
+km_status km_plan_compare(km_hold *hold, const km_plan *plan, km_journal *journal, km_error *error);
 
 /* ---- finishing: finish.c ---- */
 
-/* Closes an interrupted or failed transaction: brings the files to `side`, writes the end record. `problem` may be
- * NULL. *outcome: KM_ATTENTION when that failed; else it is left alone. */
+/* Closes an interrupted or failed transaction: brings the files to `side`, writes the end record.
+ * `problem` may be NULL. *outcome: KM_ATTENTION when that failed; else it is left alone. */
 km_status km_finish(km_work *work, km_side side, km_txn_state result, const char *problem,
                     km_outcome *outcome, km_error *error);
 

@@ -4,8 +4,8 @@
  *   VOLUME    a volume that POLICY repairs; it is only read   TIMES  its bodyfile
  *   WORK      a folder to work in; it is emptied
  *   no-links  as on a file system without hard links, where files are moved instead
- * For the repair, its undo, and the recover after either, every intercepted call is a point. Ends with
- * "N passed, N failed, N skipped" and status 1 when something failed.
+ * For the repair, its undo, and the recover after either, every intercepted call is a point. Ends
+ * with "N passed, N failed, N skipped" and status 1 when something failed.
  */
 #include "run.h"
 
@@ -30,11 +30,14 @@ static long kills, faults, recover_kills, cuts, recover_cuts;
 static void fail_point(const char *where, const char *what) {
   char line[256];
   failed++;
-  if (failed > MAX_TOLD) return;
+  if (failed > MAX_TOLD)
+    return;
   printf("FAIL %s: %s\n", where, what);
   FILE *log = fopen(b.log, "r");
-  while (log != NULL && fgets(line, sizeof line, log) != NULL) printf("    %s", line);
-  if (log != NULL) fclose(log);
+  while (log != NULL && fgets(line, sizeof line, log) != NULL)
+    printf("    %s", line);
+  if (log != NULL)
+    fclose(log);
 }
 
 /* ---- what must hold ---- */
@@ -44,10 +47,13 @@ static bool nothing_lost(const tree *t, char why[512]) {
   int store = tree_at(&before, b.store), now = tree_at(t, b.store), vault = tree_at(t, b.vault);
   for (int i = 0; i < before.link_count; i++) {
     const link_row *row = &before.links[i];
-    if (row->folder != store || before.nodes[row->node].folder) continue;
+    if (row->folder != store || before.nodes[row->node].folder)
+      continue;
     const node *file = &before.nodes[row->node];
-    if (now >= 0 && tree_holds(t, now, file)) continue;
-    if (vault >= 0 && tree_holds(t, vault, file)) continue;
+    if (now >= 0 && tree_holds(t, now, file))
+      continue;
+    if (vault >= 0 && tree_holds(t, vault, file))
+      continue;
     snprintf(why, 512, "%.200s is lost", row->name);
     return false;
   }
@@ -63,19 +69,23 @@ static bool same_store(const tree *t, const tree *wanted, char why[512]) {
   return tree_same_folder(wanted, tree_at(wanted, b.store), t, now, why);
 }
 
-/* From before the swap on, every file that is moved has its copy in the vault, with bytes and time. */
+/* From before the swap on, every file that is moved has its copy in the vault, with bytes and time.
+ */
 static bool copies_stand(const tree *t, char why[512]) {
   int store = tree_at(&before, b.store), vault = tree_at(t, b.vault);
   for (int i = 0; i < before.link_count; i++) {
     const link_row *row = &before.links[i];
     char unused[512];
-    if (row->folder != store) continue;
+    if (row->folder != store)
+      continue;
     const link_row *then = tree_find(&after, tree_at(&after, b.store), row->name);
     bool moved = then == NULL || after.nodes[then->node].size != before.nodes[row->node].size ||
                  memcmp(after.nodes[then->node].data, before.nodes[row->node].data,
                         before.nodes[row->node].size) != 0;
-    if (!moved || same_store(t, &before, unused)) continue;
-    if (vault >= 0 && tree_holds_copy(t, vault, &before.nodes[row->node])) continue;
+    if (!moved || same_store(t, &before, unused))
+      continue;
+    if (vault >= 0 && tree_holds_copy(t, vault, &before.nodes[row->node]))
+      continue;
     snprintf(why, 512, "%.200s has no copy in the vault, and the store has changed", row->name);
     return false;
   }
@@ -84,7 +94,8 @@ static bool copies_stand(const tree *t, char why[512]) {
 
 static bool before_or_after(const tree *t, char why[512]) {
   char other[512];
-  if (same_store(t, &before, why) || same_store(t, &after, other)) return true;
+  if (same_store(t, &before, why) || same_store(t, &after, other))
+    return true;
   size_t used = strlen(why);
   snprintf(why + used, 512 - used, " (against before); %.200s (against after)", other);
   return false;
@@ -94,8 +105,10 @@ static bool before_or_after(const tree *t, char why[512]) {
 typedef enum expected { EITHER, BEFORE, AFTER } expected;
 
 static bool as_expected(const tree *t, expected side, char why[512]) {
-  if (side == BEFORE) return same_store(t, &before, why);
-  if (side == AFTER) return same_store(t, &after, why);
+  if (side == BEFORE)
+    return same_store(t, &before, why);
+  if (side == AFTER)
+    return same_store(t, &after, why);
   return before_or_after(t, why);
 }
 
@@ -118,10 +131,12 @@ static bool recovers(expected side, const char *where) {
     status = run_again(&b, VERB_RECOVER, &recording);
     trace_read(&calls, b.trace);
     good = status == 0 && calls.count == 0;
-    snprintf(why, sizeof why, "a second recover ended with %d after %d changes", status, calls.count);
+    snprintf(why, sizeof why, "a second recover ended with %d after %d changes", status,
+             calls.count);
   }
   tree_forget(mark);
-  if (!good) fail_point(where, why);
+  if (!good)
+    fail_point(where, why);
   return good;
 }
 
@@ -148,24 +163,30 @@ static int state_count;
 static void remember(const tree *t, expected side) {
   uint64_t hash = tree_hash(t);
   for (int i = 0; i < state_count; i++)
-    if (hashes[i] == hash) return;
-  if (state_count == MAX_STATES) broken("too many states");
+    if (hashes[i] == hash)
+      return;
+  if (state_count == MAX_STATES)
+    broken("too many states");
   hashes[state_count] = hash;
   sides[state_count] = side;
   states[state_count++] = *t;
 }
 
-static bool is_write(const trace_call *c) { return strcmp(c->op, "write") == 0; }
+static bool is_write(const trace_call *c) {
+  return strcmp(c->op, "write") == 0;
+}
 
 /* The call that writes the commit record: the last write but one, since the end record follows. */
 static int commit_of(const trace *calls) {
   int writes = 0;
   for (int i = calls->count - 1; i >= 0; i--)
-    if (is_write(&calls->calls[i]) && ++writes == 2) return i;
+    if (is_write(&calls->calls[i]) && ++writes == 2)
+      return i;
   return -1;
 }
 
-static void kill_at(const tree *start, verb v, unsigned at, const char *how, expected side, bool keep) {
+static void kill_at(const tree *start, verb v, unsigned at, const char *how, expected side,
+                    bool keep) {
   static tree t;
   char where[128];
   order o = {at, how};
@@ -177,9 +198,11 @@ static void kill_at(const tree *start, verb v, unsigned at, const char *how, exp
   }
   size_t mark = tree_mark();
   tree_load(&t, b.root);
-  if (keep) remember(&t, side);
+  if (keep)
+    remember(&t, side);
   check_state(&t, side, where);
-  if (!keep) tree_forget(mark);
+  if (!keep)
+    tree_forget(mark);
 }
 
 static void kill_everywhere(const tree *start, verb v, const trace *calls, bool keep) {
@@ -219,8 +242,10 @@ static void fault_at(const tree *start, verb v, const trace *calls, unsigned at,
   }
   good = good && same_store(&t, (status & 8) == 0 && status < 32 ? done : back, why);
   if (good)
-    check_state(&t, (status & 8) == 0 && status < 32 ? (done == &after ? AFTER : BEFORE)
-                                                     : (done == &after ? BEFORE : AFTER), where);
+    check_state(&t,
+                (status & 8) == 0 && status < 32 ? (done == &after ? AFTER : BEFORE)
+                                                 : (done == &after ? BEFORE : AFTER),
+                where);
   else
     fail_point(where, why);
   tree_forget(mark);
@@ -230,7 +255,8 @@ static void fault_at(const tree *start, verb v, const trace *calls, unsigned at,
 static void fault_everywhere(const tree *start, verb v, const trace *calls) {
   static const int numbers[] = {EIO, ENOSPC, EACCES};
   for (int i = 0; i < calls->count; i++)
-    for (size_t k = 0; k < 3; k++) fault_at(start, v, calls, (unsigned)i + 1, numbers[k]);
+    for (size_t k = 0; k < 3; k++)
+      fault_at(start, v, calls, (unsigned)i + 1, numbers[k]);
 }
 
 /* ---- power cuts ---- */
@@ -259,11 +285,13 @@ static void crash_recover(const char *title) {
     size_t mark = tree_mark();
     int status = run_verb(&b, &states[i], VERB_RECOVER, &recording);
     trace_read(&calls, b.trace);
-    if (status != 0) fail_point(title, "recover failed");
+    if (status != 0)
+      fail_point(title, "recover failed");
     for (int k = 0; k < calls.count; k++) {
       kill_at(&states[i], VERB_RECOVER, (unsigned)k + 1, "before", sides[i], false);
       recover_kills++;
-      if (!is_write(&calls.calls[k])) continue;
+      if (!is_write(&calls.calls[k]))
+        continue;
       kill_at(&states[i], VERB_RECOVER, (unsigned)k + 1, "half", sides[i], false);
       recover_kills++;
     }
@@ -283,7 +311,8 @@ static void cut_recover(const char *title) {
     run_again(&b, VERB_RECOVER, &recording);
     trace_read(&calls, b.trace);
     cutting c = {title, &recover_cuts, {sides[i], sides[i], sides[i]}};
-    if (calls.count > 0) power_cuts(&start, &calls, -1, SEED, cut, &c);
+    if (calls.count > 0)
+      power_cuts(&start, &calls, -1, SEED, cut, &c);
     tree_forget(mark);
   }
 }
@@ -331,7 +360,8 @@ static void crash_verb(const tree *start, verb v, const char *recover_title) {
   crash_recover(recover_title);
   record(start, v, &loaded, &calls);
   cutting c = {verb_name(v), &cuts, {BEFORE, EITHER, AFTER}};
-  if (v == VERB_UNDO) c.sides[UNCOMMITTED] = AFTER, c.sides[COMMITTED] = BEFORE;
+  if (v == VERB_UNDO)
+    c.sides[UNCOMMITTED] = AFTER, c.sides[COMMITTED] = BEFORE;
   power_cuts(&loaded, &calls, commit_of(&calls), SEED, cut, &c);
   cut_recover(recover_title);
   fflush(stdout);
@@ -358,8 +388,10 @@ static void find_folders(void) {
 
 static void set_up(char **argv) {
   char work[PATH_MAX];
-  if (mkdir(argv[6], 0700) != 0 && errno != EEXIST) broken("%s", argv[6]);
-  if (realpath(argv[6], work) == NULL || strlen(work) > 900) broken("%s", argv[6]);
+  if (mkdir(argv[6], 0700) != 0 && errno != EEXIST)
+    broken("%s", argv[6]);
+  if (realpath(argv[6], work) == NULL || strlen(work) > 900)
+    broken("%s", argv[6]);
   b.keymend = argv[1];
   b.shim = argv[2];
   b.policy = argv[5];
@@ -371,7 +403,8 @@ static void set_up(char **argv) {
   tree_load(&before, argv[3]);
   find_folders();
   states = calloc(MAX_STATES, sizeof *states);
-  if (states == NULL) broken("out of memory");
+  if (states == NULL)
+    broken("out of memory");
   if (run_verb(&b, &before, VERB_APPLY, NULL) != 0) {
     fail_point("apply", "it does not work at all");
     printf("0 passed, 1 failed, 0 skipped\n");
@@ -388,14 +421,17 @@ int main(int argc, char **argv) {
     return 16;
   }
   set_up(argv);
-  if (same_store(&after, &before, why)) fail_point("apply", "it changed nothing");
+  if (same_store(&after, &before, why))
+    fail_point("apply", "it changed nothing");
   crash_verb(&before, VERB_APPLY, "recover after apply");
   crash_verb(&after, VERB_UNDO, "recover after undo");
   long points = kills + faults + recover_kills + cuts + recover_cuts;
-  printf("%ld points: %ld kills, %ld faults (EIO, ENOSPC, EACCES), %ld kills of recover, %ld power cuts,"
+  printf("%ld points: %ld kills, %ld faults (EIO, ENOSPC, EACCES), %ld kills of recover, %ld power "
+         "cuts,"
          " %ld power cuts of recover\n",
          points, kills, faults, recover_kills, cuts, recover_cuts);
-  if (points < LEAST_POINTS) fail_point("all", "fewer points than there must be");
+  if (points < LEAST_POINTS)
+    fail_point("all", "fewer points than there must be");
   printf("%ld passed, %ld failed, 0 skipped\n", passed, failed);
   return failed == 0 ? 0 : 1;
 }

@@ -11,7 +11,7 @@ typedef struct bench {
   char times[1024]; /* its bodyfile */
   char trace[1024], log[1024], strace[1024];
   const char *store, *vault; /* folders below the root, with '/' */
-  bool no_links; /* as if the file system had no hard links */
+  bool no_links;             /* as if the file system had no hard links */
 } bench;
 
 typedef enum verb { VERB_APPLY, VERB_UNDO, VERB_RECOVER } verb;
@@ -24,16 +24,16 @@ typedef struct order {
   const char *how; /* "before", "after", "half", or an errno number */
 } order;
 
-/* Writes the tree to the root and runs the verb over it. `order` NULL: without the shim. Exit status, or 256 + signal.
- * The trace is at bench->trace, what keymend printed at bench->log. */
+/* Writes the tree to the root and runs the verb over it. `order` NULL: without the shim. Exit
+ * status, or 256 + signal. The trace is at bench->trace, what keymend printed at bench->log. */
 int run_verb(const bench *b, const tree *t, verb v, const order *o);
 /* The same over what stands at the root. */
 int run_again(const bench *b, verb v, const order *o);
 /* The same under strace as well; its output is at bench->strace. */
 int run_straced(const bench *b, const tree *t, verb v);
 
-/* Compares the mutations that strace saw below the root with the trace: the same kinds in the same order. false: `why`
- * tells the first difference. `count`: how many. */
+/* Compares the mutations that strace saw below the root with the trace: the same kinds in the same
+ * order. false: `why` tells the first difference. `count`: how many. */
 bool strace_agrees(const bench *b, const trace *calls, int *count, char why[512]);
 
 #endif

@@ -56,8 +56,8 @@ int tree_at(const tree *t, const char *path);
 int tree_by_ino(const tree *t, unsigned long ino);
 int tree_links(const tree *t, int node);
 
-/* Whether the folders at two paths hold the same names, bytes, last-write times, modes, owners and link counts; `why`
- * gets the first difference. */
+/* Whether the folders at two paths hold the same names, bytes, last-write times, modes, owners and
+ * link counts; `why` gets the first difference. */
 bool tree_same_folder(const tree *a, int folder_a, const tree *b, int folder_b, char why[512]);
 
 /* Whether a file with these bytes and this last-write time stands below a folder. */

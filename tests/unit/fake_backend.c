@@ -58,7 +58,8 @@ struct km_listing {
 /* ---- nodes ---- */
 
 static void must(bool good) {
-  if (!good) abort();
+  if (!good)
+    abort();
 }
 
 static node *new_node(fake_volume *v, bool folder) {
@@ -73,7 +74,8 @@ static node *new_node(fake_volume *v, bool folder) {
 
 static name_row *find(node *folder, const char *name) {
   for (size_t i = 0; i < folder->name_count; i++)
-    if (strcmp(folder->names[i].name, name) == 0) return &folder->names[i];
+    if (strcmp(folder->names[i].name, name) == 0)
+      return &folder->names[i];
   return NULL;
 }
 
@@ -123,7 +125,8 @@ static void copy_meta(km_file_meta *to, const km_file_meta *from) {
 
 /* Before every writing operation: KM_OK when it may happen. */
 static km_status writing(fake_volume *v, const char *what, const char *name, km_error *error) {
-  if (v->dead) return km_fail(error, KM_IO, 5, "%s %s: the volume is dead", what, name);
+  if (v->dead)
+    return km_fail(error, KM_IO, 5, "%s %s: the volume is dead", what, name);
   v->operations++;
   snprintf(v->last, sizeof v->last, "%s %s", what, name);
   if (v->faults.die_at != 0 && v->operations >= v->faults.die_at) {
@@ -152,15 +155,19 @@ static km_status folder_open(km_target *target, const char *path, km_folder **ou
                              km_error *error) {
   fake_volume *v = target->state;
   km_status status = reading(v, path, error);
-  if (status == KM_OK) *out = handle(v, strcmp(path, target->info.app_data) == 0 ? v->app : v->store);
+  if (status == KM_OK)
+    *out = handle(v, strcmp(path, target->info.app_data) == 0 ? v->app : v->store);
   return status;
 }
 
-static void folder_close(km_folder *folder) { free(folder); }
+static void folder_close(km_folder *folder) {
+  free(folder);
+}
 
 static km_status folder_list(km_folder *folder, km_listing **out, km_error *error) {
   km_status status = reading(folder->volume, "list", error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   km_listing *listing = calloc(1, sizeof *listing);
   must(listing != NULL);
   listing->volume = folder->volume;
@@ -176,8 +183,10 @@ static km_status folder_list(km_folder *folder, km_listing **out, km_error *erro
 static km_status listing_next(km_listing *listing, const char **name, size_t *length,
                               bool *is_folder, km_error *error) {
   km_status status = reading(listing->volume, "list", error);
-  if (status != KM_OK) return status;
-  if (listing->at == listing->count) return KM_END;
+  if (status != KM_OK)
+    return status;
+  if (listing->at == listing->count)
+    return KM_END;
   *name = listing->names[listing->at];
   *length = strlen(*name);
   *is_folder = listing->folders[listing->at++];
@@ -185,15 +194,18 @@ static km_status listing_next(km_listing *listing, const char **name, size_t *le
 }
 
 static void listing_close(km_listing *listing) {
-  for (size_t i = 0; i < listing->count; i++) free(listing->names[i]);
+  for (size_t i = 0; i < listing->count; i++)
+    free(listing->names[i]);
   free(listing);
 }
 
 static km_status lookup(km_folder *folder, const char *name, node **out, km_error *error) {
   km_status status = reading(folder->volume, name, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   name_row *row = find(folder->node, name);
-  if (row == NULL) return km_fail(error, KM_NOT_FOUND, 2, "%s: does not exist", name);
+  if (row == NULL)
+    return km_fail(error, KM_NOT_FOUND, 2, "%s: does not exist", name);
   *out = row->node;
   return KM_OK;
 }
@@ -217,7 +229,8 @@ static km_status file_info(km_folder *folder, const char *name, km_file_info *ou
                            km_error *error) {
   node *n = NULL;
   km_status status = lookup(folder, name, &n, error);
-  if (status == KM_OK) fill_info(n, out);
+  if (status == KM_OK)
+    fill_info(n, out);
   return status;
 }
 
@@ -225,8 +238,10 @@ static km_status file_read(km_folder *folder, const char *name, size_t max, uint
                            size_t *size, km_file_info *info, km_error *error) {
   node *n = NULL;
   km_status status = lookup(folder, name, &n, error);
-  if (status != KM_OK) return status;
-  if (n->size > max) return km_fail(error, KM_LIMIT, 0, "%s: too large", name);
+  if (status != KM_OK)
+    return status;
+  if (n->size > max)
+    return km_fail(error, KM_LIMIT, 0, "%s: too large", name);
   *data = malloc(n->size + 1);
   must(*data != NULL);
   memcpy(*data, n->data != NULL ? n->data : (const uint8_t *)"", n->size);
@@ -240,7 +255,8 @@ static km_status meta_read(km_folder *folder, const char *name, km_file_meta *ou
   node *n = NULL;
   memset(out, 0, sizeof *out);
   km_status status = lookup(folder, name, &n, error);
-  if (status == KM_OK) copy_meta(out, &n->meta);
+  if (status == KM_OK)
+    copy_meta(out, &n->meta);
   return status;
 }
 
@@ -255,12 +271,15 @@ static km_status volume_check(km_folder *folder, uint64_t need, km_error *error)
 static km_status lock_store(km_target *target, km_folder *store, km_error *error) {
   fake_volume *v = target->state;
   (void)store;
-  if (v->faults.busy || v->locked) return km_fail(error, KM_BUSY, 0, "the store is locked");
+  if (v->faults.busy || v->locked)
+    return km_fail(error, KM_BUSY, 0, "the store is locked");
   v->locked = true;
   return KM_OK;
 }
 
-static void unlock_store(km_target *target) { ((fake_volume *)target->state)->locked = false; }
+static void unlock_store(km_target *target) {
+  ((fake_volume *)target->state)->locked = false;
+}
 
 static km_status private_folder(km_folder *parent, const char *name, bool create, km_folder **out,
                                 km_error *error) {
@@ -268,12 +287,14 @@ static km_status private_folder(km_folder *parent, const char *name, bool create
   km_status status = lookup(parent, name, &n, error);
   if (status == KM_NOT_FOUND && create) {
     status = writing(parent->volume, "make folder", name, error);
-    if (status != KM_OK) return status;
+    if (status != KM_OK)
+      return status;
     n = new_node(parent->volume, true);
     n->private_one = true;
     add(parent->node, name, n);
   }
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   if (!n->folder || !n->private_one)
     return km_fail(error, KM_FORGED, 0, "%s: not a folder of keymend", name);
   *out = handle(parent->volume, n);
@@ -286,16 +307,20 @@ static km_status file_copy(km_folder *from, const char *name, km_folder *to, con
   km_status status = lookup(from, name, &n, error);
   if (status == KM_OK && find(to->node, new_name) != NULL)
     status = km_fail(error, KM_EXISTS, 17, "%s: exists", new_name);
-  if (status == KM_OK) status = writing(to->volume, "create", new_name, error);
-  if (status != KM_OK) return status;
+  if (status == KM_OK)
+    status = writing(to->volume, "create", new_name, error);
+  if (status != KM_OK)
+    return status;
   node *copy = new_node(to->volume, false);
   add(to->node, new_name, copy);
   set_data(copy, n->data, n->size / 2);
   status = writing(to->volume, "copy", new_name, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   set_data(copy, n->data, n->size);
   status = writing(to->volume, "copy meta", new_name, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   copy_meta(&copy->meta, &n->meta);
   km_sha256(n->data, n->size, sha256);
   return KM_OK;
@@ -305,35 +330,48 @@ static km_status file_link(km_folder *from, const char *name, km_folder *to, con
                            km_error *error) {
   node *n = NULL;
   km_status status = lookup(from, name, &n, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   if (from->volume->faults.no_links || n->folder)
     return km_fail(error, KM_UNSUPPORTED, 0, "%s: no hard links here", name);
-  if (find(to->node, new_name) != NULL) return km_fail(error, KM_EXISTS, 17, "%s: exists", new_name);
+  if (find(to->node, new_name) != NULL)
+    return km_fail(error, KM_EXISTS, 17, "%s: exists", new_name);
   status = writing(to->volume, "link", new_name, error);
-  if (status == KM_OK) add(to->node, new_name, n);
+  if (status == KM_OK)
+    add(to->node, new_name, n);
   return status;
 }
 
-static km_status file_rename(km_folder *from, const char *name, km_folder *to,
-                             const char *new_name, bool replace, km_error *error) {
+static km_status file_rename(km_folder *from, const char *name, km_folder *to, const char *new_name,
+                             bool replace, km_error *error) {
   node *n = NULL;
   km_status status = lookup(from, name, &n, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   name_row *there = find(to->node, new_name);
-  if (there != NULL && !replace) return km_fail(error, KM_EXISTS, 17, "%s: exists", new_name);
+  if (there != NULL && !replace)
+    return km_fail(error, KM_EXISTS, 17, "%s: exists", new_name);
   status = writing(to->volume, "rename", new_name, error);
-  if (status != KM_OK || (there != NULL && there->node == n)) return status; /* as POSIX has it */
-  if (there != NULL) drop(to->node, new_name);
+  if (status != KM_OK || (there != NULL && there->node == n))
+    return status; /* as POSIX has it */
+  if (there != NULL)
+    drop(to->node, new_name);
   add(to->node, new_name, n);
   drop(from->node, name);
+  if (from->volume->faults.tunnel && to->node == from->volume->store) {
+    n->meta.created = 130000000000000000;
+    n->meta.attributes ^= 0x20;
+  }
   return KM_OK;
 }
 
 static km_status file_remove(km_folder *folder, const char *name, km_error *error) {
   node *n = NULL;
   km_status status = lookup(folder, name, &n, error);
-  if (status == KM_OK) status = writing(folder->volume, "remove", name, error);
-  if (status == KM_OK) drop(folder->node, name);
+  if (status == KM_OK)
+    status = writing(folder->volume, "remove", name, error);
+  if (status == KM_OK)
+    drop(folder->node, name);
   return status;
 }
 
@@ -342,8 +380,10 @@ static km_status folder_remove(km_folder *parent, const char *name, km_error *er
   km_status status = lookup(parent, name, &n, error);
   if (status == KM_OK && n->name_count > 0)
     status = km_fail(error, KM_IO, 39, "%s: not empty", name);
-  if (status == KM_OK) status = writing(parent->volume, "remove folder", name, error);
-  if (status == KM_OK) drop(parent->node, name);
+  if (status == KM_OK)
+    status = writing(parent->volume, "remove folder", name, error);
+  if (status == KM_OK)
+    drop(parent->node, name);
   return status;
 }
 
@@ -358,9 +398,11 @@ static km_status meta_write(km_folder *folder, const char *name, const km_file_m
                             km_error *error) {
   node *n = NULL;
   km_status status = lookup(folder, name, &n, error);
-  if (status != KM_OK || meta_same(&n->meta, meta)) return status;
+  if (status != KM_OK || meta_same(&n->meta, meta))
+    return status;
   status = writing(folder->volume, "set meta", name, error);
-  if (status == KM_OK) copy_meta(&n->meta, meta);
+  if (status == KM_OK)
+    copy_meta(&n->meta, meta);
   return status;
 }
 
@@ -377,26 +419,30 @@ static km_file *open_file(fake_volume *v, node *n) {
 
 static km_status journal_create(km_folder *folder, const char *name, size_t size, km_file **out,
                                 km_error *error) {
-  if (find(folder->node, name) != NULL) return km_fail(error, KM_EXISTS, 17, "%s: exists", name);
+  if (find(folder->node, name) != NULL)
+    return km_fail(error, KM_EXISTS, 17, "%s: exists", name);
   km_status status = writing(folder->volume, "create", name, error);
-  if (status != KM_OK) return status;
+  if (status != KM_OK)
+    return status;
   node *n = new_node(folder->volume, false);
   add(folder->node, name, n);
   uint8_t *zeros = calloc(1, size);
   must(zeros != NULL);
   set_data(n, zeros, size / 2);
   status = writing(folder->volume, "fill", name, error);
-  if (status == KM_OK) set_data(n, zeros, size);
+  if (status == KM_OK)
+    set_data(n, zeros, size);
   free(zeros);
-  if (status == KM_OK) *out = open_file(folder->volume, n);
+  if (status == KM_OK)
+    *out = open_file(folder->volume, n);
   return status;
 }
 
-static km_status journal_open(km_folder *folder, const char *name, km_file **out,
-                              km_error *error) {
+static km_status journal_open(km_folder *folder, const char *name, km_file **out, km_error *error) {
   node *n = NULL;
   km_status status = lookup(folder, name, &n, error);
-  if (status == KM_OK) *out = open_file(folder->volume, n);
+  if (status == KM_OK)
+    *out = open_file(folder->volume, n);
   return status;
 }
 
@@ -415,7 +461,9 @@ static km_status journal_write(km_file *file, uint64_t offset, const void *data,
   return writing(file->volume, "flush", "journal", error);
 }
 
-static void journal_close(km_file *file) { free(file); }
+static void journal_close(km_file *file) {
+  free(file);
+}
 
 static const km_backend fake_backend = {
     .name = "fake",
@@ -463,7 +511,8 @@ fake_volume *fake_new(void) {
 void fake_free(fake_volume *v) {
   for (size_t i = 0; i < v->node_count; i++) {
     node *n = v->nodes[i];
-    for (size_t k = 0; k < n->name_count; k++) free(n->names[k].name);
+    for (size_t k = 0; k < n->name_count; k++)
+      free(n->names[k].name);
     free(n->data);
     free(n->meta.descriptor);
     free(n);
@@ -471,10 +520,18 @@ void fake_free(fake_volume *v) {
   free(v);
 }
 
-km_target *fake_target(fake_volume *v) { return &v->target; }
-fake_plan_of_faults *fake_faults(fake_volume *v) { return &v->faults; }
-unsigned fake_operations(const fake_volume *v) { return v->operations; }
-const char *fake_last_operation(const fake_volume *v) { return v->last; }
+km_target *fake_target(fake_volume *v) {
+  return &v->target;
+}
+fake_plan_of_faults *fake_faults(fake_volume *v) {
+  return &v->faults;
+}
+unsigned fake_operations(const fake_volume *v) {
+  return v->operations;
+}
+const char *fake_last_operation(const fake_volume *v) {
+  return v->last;
+}
 
 void fake_restart(fake_volume *v) {
   bool no_links = v->faults.no_links;
@@ -485,7 +542,8 @@ void fake_restart(fake_volume *v) {
 }
 
 static node *folder_at(fake_volume *v, const char *path) {
-  if (strcmp(path, FAKE_STORE) == 0) return v->store;
+  if (strcmp(path, FAKE_STORE) == 0)
+    return v->store;
   node *n = v->app;
   must(strncmp(path, FAKE_APP_DATA, 3) == 0);
   const char *at = path + 3;
@@ -576,12 +634,12 @@ char *fake_snapshot(fake_volume *v) {
   qsort(v->store->names, v->store->name_count, sizeof *v->store->names, compare_names);
   for (size_t i = 0; i < v->store->name_count; i++) {
     const node *n = v->store->names[i].node;
-    used += (size_t)snprintf(
-        text + used, space - used,
-        "%s|%s|%" PRId64 "|%" PRId64 "|%" PRIx32 "|%" PRIo32 "|%d|links %" PRIu32 "\n",
-        v->store->names[i].name, n->data != NULL ? (const char *)n->data : "", n->meta.created,
-        n->meta.written, n->meta.attributes, n->meta.mode,
-        n->meta.descriptor != NULL ? n->meta.descriptor[0] : -1, n->links);
+    used += (size_t)snprintf(text + used, space - used,
+                             "%s|%s|%" PRId64 "|%" PRId64 "|%" PRIx32 "|%" PRIo32
+                             "|%d|links %" PRIu32 "\n",
+                             v->store->names[i].name, n->data != NULL ? (const char *)n->data : "",
+                             n->meta.created, n->meta.written, n->meta.attributes, n->meta.mode,
+                             n->meta.descriptor != NULL ? n->meta.descriptor[0] : -1, n->links);
     must(used < space);
   }
   return text;
@@ -590,7 +648,8 @@ char *fake_snapshot(fake_volume *v) {
 static bool below(const node *folder, const char *content) {
   for (size_t i = 0; i < folder->name_count; i++) {
     const node *n = folder->names[i].node;
-    if (n->folder && below(n, content)) return true;
+    if (n->folder && below(n, content))
+      return true;
     if (!n->folder && n->size == strlen(content) && memcmp(n->data, content, n->size) == 0)
       return true;
   }

@@ -1,8 +1,8 @@
 /* fake_backend.h: a volume in memory behind the backend table, with faults and crashes on order
  *
- * Only what a transaction needs is there. Every writing operation is counted; one of them can be made to fail, and
- * from one of them on the volume can be "dead": nothing is changed any more and every call fails, which for what
- * stands on the volume is the same as a kill.
+ * Only what a transaction needs is there. Every writing operation is counted; one of them can be
+ * made to fail, and from one of them on the volume can be "dead": nothing is changed any more and
+ * every call fails, which for what stands on the volume is the same as a kill.
  */
 #ifndef FAKE_BACKEND_H
 #define FAKE_BACKEND_H
@@ -14,10 +14,12 @@ typedef struct fake_volume fake_volume;
 typedef struct fake_plan_of_faults {
   unsigned fail_at; /* number of the writing operation that fails; 0: none */
   km_status fail_status;
-  unsigned die_at;  /* number of the operation that is the first not to happen; 0: none */
-  bool torn;        /* a journal write that dies leaves its first half */
-  bool no_links;    /* the file system has no hard links */
-  bool busy;        /* another process has the lock */
+  unsigned die_at; /* number of the operation that is the first not to happen; 0: none */
+  bool torn;       /* a journal write that dies leaves its first half */
+  bool no_links;   /* the file system has no hard links */
+  bool
+      tunnel; /* as on a live NTFS: a rename into the store changes creation time and archive bit */
+  bool busy;  /* another process has the lock */
   km_status volume; /* what volume_check says */
 } fake_plan_of_faults;
 
@@ -28,7 +30,7 @@ void fake_free(fake_volume *volume);
 km_target *fake_target(fake_volume *volume);
 fake_plan_of_faults *fake_faults(fake_volume *volume);
 unsigned fake_operations(const fake_volume *volume); /* writing ones since fake_restart */
-void fake_restart(fake_volume *volume);              /* counters and faults to zero, lock released */
+void fake_restart(fake_volume *volume); /* counters and faults to zero, lock released */
 
 #define FAKE_STORE "store"
 #define FAKE_APP_DATA "app"

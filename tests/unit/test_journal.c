@@ -48,7 +48,8 @@ static void make_entry(km_entry *entry, const char *before, const char *after, c
                                .gid = 4294967295u};
   entry->meta.descriptor = malloc(KM_MAX_DESCRIPTOR);
   entry->meta.descriptor_size = KM_MAX_DESCRIPTOR;
-  for (size_t i = 0; i < KM_MAX_DESCRIPTOR; i++) entry->meta.descriptor[i] = (uint8_t)(i * 7);
+  for (size_t i = 0; i < KM_MAX_DESCRIPTOR; i++)
+    entry->meta.descriptor[i] = (uint8_t)(i * 7);
 }
 
 static void make_journal(km_journal *j) {
@@ -175,7 +176,8 @@ static void test_fold(void **state) {
     const fold_row *row = &fold_rows[i];
     assert_int_equal(append(&file, &j, row->record, row->result, NULL), row->status);
     assert_int_equal(j.phase, row->phase);
-    if (row->status != KM_OK) continue;
+    if (row->status != KM_OK)
+      continue;
     assert_int_equal(parse(&file, &again), KM_OK);
     assert_int_equal(again.phase, row->phase);
     assert_int_equal(again.tail, j.tail);
@@ -195,7 +197,8 @@ static void test_fold(void **state) {
 static memory_file committed(km_journal *j) {
   make_journal(j);
   /* small descriptors: every byte is tried below */
-  for (size_t i = 0; i < 2; i++) j->entries[i].meta.descriptor_size = 24;
+  for (size_t i = 0; i < 2; i++)
+    j->entries[i].meta.descriptor_size = 24;
   memory_file file = make_file(j);
   assert_int_equal(append(&file, j, KM_RECORD_COMMIT, KM_TXN_OPEN, NULL), KM_OK);
   assert_int_equal(append(&file, j, KM_RECORD_END, KM_TXN_COMMITTED, "a problem"), KM_OK);
@@ -257,7 +260,8 @@ static void test_every_length(void **state) {
     memcpy(part, file.data, size);
     km_status status = km_journal_parse(part, size, &again, NULL);
     assert_true(status == KM_OK || status == KM_DAMAGED);
-    if (status == KM_OK && size < j.tail) assert_int_not_equal(again.phase, KM_PHASE_ENDED);
+    if (status == KM_OK && size < j.tail)
+      assert_int_not_equal(again.phase, KM_PHASE_ENDED);
     km_journal_clear(&again);
     free(part);
   }
@@ -283,8 +287,17 @@ static void test_empty(void **state) {
 
 /* ---- hostile names ---- */
 
-static const char *const bad_names[] = {"",     ".",       "..",     "a/b",  "a\\b", "C:x",
-                                        "a:$D", "a\x01" "b", "a\x7f", "a\nb"};
+static const char *const bad_names[] = {"",
+                                        ".",
+                                        "..",
+                                        "a/b",
+                                        "a\\b",
+                                        "C:x",
+                                        "a:$D",
+                                        "a\x01"
+                                        "b",
+                                        "a\x7f",
+                                        "a\nb"};
 
 static void test_bad_names(void **state) {
   (void)state;

@@ -1,4 +1,5 @@
-/* test_transaction.c: apply, undo, recover, history, purge over a volume in memory; every crash and fault in turn */
+/* test_transaction.c: apply, undo, recover, history, purge over a volume in memory; every crash and
+ * fault in turn */
 #include "fake_backend.h"
 #include "transaction.h"
 #include "unit.h"
@@ -35,9 +36,7 @@ static const scenario scenarios[] = {
      {{A "_" NEW, "regenerated"}, {A "_" OLD, "the old key"}},
      {{A "_" OLD, A "_" NEW}, {A "_" NEW, NULL}}},
     {"orphan alone", {{A "_" OLD, "the old key"}}, {{A "_" OLD, A "_" NEW}}},
-    {"retire alone",
-     {{A "_" NEW, "regenerated"}, {B "_" NEW, "bystander"}},
-     {{A "_" NEW, NULL}}},
+    {"retire alone", {{A "_" NEW, "regenerated"}, {B "_" NEW, "bystander"}}, {{A "_" NEW, NULL}}},
     {"equal contents",
      {{A "_" NEW, "the same"}, {A "_" OLD, "the same"}},
      {{A "_" NEW, NULL}, {A "_" OLD, A "_" NEW}}},
@@ -48,9 +47,15 @@ static const scenario scenarios[] = {
      {{A "_" UPPER, "regenerated"}, {A "_" OLD, "the old key"}},
      {{A "_" UPPER, NULL}, {A "_" OLD, A "_" NEW}}},
     {"three at once",
-     {{A "_" NEW, "new a"}, {A "_" OLD, "old a"}, {B "_" NEW, "new b"}, {B "_" OLD, "old b"},
+     {{A "_" NEW, "new a"},
+      {A "_" OLD, "old a"},
+      {B "_" NEW, "new b"},
+      {B "_" OLD, "old b"},
       {C "_" OLD, "old c"}},
-     {{A "_" NEW, NULL}, {A "_" OLD, A "_" NEW}, {C "_" OLD, C "_" NEW}, {B "_" NEW, NULL},
+     {{A "_" NEW, NULL},
+      {A "_" OLD, A "_" NEW},
+      {C "_" OLD, C "_" NEW},
+      {B "_" NEW, NULL},
       {B "_" OLD, B "_" NEW}}},
 };
 
@@ -121,7 +126,8 @@ static void applied(fake_volume *v, const scenario *s, char id[KM_TXN_ID]) {
   km_outcome outcome;
   km_error error;
   km_txn *txn = NULL;
-  if (apply(v, s, &outcome, &txn, &error) != KM_OK) fail_msg("%s: %s", s->title, error.message);
+  if (apply(v, s, &outcome, &txn, &error) != KM_OK)
+    fail_msg("%s: %s", s->title, error.message);
   assert_int_equal(outcome, KM_DONE);
   assert_non_null(txn);
   assert_int_equal(txn->state, KM_TXN_COMMITTED);
@@ -133,9 +139,11 @@ static km_txn_state state_of(fake_volume *v, const char *id) {
   km_history *history = NULL;
   km_error error;
   km_txn_state state = KM_TXN_UNREADABLE;
-  if (km_history_read(fake_target(v), &history, &error) != KM_OK) fail_msg("%s", error.message);
+  if (km_history_read(fake_target(v), &history, &error) != KM_OK)
+    fail_msg("%s", error.message);
   for (size_t i = 0; i < history->count; i++)
-    if (id == NULL || strcmp(history->txns[i]->id, id) == 0) state = history->txns[i]->state;
+    if (id == NULL || strcmp(history->txns[i]->id, id) == 0)
+      state = history->txns[i]->state;
   km_history_free(history);
   return state;
 }
@@ -201,13 +209,14 @@ static void verb_undo(fake_volume *v, const scenario *s, const char *id) {
 static fake_volume *prepare(const scenario *s, bool no_links, verb run, char id[KM_TXN_ID]) {
   fake_volume *v = make_volume(s, no_links);
   id[0] = '\0';
-  if (run == verb_undo) applied(v, s, id);
+  if (run == verb_undo)
+    applied(v, s, id);
   fake_restart(v);
   return v;
 }
 
-/* Dies at operation `first` of the verb and, unless 0, at operation `second` of the recover after it. False when there
- * are no such operations. */
+/* Dies at operation `first` of the verb and, unless 0, at operation `second` of the recover after
+ * it. False when there are no such operations. */
 static bool crash_point(const scenario *s, bool no_links, verb run, const states *st,
                         unsigned first, unsigned second, bool torn) {
   char id[KM_TXN_ID];
@@ -277,7 +286,8 @@ static void check_outcome(fake_volume *v, const scenario *s, const states *st, k
   const char *start = undo ? st->after : st->before, *done = undo ? st->before : st->after;
   char *now = fake_snapshot(v);
   nothing_lost(v, s);
-  if (outcome == KM_ATTENTION) fail_msg("%s: one fault needs attention: %s", s->title, error->message);
+  if (outcome == KM_ATTENTION)
+    fail_msg("%s: one fault needs attention: %s", s->title, error->message);
   assert_int_equal(status == KM_OK, outcome == KM_DONE);
   if (strcmp(now, outcome == KM_DONE ? done : start) != 0)
     fail_msg("%s: outcome %d after \"%s\", but the store is:\n%s", s->title, (int)outcome,
@@ -319,9 +329,8 @@ static void test_faults(void **state) {
     for (int variant = 0; variant < 4; variant++) {
       states st = states_of(&scenarios[i], variant & 1);
       for (size_t f = 0; f < COUNT_OF(faults); f++)
-        for (unsigned point = 1; fault_point(&scenarios[i], variant & 1, variant & 2, &st, point,
-                                             faults[f]);
-             point++)
+        for (unsigned point = 1;
+             fault_point(&scenarios[i], variant & 1, variant & 2, &st, point, faults[f]); point++)
           points++;
       free_states(&st);
     }
@@ -375,7 +384,30 @@ static void test_identity_is_kept(void **state) {
   fake_free(v);
 }
 
-/* A service that watches: between the first and the last operation the wanted name is never free. */
+/* What a rename changes of a file on the way is set right again, and that is seen by the checks. */
+static void test_tunnelling(void **state) {
+  char id[KM_TXN_ID];
+  km_outcome outcome;
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(scenarios); i++) {
+    states st = states_of(&scenarios[i], false);
+    fake_volume *v = make_volume(&scenarios[i], false);
+    fake_faults(v)->tunnel = true;
+    applied(v, &scenarios[i], id);
+    char *now = fake_snapshot(v);
+    assert_string_equal(now, st.after);
+    free(now);
+    assert_int_equal(km_undo(fake_target(v), id, NULL, &outcome, NULL, NULL), KM_OK);
+    now = fake_snapshot(v);
+    assert_string_equal(now, st.before);
+    free(now);
+    free_states(&st);
+    fake_free(v);
+  }
+}
+
+/* A service that watches: between the first and the last operation the wanted name is never free.
+ */
 static void test_no_gap(void **state) {
   (void)state;
   for (unsigned point = 1;; point++) {
@@ -386,7 +418,8 @@ static void test_no_gap(void **state) {
     bool over = fake_operations(v) < point / 2 + 1;
     assert_true(fake_has(v, FAKE_STORE, A "_" NEW));
     fake_free(v);
-    if (over && point > 100) break;
+    if (over && point > 100)
+      break;
   }
 }
 
@@ -399,8 +432,9 @@ static void expect(fake_volume *v, const km_plan *plan, km_status status, const 
   char *before = fake_snapshot(v);
   km_status got = km_apply(fake_target(v), plan, NULL, &outcome, NULL, &error);
   char *after = fake_snapshot(v);
-  if (got != status) fail_msg("%s instead of %s: %s", km_status_id(got), km_status_id(status),
-                              got == KM_OK ? "" : error.message);
+  if (got != status)
+    fail_msg("%s instead of %s: %s", km_status_id(got), km_status_id(status),
+             got == KM_OK ? "" : error.message);
   assert_int_equal(outcome, KM_UNTOUCHED);
   assert_int_equal(fake_operations(v), operations);
   assert_string_equal(before, after);
@@ -418,15 +452,24 @@ static void test_stale(void **state) {
     fake_volume *v = make_volume(s, false);
     make_plan(v, s, &plan);
     const char *word = NULL;
-    if (change == 0) plan.steps[1].written++, word = "last-write";
-    if (change == 1) plan.steps[1].created++, word = "creation";
-    if (change == 2) plan.steps[0].identity++, word = "replaced";
-    if (change == 3) plan.steps[0].size++, word = "size";
-    if (change == 4) plan.steps[0].sha256[5] ^= 1, word = NULL;
-    if (change == 5) fake_drop(v, FAKE_STORE, A "_" OLD), word = "gone";
-    if (change == 6) plan.plan.machine_guid = OLD, word = "machine GUID";
-    if (change == 7) plan.plan.key_store = "C:\\other", word = "key store";
-    expect(v, &plan.plan, change == 4 && plan.steps[0].sha256[5] > 'f' ? KM_MISUSE : KM_STALE, word);
+    if (change == 0)
+      plan.steps[1].written++, word = "last-write";
+    if (change == 1)
+      plan.steps[1].created++, word = "creation";
+    if (change == 2)
+      plan.steps[0].identity++, word = "replaced";
+    if (change == 3)
+      plan.steps[0].size++, word = "size";
+    if (change == 4)
+      plan.steps[0].sha256[5] ^= 1, word = NULL;
+    if (change == 5)
+      fake_drop(v, FAKE_STORE, A "_" OLD), word = "gone";
+    if (change == 6)
+      plan.plan.machine_guid = OLD, word = "machine GUID";
+    if (change == 7)
+      plan.plan.key_store = "C:\\other", word = "key store";
+    expect(v, &plan.plan, change == 4 && plan.steps[0].sha256[5] > 'f' ? KM_MISUSE : KM_STALE,
+           word);
     fake_free(v);
   }
 }
@@ -500,18 +543,30 @@ static void test_bad_plans(void **state) {
     fake_volume *v = make_volume(&scenarios[0], false);
     make_plan(v, &scenarios[0], &plan);
     km_step *retire = &plan.steps[0], *adopt = &plan.steps[1];
-    if (change == 0) plan.plan.step_count = 0;
-    if (change == 1) adopt->to = A "_" OLD; /* keeps its name, foreign GUID */
-    if (change == 2) adopt->to = "somewhere";
-    if (change == 3) adopt->name = "..\\SAM";
-    if (change == 4) adopt->name = "a/b";
-    if (change == 5) retire->name = "not unique";
-    if (change == 6) *retire = *adopt;
-    if (change == 7) adopt->to = NULL;
-    if (change == 8) adopt->sha256[3] = 'G';
-    if (change == 9) plan.plan.step_count = KM_MAX_STEPS + 1, status = KM_LIMIT;
-    if (change == 10) adopt->size = KM_MAX_KEY_FILE + 1, status = KM_LIMIT;
-    if (change == 11) fake_target(v)->info.guid_form = KM_GUID_BRACES, status = KM_REFUSED;
+    if (change == 0)
+      plan.plan.step_count = 0;
+    if (change == 1)
+      adopt->to = A "_" OLD; /* keeps its name, foreign GUID */
+    if (change == 2)
+      adopt->to = "somewhere";
+    if (change == 3)
+      adopt->name = "..\\SAM";
+    if (change == 4)
+      adopt->name = "a/b";
+    if (change == 5)
+      retire->name = "not unique";
+    if (change == 6)
+      *retire = *adopt;
+    if (change == 7)
+      adopt->to = NULL;
+    if (change == 8)
+      adopt->sha256[3] = 'G';
+    if (change == 9)
+      plan.plan.step_count = KM_MAX_STEPS + 1, status = KM_LIMIT;
+    if (change == 10)
+      adopt->size = KM_MAX_KEY_FILE + 1, status = KM_LIMIT;
+    if (change == 11)
+      fake_target(v)->info.guid_form = KM_GUID_BRACES, status = KM_REFUSED;
     expect(v, &plan.plan, status, NULL);
     fake_free(v);
   }
@@ -533,7 +588,8 @@ static void test_open_is_refused(void **state) {
 
 /* ---- intruders, driver leftovers ---- */
 
-/* Killed in the middle, then somebody puts a file where one is wanted, and one where none should be. */
+/* Killed in the middle, then somebody puts a file where one is wanted, and one where none should
+ * be. */
 static void test_intruders(void **state) {
   const scenario *s = &scenarios[0];
   (void)state;
@@ -565,7 +621,8 @@ static void test_intruders(void **state) {
     }
     free_states(&st);
     fake_free(v);
-    if (over) break;
+    if (over)
+      break;
   }
 }
 
@@ -639,13 +696,20 @@ static void test_undo_refuses(void **state) {
     fake_volume *v = make_volume(s, false);
     applied(v, s, id);
     snprintf(folder, sizeof folder, "app/keymend/%s", id);
-    if (change == 0) fake_bytes(v, FAKE_STORE, A "_" NEW, &size)[0] ^= 1;
-    if (change == 1) fake_meta(v, FAKE_STORE, A "_" NEW)->written++;
-    if (change == 2) fake_meta(v, FAKE_STORE, A "_" NEW)->descriptor[0] ^= 1;
-    if (change == 3) fake_drop(v, FAKE_STORE, A "_" NEW);
-    if (change == 4) fake_put(v, FAKE_STORE, A "_" OLD, "new at the old name", 1);
-    if (change == 5) fake_drop(v, folder, "0.link"), fake_drop(v, folder, "0.copy");
-    if (change == 6) fake_meta(v, FAKE_STORE, A "_" NEW)->attributes ^= 1;
+    if (change == 0)
+      fake_bytes(v, FAKE_STORE, A "_" NEW, &size)[0] ^= 1;
+    if (change == 1)
+      fake_meta(v, FAKE_STORE, A "_" NEW)->written++;
+    if (change == 2)
+      fake_meta(v, FAKE_STORE, A "_" NEW)->descriptor[0] ^= 1;
+    if (change == 3)
+      fake_drop(v, FAKE_STORE, A "_" NEW);
+    if (change == 4)
+      fake_put(v, FAKE_STORE, A "_" OLD, "new at the old name", 1);
+    if (change == 5)
+      fake_drop(v, folder, "0.link"), fake_drop(v, folder, "0.copy");
+    if (change == 6)
+      fake_meta(v, FAKE_STORE, A "_" NEW)->attributes ^= 1;
     unsigned operations = fake_operations(v);
     char *was = fake_snapshot(v);
     assert_int_equal(km_undo(fake_target(v), id, NULL, &outcome, NULL, &error), KM_REFUSED);
@@ -694,7 +758,8 @@ static void interrupt_at(void *user, const char *stage, const char *text) {
   interrupting *i = user;
   (void)stage;
   (void)text;
-  if (++i->calls == i->at) i->flag = 1;
+  if (++i->calls == i->at)
+    i->flag = 1;
 }
 
 static void test_interrupts(void **state) {
@@ -712,8 +777,10 @@ static void test_interrupts(void **state) {
     make_plan(v, s, &plan);
     km_status status = km_apply(fake_target(v), &plan.plan, &options, &outcome, NULL, &error);
     check_outcome(v, s, &st, status, outcome, false, &error);
-    if (status == KM_INTERRUPTED) interrupted++;
-    if (status == KM_OK) done++;
+    if (status == KM_INTERRUPTED)
+      interrupted++;
+    if (status == KM_OK)
+      done++;
     fake_free(v);
   }
   assert_true(interrupted >= 5);
@@ -842,18 +909,18 @@ static void test_damaged_journal(void **state) {
 
 int test_transaction(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_apply_and_undo), cmocka_unit_test(test_identity_is_kept),
-      cmocka_unit_test(test_no_gap),         cmocka_unit_test(test_stale),
-      cmocka_unit_test(test_name_taken),     cmocka_unit_test(test_odd_files),
-      cmocka_unit_test(test_volume_and_lock), cmocka_unit_test(test_forged_folder),
-      cmocka_unit_test(test_bad_plans),      cmocka_unit_test(test_open_is_refused),
-      cmocka_unit_test(test_intruders),      cmocka_unit_test(test_driver_leftover),
-      cmocka_unit_test(test_copy_serves),    cmocka_unit_test(test_undo_refuses),
-      cmocka_unit_test(test_two_transactions), cmocka_unit_test(test_interrupts),
-      cmocka_unit_test(test_history),        cmocka_unit_test(test_purge),
-      cmocka_unit_test(test_wrong_clock),    cmocka_unit_test(test_damaged_journal),
-      cmocka_unit_test(test_crash_apply),    cmocka_unit_test(test_crash_undo),
-      cmocka_unit_test(test_faults),
+      cmocka_unit_test(test_apply_and_undo),  cmocka_unit_test(test_identity_is_kept),
+      cmocka_unit_test(test_no_gap),          cmocka_unit_test(test_tunnelling),
+      cmocka_unit_test(test_stale),           cmocka_unit_test(test_name_taken),
+      cmocka_unit_test(test_odd_files),       cmocka_unit_test(test_volume_and_lock),
+      cmocka_unit_test(test_forged_folder),   cmocka_unit_test(test_bad_plans),
+      cmocka_unit_test(test_open_is_refused), cmocka_unit_test(test_intruders),
+      cmocka_unit_test(test_driver_leftover), cmocka_unit_test(test_copy_serves),
+      cmocka_unit_test(test_undo_refuses),    cmocka_unit_test(test_two_transactions),
+      cmocka_unit_test(test_interrupts),      cmocka_unit_test(test_history),
+      cmocka_unit_test(test_purge),           cmocka_unit_test(test_wrong_clock),
+      cmocka_unit_test(test_damaged_journal), cmocka_unit_test(test_crash_apply),
+      cmocka_unit_test(test_crash_undo),      cmocka_unit_test(test_faults),
   };
   return cmocka_run_group_tests_name("transaction", tests, NULL, NULL);
 }
