@@ -21,7 +21,7 @@ local HELP = {
     { "keymend.open{root = DIR, volumes = {D = DIR2}, times = FILE}", "with further drives, with creation times" },
     { "keymend.hash(CONTAINER)", "the container hash that key file names begin with" },
     { "keymend.findings", "the table of everything a diagnosis can say" },
-    { "keymend.policies.list()", "the policies there are; keymend.policies.load(NAME or FILE) loads one" },
+    { "keymend.policies.names()", "the shipped policies; keymend.policies.load(NAME or FILE) loads one" },
     { "keymend.load_plan(FILE)", "a plan that was saved" },
   },
   ["keymend.target"] = {
@@ -54,6 +54,10 @@ local HELP = {
     { "policy:run(SOURCE, NAME)", "runs text in the policy's own Lua state; gives copies of plain data" },
     { "policy:call(N, ...)", "calls function N that run returned" },
     { "policy:close()", "frees the state" },
+  },
+  ["keymend.diagnosis"] = {
+    { "diagnosis:text()", "the report; at the prompt the diagnosis itself shows it" },
+    { "diagnosis.findings", "the findings as data: id, severity, text, remedy, evidence" },
   },
   ["keymend.plan"] = {
     { "plan:text()", "the steps for people; plan.steps is the data" },
@@ -362,6 +366,9 @@ function repl.session(options)
   session.environment = environment
   environment._G = environment
   environment.keymend = package.loaded["keymend"] or require "keymend"
+  for _, name in ipairs { "findings", "policies" } do
+    local _ = environment.keymend[name] -- loads it, so that its names can be completed
+  end
   environment.target = options.target
   environment.help = function(value)
     print(repl.help(value, { options.target, environment.keymend }))
