@@ -656,7 +656,7 @@ static km_status write_record(const km_backend *backend, km_file *file, size_t o
 km_status km_journal_append(const km_backend *backend, km_file *file, km_journal *journal,
                             km_record record, km_txn_state result, const char *problem,
                             km_error *error) {
-  const char *kind = NULL;
+  const char *kind = "";
   km_time now = km_time_now();
   writer w = {0};
   for (size_t i = 0; i < RECORD_ROWS; i++)

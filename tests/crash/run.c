@@ -185,12 +185,17 @@ static void word_of(const char *line, const char *root, char word[64]) {
   }
 }
 
+static FILE *open_text(const char *path) {
+  FILE *file = fopen(path, "r");
+  if (file != NULL)
+    return file;
+  broken("%s", path);
+}
+
 bool strace_agrees(const bench *b, const trace *calls, int *count, char why[512]) {
   char line[8192], word[64];
   int at = 0;
-  FILE *file = fopen(b->strace, "r");
-  if (file == NULL)
-    broken("%s", b->strace);
+  FILE *file = open_text(b->strace);
   why[0] = '\0';
   while (fgets(line, sizeof line, file) != NULL && why[0] == '\0') {
     word_of(line, b->root, word);

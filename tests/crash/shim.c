@@ -75,7 +75,7 @@ static void *real(const char *name) {
 
 /* A function of libc by name. */
 #define REAL(name)                                                                                 \
-  static __typeof__(&name) real_##name;                                                            \
+  static __typeof__(&(name)) real_##name;                                                          \
   if (real_##name == NULL) {                                                                       \
     void *found = real(#name);                                                                     \
     memcpy(&real_##name, &found, sizeof found);                                                    \

@@ -287,17 +287,8 @@ static void test_empty(void **state) {
 
 /* ---- hostile names ---- */
 
-static const char *const bad_names[] = {"",
-                                        ".",
-                                        "..",
-                                        "a/b",
-                                        "a\\b",
-                                        "C:x",
-                                        "a:$D",
-                                        "a\x01"
-                                        "b",
-                                        "a\x7f",
-                                        "a\nb"};
+static const char *const bad_names[] = {"",    ".",    "..",     "a/b",   "a\\b",
+                                        "C:x", "a:$D", "a\001b", "a\x7f", "a\nb"};
 
 static void test_bad_names(void **state) {
   (void)state;
