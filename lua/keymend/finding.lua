@@ -7,6 +7,15 @@ local table_of_findings = require "keymend.findings"
 
 local M = {}
 
+local Finding = {}
+Finding.__index = Finding
+Finding.__name = "keymend.finding"
+M.metatable = Finding
+
+function Finding:__tostring()
+  return ("%s %s: %s"):format(self.severity, self.id, self.text)
+end
+
 M.rank = { info = 1, warning = 2, error = 3 }
 
 -- Fills %{field} of a template; a field that is missing is a fault of the caller and raises.
@@ -28,7 +37,7 @@ function M.make(id, fields, extra, policy)
   local wording = extra.wording and entry[extra.wording] or own or entry
   local fixable = extra.fixable
   if fixable == nil then fixable = entry.fixable or false end
-  return {
+  return setmetatable({
     id = id,
     severity = extra.severity or entry.severity,
     text = M.expand(wording.text or entry.text, fields or {}),
@@ -41,7 +50,7 @@ function M.make(id, fields, extra, policy)
     hash = extra.hash,
     evidence = extra.evidence or {},
     keys = extra.keys or {},
-  }
+  }, Finding)
 end
 
 -- Whether a finding is at least as grave as `severity`.

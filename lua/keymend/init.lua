@@ -16,7 +16,7 @@ local keymend = { version = core.version, hash = core.hash, cng_hash = core.cng_
 -- keymend.findings, keymend.policies, keymend.cli ...
 local MODULES = {
   cli = "keymend.cli", diagnosis = "keymend.diagnosis", findings = "keymend.findings", plans = "keymend.plan",
-  core = "keymend.core", repl = "keymend.repl",
+  core = "keymend.core", repl = "keymend.repl", policies = "keymend.policy", -- names(), load(name), find(name)
 }
 
 local function names_to_load(options)
@@ -28,9 +28,6 @@ end
 local function load_policies(options)
   return require("keymend.policy").load_all(names_to_load(options))
 end
-
--- keymend.policies: names() -> names of the shipped ones; load(name) -> policy
-MODULES.policies = "keymend.policy"
 
 -- Judging options as the command line has them: onset (RFC 3339 or seconds), adopt, retire, no_services, ...
 local function judging_of(options)
@@ -72,12 +69,27 @@ function methods.plan(target, options)
   return require("keymend.plan").make(diagnosis)
 end
 
--- Gives the core's targets the methods above.
+-- Gives the core's targets the methods above, and makes the transactions that they hand out objects.
 local function extend(target)
   local meta = getmetatable(target)
   local index = type(meta) == "table" and meta.__index
   if type(index) ~= "table" then error("keymend: targets of this core cannot be extended", 0) end
-  for name, method in pairs(methods) do index[name] = index[name] or method end
+  for name, method in pairs(methods) do index[name] = method end
+  for _, name in ipairs { "apply", "undo" } do
+    local change = index[name]
+    index[name] = function(self, ...)
+      local txn, second, code, native, outcome = change(self, ...)
+      if not txn then return nil, second, code, native, outcome end
+      return require("keymend.transaction").wrap(txn, self), second
+    end
+  end
+  local history = index.history
+  function index.history(self)
+    local list, message, code, native = history(self)
+    if not list then return nil, message, code, native end
+    for _, txn in ipairs(list) do require("keymend.transaction").wrap(txn, self) end
+    return list
+  end
 end
 
 -- Opens a target: { root, volumes = { D = "dir" }, windows, times, write }. nil, message, code, native.

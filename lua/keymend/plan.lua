@@ -265,11 +265,22 @@ function M.load(path)
   return setmetatable(clean, Plan)
 end
 
+-- Why a file cannot be what the step says, whoever wrote the plan file; nil when it can.
+local function misfit(info, step, key)
+  local parts = step.kind == "adopt" and core.unique_name(step.to)
+  if not parts then return nil end
+  if parts.guid ~= info.guid then return "its new name would not end in the machine GUID" end
+  if key.container_hash ~= parts.hash then return "it is of another key container than its new name" end
+  if key.status ~= "ok" or key.keyless then return "it holds no sound key" end
+end
+
 local function step_change(target, step)
   local key, message = target:inspect(step.name)
   if not key then return message or "it is gone" end
   if key.sha256 ~= step.sha256 or key.size ~= step.size then return "its content is another" end
   if (key.written_ticks or "0") ~= step.written_ticks then return "it was written since" end
+  local why = misfit(target:info(), step, key)
+  if why then return why end
   -- Identities mean something on the device alone where they were seen.
   if (key.device or "0") ~= step.device then step.identity = "0" end
 end
@@ -298,14 +309,20 @@ end
 
 -- ---- Applying ----
 
+-- Why apply would refuse the plan before it touches anything, or nil.
+function Plan:obstacle()
+  if #self.steps == 0 then return "there is nothing to do in this plan" end
+  if software_dirty(self.target:info()) and not self.accept_dirty_hive then
+    return "the SOFTWARE hive is dirty, so the machine GUID may be stale. Start this Windows once and shut it down "
+      .. "cleanly, or overrule with --accept-dirty-hive"
+  end
+end
+
 -- Applies the plan: transaction, outcome, or nil, message, code, native, outcome. options: progress(stage, text).
 function Plan:apply(options)
   if not self.target then error("plan:apply: a loaded plan needs plan:fit(target) first", 2) end
-  if #self.steps == 0 then return nil, "there is nothing to do in this plan", "refused", nil, "untouched" end
-  if software_dirty(self.target:info()) and not self.accept_dirty_hive then
-    return nil, "the SOFTWARE hive is dirty, so the machine GUID may be stale. Start this Windows once and shut it "
-      .. "down cleanly, or overrule with --accept-dirty-hive", "refused", nil, "untouched"
-  end
+  local obstacle = self:obstacle()
+  if obstacle then return nil, obstacle, "refused", nil, "untouched" end
   return self.target:apply(self:data(), { progress = options and options.progress })
 end
 
@@ -349,8 +366,9 @@ function M.print(page, plan)
   page:blank()
   M.print_services(page, plan)
   for _, note in ipairs(plan.notes) do
+    local after = note:match "^Afterwards: (.*)$"
     page:blank()
-    page:item("Note:", note, { indent = 11, style = "warning" })
+    page:item(after and "After:" or "Note:", after or note, { indent = 11, style = after and "strong" or "warning" })
   end
 end
 

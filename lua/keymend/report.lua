@@ -286,7 +286,7 @@ local function key_lines(page, case, key)
   page:text_block(("%s, %s, owner %s"):format(plural(key.size or 0, "byte"), keys_inside(key), key.owner or "unknown"),
     4)
   for _, fault in ipairs(key.faults) do page:item("    against:", fault.why) end
-  if key.time_problem then page:item("    time:", key.time_problem) end
+  if key.time_problem and not case.verdict.healthy then page:item("    time:", key.time_problem) end
 end
 
 -- Where people may have to choose or want to see what is chosen.

@@ -131,6 +131,11 @@ function M.apply(context)
   plan, status = plan_to_apply(context, diagnosis, parts)
   if not plan then return status end
   if context.options.json then parts.plan = require("keymend.document").plan(plan) end
+  local obstacle = plan:obstacle()
+  if obstacle then
+    parts.exit = judge.left(diagnosis)
+    return context:fail("refused: " .. obstacle, "refused", nil, "untouched", parts)
+  end
   local agreed
   agreed, status = confirm(context, plan, parts)
   if not agreed then return status end

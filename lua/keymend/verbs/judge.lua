@@ -77,7 +77,7 @@ local function print_plan(context, plan)
   if context.options.quiet then return end
   page:blank()
   if context.options.save then
-    page:line "Nothing has been changed. To do it:"
+    page:line(("Saved as %s. Nothing has been changed. To do it:"):format(context.options.save))
     page:line("  " .. context:command("apply", "--plan", context.options.save))
   elseif not plan.blocked then
     page:line "Nothing has been changed. To do it:"
