@@ -246,7 +246,7 @@ km_status km_unreadable(const km_record_row *row, km_error *error) {
 km_status km_records_settled(const km_records *records, km_error *error) {
   for (size_t i = 0; i < records->count; i++) {
     const km_record_row *row = &records->rows[i];
-    if (row->state == KM_TXN_OPEN || row->state == KM_TXN_EMPTY)
+    if (row->state == KM_TXN_OPEN)
       return km_fail(error, KM_OPEN, 0,
                      "transaction %s was interrupted: run \"keymend recover\" first", row->id);
     if (row->state == KM_TXN_UNREADABLE)

@@ -64,7 +64,8 @@ typedef struct km_records {
 /* Reads all journals below the keymend folder. Unreadable ones are rows with a problem. */
 km_status km_records_read(km_hold *hold, km_records *out, km_error *error);
 void km_records_clear(km_records *records);
-/* KM_OPEN, or KM_DAMAGED for an unreadable one, when a row forbids to write; KM_OK else. */
+/* KM_OPEN, or KM_DAMAGED for an unreadable one, when a row forbids to write; KM_OK else. One that
+ * never began touched nothing and so is in nobody's way; recover removes it. */
 km_status km_records_settled(const km_records *records, km_error *error);
 km_status km_unreadable(const km_record_row *row, km_error *error); /* KM_DAMAGED */
 bool km_txn_id_valid(const char *name);
