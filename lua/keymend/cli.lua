@@ -56,7 +56,8 @@ function Context:status(status, parts)
   return status + (parts.changed and 1 or 0) + (parts.restart_due and 2 or 0)
 end
 
--- What a status id of the core means for the exit status; what is not here has failed.
+-- What a status id of the core means for the exit status; what is not here has failed. The outcome is the core's, or
+-- "failed" for what never was about changing anything.
 local REFUSED = {
   refused = true, stale = true, open = true, forged = true, busy = true, unsupported = true,
   ["read-only-target"] = true,
@@ -66,7 +67,7 @@ local USAGE = { usage = true, option = true }
 function M.status_of(code, outcome)
   if outcome == "attention" then return EXIT.attention end
   if USAGE[code] then return EXIT.usage end
-  if outcome ~= "rolled-back" and REFUSED[code] then return EXIT.refused end
+  if outcome ~= "rolled-back" and outcome ~= "failed" and REFUSED[code] then return EXIT.refused end
   return EXIT.failed
 end
 
@@ -148,7 +149,7 @@ function Context:open(write)
   local target, why, code, native = require("keymend").open {
     root = given.root, volumes = volumes, windows = given.windows, times = given.times, write = write,
   }
-  if not target then return nil, self:fail(why .. what_next(why), code, native) end
+  if not target then return nil, self:fail(why .. what_next(why), code, native, "failed") end
   self.opened = target
   return target
 end

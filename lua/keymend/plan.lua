@@ -250,8 +250,8 @@ function M.load(path)
   if not text and why then return nil, ("the plan cannot be read: %s: %s"):format(path, why), "not-found" end
   text = text or ""
   if #text > M.MAX_BYTES then return bad(path, "size", "less than 4 MB") end
-  local data, _, problem = require("dkjson").decode(text, 1, nil, nil, nil)
-  if type(data) ~= "table" then return bad(path, tostring(problem or "content"), "JSON") end
+  local ok, data, _, problem = pcall(require("dkjson").decode, text, 1, nil, nil, nil) -- it may nest too deeply
+  if not ok or type(data) ~= "table" then return bad(path, ok and problem or "content", "JSON") end
   if data.document ~= "keymend plan" or data.schema ~= 1 then return bad(path, "schema", "1, of a keymend plan") end
   local plan, fault, code = check_plan(path, data.plan)
   if not plan then return nil, fault, code end

@@ -1,6 +1,7 @@
 -- policy.lua: finds, loads and checks policies; each runs in its own Lua state (core.policy_new)
 --
--- A loaded policy: name, title, kb, cause, symptoms, after, source ("shipped" or the file), sha256, text, api,
+-- A loaded policy: name, title, kb, cause, symptoms, after, source ("shipped" or the file),
+-- shown (in messages), sha256, text, api,
 -- applies, containers = { { name, hash } }, onset, retire, adopt, services = { dependents, start }, service_patterns,
 -- findings = { id = { severity?, text?, remedy? } }, checks, state (runs its functions; closed by policy.close).
 
@@ -268,7 +269,8 @@ function M.load(name)
   local data, message = run(state, shown, text)
   if data == nil then
     state:close()
-    return nil, message or shown .. ": the file must end with: return policy { ... }", "policy"
+    message = message or "the file must end with: return policy { ... }"
+    return nil, message:find(shown, 1, true) and message or shown .. ": " .. message, "policy"
   end
   local context = { source = shown, text = text }
   local ok, made = pcall(check, context, data)
@@ -278,7 +280,7 @@ function M.load(name)
     return nil, made.message, "policy"
   end
   made.state, made.text, made.sha256 = state, text, core.sha256(text)
-  made.source = source == "shipped" and "shipped" or source
+  made.source, made.shown = source, shown
   return made
 end
 

@@ -123,13 +123,13 @@ local function same_key(answer, keys, policy, what)
   if type(answer) == "string" then answer = { name = answer } end
   if type(answer) ~= "table" or type(answer.name) ~= "string" then
     return nil, ("%s: %s: the function must return one of the keys it was given, or nil and a reason"):format(
-      policy.source, what)
+      policy.shown, what)
   end
   for _, key in ipairs(keys) do
     if key.name == answer.name then return key end
   end
   return nil, ('%s: %s: the function returned "%s", which is not one of the keys it was given'):format(
-    policy.source, what, answer.name)
+    policy.shown, what, answer.name)
 end
 
 local PLAIN = {
@@ -176,7 +176,7 @@ function M.call(rule, keys, case, what)
   local policy = case.policy
   local answer, message = policy.state:call(rule["function"], plain_keys(keys), plain_case(case))
   if type(answer) ~= "table" then
-    return nil, ("%s: %s: %s"):format(policy.source, what, tostring(message)), true
+    return nil, ("%s: %s: %s"):format(policy.shown, what, tostring(message)), true
   end
   if answer.key == nil then
     return nil, answer.reason and tostring(answer.reason) or ("the %s rule of the policy gave no reason"):format(what)
@@ -217,7 +217,7 @@ function M.onset(rule, case)
     elseif type(seconds) == "number" then
       return seconds, nil, "from the policy's onset rule"
     end
-    if message then return nil, nil, ("%s: onset: %s"):format(case.policy.source, message) end
+    if message then return nil, nil, ("%s: onset: %s"):format(case.policy.shown, message) end
   end
   return current.created, current.created_ticks, "when the current key file was made"
 end
@@ -228,17 +228,17 @@ end
 function M.check(rule, case)
   local policy = case.policy
   local answer, message = policy.state:call(rule["function"], plain_keys(case.keys), plain_case(case))
-  if type(answer) ~= "table" then return nil, ("%s: checks: %s"):format(policy.source, tostring(message)) end
+  if type(answer) ~= "table" then return nil, ("%s: checks: %s"):format(policy.shown, tostring(message)) end
   if answer.key == nil then return nil end
   if not policy.findings[answer.key] or not policy.findings[answer.key].severity then
     return nil, ('%s: checks: the function returned "%s", which is not in the findings of the policy'):format(
-      policy.source, tostring(answer.key))
+      policy.shown, tostring(answer.key))
   end
   local fields = type(answer.reason) == "table" and answer.reason or {}
   fields.container = case.container
   local ok, made = pcall(require("keymend.finding").make, answer.key, fields,
     { container = case.container, hash = case.hash }, policy)
-  if not ok then return nil, ("%s: checks: %s"):format(policy.source, tostring(made)) end
+  if not ok then return nil, ("%s: checks: %s"):format(policy.shown, tostring(made)) end
   return made
 end
 

@@ -153,7 +153,7 @@ end
 function fake.policy(fields)
   local policy = {
     api = 1, name = "iis5", title = "IIS 5.0 metabase key", kb = "884872", symptoms = {}, after = {},
-    source = "shipped", sha256 = ("0"):rep(64), applies = { rule = "always" },
+    source = "shipped", shown = "policy iis5", sha256 = ("0"):rep(64), applies = { rule = "always" },
     containers = { { name = fake.IIS, hash = fake.HASH } },
     onset = { rule = "regeneration" }, retire = { rule = "regenerated" },
     adopt = { rule = "first_of", { rule = "proved" }, { rule = "guid_history" }, { rule = "sole_candidate" } },
