@@ -4,7 +4,7 @@
 --   title      what it shows
 --   volume     the volume's description (tests/lib/volume.lua)
 --   policy     options for diagnose, plan and apply; args: the same, but no more after the repair
---   times      false leaves --times out
+--   times      false leaves --times out; birth_time: the output tells the file system's own
 --   diagnose   { exit=, findings = { "error key.orphaned" } }: all of warning or worse, and these infos
 --   plan       { exit=, steps = { { "retire", name }, { "adopt", name, to } }, args= } (of apply too)
 --   apply      { exit= }; a change is expected when the plan has steps and exit lacks 8, 32 and 64
@@ -85,13 +85,14 @@ function case_methods:normalise(text)
   end
   plain(self.dir, "DIR")
   plain(golden.top, "TOP")
-  if #self.host > 2 then text = text:gsub('("host":%s*)"[^"]*"', '%1"HOST"') end
+  text = text:gsub('("host":%s*)"[^"]*"', '%1"HOST"')
   text = text:gsub("%d%d%d%d%d%d%d%dT%d%d%d%d%d%dZ%-%x%x%x%x%x%x", "TRANSACTION")
   text = text:gsub("20[2-9]%d%-%d%d%-%d%d[T ]%d%d:%d%d:%d%d[%.%d]*Z?", "NOW")
   text = text:gsub('("identity":%s*)"?%d+"?', "%1IDENTITY"):gsub('("device":%s*)"?%d+"?',
     "%1DEVICE")
   text = text:gsub('("sha256":%s*)"%x+"(,?%s*"source")', '%1"SHA256"%2')
   text = text:gsub('("time":%s*)[%d%.e+]+', "%1TIME")
+  text = text:gsub('"13[3-9]%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d"', '"TICKS"') -- since 2022
   text = text:gsub("uid:" .. golden.user .. "%f[%D]", "uid:0")
   for _, system in ipairs { "ext4", "ext3", "ext2", "tmpfs", "overlay", "overlayfs", "btrfs", "xfs",
     "zfs", "f2fs" } do
@@ -102,6 +103,9 @@ end
 
 -- Compares a text with tests/golden/expected/NAME, or writes that file with --update.
 function case_methods:expect(name, text)
+  if self.case.birth_time and not golden.birth_times then
+    return check.skip(name, "this file system keeps no birth time, so the text is another")
+  end
   local path = golden.top .. "/tests/golden/expected/" .. name
   text = self:normalise(text)
   if golden.update then
@@ -355,8 +359,8 @@ end
 function golden.run(names, options)
   for key, value in pairs(options) do golden[key] = value end
   volume.cases = golden.top .. "/tests/golden/cases"
-  golden.host = (shell.must "uname -n"):match "%S*"
   golden.user = shell.user_id()
+  golden.birth_times = tonumber(shell.must("stat -c %W " .. quote(golden.work)):match "%d+" or "0") > 0
   golden.access_times = shell.keeps_access_times(golden.work)
   golden.has = {
     root = shell.user_id() == 0, mount = can_mount(golden.work .. "/mount"),

@@ -2,6 +2,7 @@
 local volume = ...
 
 return {
+  birth_time = true,
   title = "a reparse point in the store",
   volume = {
     keys = {

@@ -2,6 +2,7 @@
 local volume = ...
 
 return {
+  birth_time = true,
   title = "no creation times, one orphan alone",
   volume = {
     keys = {
