@@ -39,9 +39,9 @@ static void attention(const km_work *work, km_outcome *outcome, const char *what
 km_status km_finish(km_work *work, km_side side, km_txn_state result, const char *problem,
                     km_outcome *outcome, km_error *error) {
   km_hold *hold = work->hold;
-  km_status status = km_reach(work, side, KM_CARE_BACK, error);
+  km_status status = km_sweep_driver_leftovers(work, side, error);
   if (status == KM_OK)
-    status = km_sweep_driver_leftovers(work, side, error);
+    status = km_reach(work, side, KM_CARE_BACK, error);
   if (status != KM_OK) {
     attention(work, outcome,
               "is halfway; every file that is missing from the store stands in its vault", error);

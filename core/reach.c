@@ -293,6 +293,21 @@ static km_status missing(const reach *r, int file, km_error *error) {
                  r->journal->entries[file].before, r->work->id);
 }
 
+/* The rename that shows a change. ntfs-3g replaces through "<name>.ntfs-3g-0000000001" and cannot
+ * while one of an interrupted rename is left there; then what stands at the place, which is safe,
+ * is removed first. That leaves a gap, but no service runs on a volume that this driver has. */
+static km_status rename_to(reach *r, km_folder *from, const char *name, place *p, km_error *error) {
+  bool replace = p->has != NONE;
+  km_status status = r->backend->file_rename(from, name, r->store, p->name, replace, error);
+  if (status != KM_EXISTS || !replace || r->care != KM_CARE_BACK)
+    return status;
+  status = r->backend->file_remove(r->store, p->name, error);
+  if (status != KM_OK)
+    return status;
+  p->has = NONE;
+  return r->backend->file_rename(from, name, r->store, p->name, false, error);
+}
+
 static km_status fill_from_copy(reach *r, place *p, km_error *error) {
   char copy[KM_VAULT_NAME], fresh[KM_VAULT_NAME], sha256[KM_SHA256_TEXT];
   int file = p->want;
@@ -308,25 +323,27 @@ static km_status fill_from_copy(reach *r, place *p, km_error *error) {
   r->kept[file].new_there = true;
   if (strcmp(sha256, r->journal->entries[file].sha256) != 0)
     return km_fail(error, KM_IO, 0, "vault %s: %s changed while it was copied", r->work->id, copy);
-  status = r->backend->file_rename(r->vault, fresh, r->store, p->name, p->has != NONE, error);
+  status = rename_to(r, r->vault, fresh, p, error);
   if (status == KM_OK)
     r->kept[file].new_there = false;
   return status;
 }
 
+/* A name that is listed but that the driver does not find is what NTFS is left with when a driver
+ * dies while it makes a link: then the copy serves. */
 static km_status fill_from_link(reach *r, place *p, km_error *error) {
   char name[KM_VAULT_NAME];
   vault_name(name, p->want, "link");
-  km_status status =
-      r->backend->file_rename(r->vault, name, r->store, p->name, p->has != NONE, error);
-  if (status == KM_OK)
+  km_status status = rename_to(r, r->vault, name, p, error);
+  if (status == KM_OK || status == KM_NOT_FOUND)
     r->kept[p->want].link = r->kept[p->want].link_there = false;
+  if (status == KM_NOT_FOUND && r->kept[p->want].copy)
+    return fill_from_copy(r, p, error);
   return status;
 }
 
 static km_status move(reach *r, place *from, place *to, km_error *error) {
-  km_status status =
-      r->backend->file_rename(r->store, from->name, r->store, to->name, to->has != NONE, error);
+  km_status status = rename_to(r, r->store, from->name, to, error);
   if (status == KM_OK)
     from->has = NONE;
   return status;
@@ -531,6 +548,8 @@ static km_status drop_leftovers(reach *r, km_error *error) {
     if (status == KM_OK && k->link && home != NULL && home->has == (int)i) {
       vault_name(name, (int)i, "link");
       status = r->backend->file_remove(r->vault, name, error);
+      if (status == KM_NOT_FOUND) /* see fill_from_link */
+        status = KM_OK;
       k->link = k->link_there = false;
       r->vault_dirty = true;
     }
@@ -639,20 +658,32 @@ static bool driver_leftover(reach *r, const char *name, size_t length) {
   return false;
 }
 
+/* Whether a file stands in the store under one of its names, or in the vault. */
+static bool elsewhere(const reach *r, int file) {
+  if (file < 0)
+    return false;
+  for (size_t i = 0; i < r->place_count; i++)
+    if (r->places[i].has == file)
+      return true;
+  return r->kept[file].link || r->kept[file].copy;
+}
+
 static km_status sweep_one(reach *r, const char *name, km_error *error) {
   int has = NONE;
   km_status status = look(r, r->store, name, NONE, &has, error);
   if (status != KM_OK || has == NONE)
     return status;
-  const place *home = has >= 0 ? home_of(r, has) : NULL;
-  bool safe =
-      has >= 0 && (home != NULL ? home->has == has : r->kept[has].link || r->kept[has].copy);
-  if (!safe) {
+  if (!elsewhere(r, has)) {
     km_progress(r->work->hold, "recover",
                 "%s: left by the driver; its content is not known: look at it", name);
     return KM_OK;
   }
   status = r->backend->file_remove(r->store, name, error);
+  if (status == KM_NOT_FOUND) { /* see fill_from_link; only a check of the volume mends that */
+    km_progress(r->work->hold, "recover", "%s: left by the driver, cannot be removed: run chkdsk",
+                name);
+    return KM_OK;
+  }
   if (status == KM_OK)
     r->store_dirty = true;
   if (status == KM_OK)

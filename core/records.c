@@ -141,17 +141,24 @@ static km_status read_journal(km_hold *hold, km_folder *vault, km_journal *journ
     status = km_fail(error, KM_FORGED, 0, "journal: not an ordinary file with one name");
   if (status == KM_OK)
     status = km_journal_parse(data, size, journal, error);
-  if (status == KM_NOT_FOUND)
-    status = KM_OK;
   km_secret_free(data, size);
   if (status == KM_OK)
     status = check_store(hold, journal, error);
-  if (status != KM_OK || journal->phase != KM_PHASE_NONE)
+  if (status == KM_OK && journal->phase != KM_PHASE_NONE)
+    return KM_OK;
+  /* Copies are made right after the begin record and before anything else, so where there are none
+   * nothing was touched, even when the journal cannot be read for a driver that died making it. */
+  if (status != KM_OK && status != KM_NOT_FOUND && status != KM_IO)
     return status;
-  status = holds_more(hold, vault, &more, error);
-  if (status == KM_OK && more)
-    return km_fail(error, KM_DAMAGED, 0, "journal: empty or gone, but the vault holds files");
-  return status;
+  km_error later;
+  if (holds_more(hold, vault, &more, &later) != KM_OK)
+    return status == KM_IO ? status
+                           : km_fail(error, later.status, later.native, "%s", later.message);
+  if (!more)
+    return KM_OK;
+  return status == KM_IO
+             ? status
+             : km_fail(error, KM_DAMAGED, 0, "journal: empty or gone, but the vault holds files");
 }
 
 /* Fills one row; only a lack of memory is an error. */

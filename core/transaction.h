@@ -105,8 +105,8 @@ km_status km_reach(km_work *work, km_side side, km_care care, km_error *error);
  * in the vault. KM_STALE names the file and what differs. Writes nothing. */
 km_status km_reached(km_work *work, km_side side, km_error *error);
 
-/* Removes what the ntfs-3g driver leaves of an interrupted replacing rename
- * ("<name>.ntfs-3g-0123456789") when it is a file of this journal that is safe where `side` has it;
+/* Called before km_reach. Removes what the ntfs-3g driver leaves of an interrupted replacing rename
+ * ("<name>.ntfs-3g-0123456789") when it is a file of this journal that stands elsewhere too;
  * others are reported. */
 km_status km_sweep_driver_leftovers(km_work *work, km_side side, km_error *error);
 

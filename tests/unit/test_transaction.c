@@ -586,6 +586,25 @@ static void test_open_is_refused(void **state) {
   fake_free(v);
 }
 
+/* Killed before the begin record: nothing was touched, so another repair may go on; recover removes
+ * it. */
+static void test_never_begun(void **state) {
+  char id[KM_TXN_ID];
+  km_outcome outcome;
+  size_t count = 0;
+  (void)state;
+  fake_volume *v = make_volume(&scenarios[0], false);
+  fake_faults(v)->die_at = 7;
+  verb_apply(v, &scenarios[0], "");
+  fake_restart(v);
+  assert_int_equal(state_of(v, NULL), KM_TXN_EMPTY);
+  applied(v, &scenarios[0], id);
+  assert_int_equal(km_recover(fake_target(v), NULL, &count, &outcome, NULL), KM_OK);
+  assert_int_equal(count, 1);
+  assert_int_equal(state_of(v, NULL), KM_TXN_COMMITTED);
+  fake_free(v);
+}
+
 /* ---- intruders, driver leftovers ---- */
 
 /* Killed in the middle, then somebody puts a file where one is wanted, and one where none should
@@ -909,18 +928,31 @@ static void test_damaged_journal(void **state) {
 
 int test_transaction(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_apply_and_undo),  cmocka_unit_test(test_identity_is_kept),
-      cmocka_unit_test(test_no_gap),          cmocka_unit_test(test_tunnelling),
-      cmocka_unit_test(test_stale),           cmocka_unit_test(test_name_taken),
-      cmocka_unit_test(test_odd_files),       cmocka_unit_test(test_volume_and_lock),
-      cmocka_unit_test(test_forged_folder),   cmocka_unit_test(test_bad_plans),
-      cmocka_unit_test(test_open_is_refused), cmocka_unit_test(test_intruders),
-      cmocka_unit_test(test_driver_leftover), cmocka_unit_test(test_copy_serves),
-      cmocka_unit_test(test_undo_refuses),    cmocka_unit_test(test_two_transactions),
-      cmocka_unit_test(test_interrupts),      cmocka_unit_test(test_history),
-      cmocka_unit_test(test_purge),           cmocka_unit_test(test_wrong_clock),
-      cmocka_unit_test(test_damaged_journal), cmocka_unit_test(test_crash_apply),
-      cmocka_unit_test(test_crash_undo),      cmocka_unit_test(test_faults),
+      cmocka_unit_test(test_apply_and_undo),
+      cmocka_unit_test(test_identity_is_kept),
+      cmocka_unit_test(test_no_gap),
+      cmocka_unit_test(test_tunnelling),
+      cmocka_unit_test(test_stale),
+      cmocka_unit_test(test_name_taken),
+      cmocka_unit_test(test_odd_files),
+      cmocka_unit_test(test_volume_and_lock),
+      cmocka_unit_test(test_forged_folder),
+      cmocka_unit_test(test_bad_plans),
+      cmocka_unit_test(test_open_is_refused),
+      cmocka_unit_test(test_never_begun),
+      cmocka_unit_test(test_intruders),
+      cmocka_unit_test(test_driver_leftover),
+      cmocka_unit_test(test_copy_serves),
+      cmocka_unit_test(test_undo_refuses),
+      cmocka_unit_test(test_two_transactions),
+      cmocka_unit_test(test_interrupts),
+      cmocka_unit_test(test_history),
+      cmocka_unit_test(test_purge),
+      cmocka_unit_test(test_wrong_clock),
+      cmocka_unit_test(test_damaged_journal),
+      cmocka_unit_test(test_crash_apply),
+      cmocka_unit_test(test_crash_undo),
+      cmocka_unit_test(test_faults),
   };
   return cmocka_run_group_tests_name("transaction", tests, NULL, NULL);
 }
