@@ -331,8 +331,7 @@ local function run_case(name)
   local why = missing(case.needs)
   if why then return check.skip("golden " .. name, why) end
   check.group("golden " .. name .. ": " .. case.title)
-  local t = setmetatable({ name = name, case = case, dir = golden.work .. "/" .. name,
-    host = golden.host }, case_meta)
+  local t = setmetatable({ name = name, case = case, dir = golden.work .. "/" .. name }, case_meta)
   assert(lfs.mkdir(t.dir))
   t.root = t.dir .. "/volume"
   t.made = volume.make(t.root, case.volume)

@@ -26,6 +26,10 @@ return {
   prepare = damage,
   diagnose = { exit = 4, findings = { "error key.regenerated", "warning txn.unreadable" } },
   script = function(t)
+    local applied = t:keymend("apply", { "--yes" })
+    t.check.ok(applied.exit >= 8, "apply refuses", applied.exit .. applied.out .. applied.err)
+    t:expect("forged-names.apply.txt", applied.out .. applied.err)
+    t:same "apply"
     for _, verb in ipairs { "undo", "recover" } do
       local done = t:keymend(verb)
       t:expect("forged-names." .. verb .. ".txt", done.out .. done.err)
