@@ -146,13 +146,16 @@ static km_status look(const reach *r, km_folder *folder, const char *name, int w
   return KM_OK;
 }
 
-/* In the vault a name belongs to one file, so equal contents need no deciding. */
+/* In the vault a name belongs to one file, so equal contents need no deciding. A file there that
+ * cannot be read was being made when the system or the driver died, and counts as an odd one. */
 static km_status look_vault(const reach *r, int file, const char *suffix, bool *there, bool *good,
                             km_error *error) {
   char name[KM_VAULT_NAME];
   int has = NONE;
   vault_name(name, file, suffix);
   km_status status = look(r, r->vault, name, file, &has, error);
+  if (status == KM_IO && has == UNKNOWN)
+    status = KM_OK;
   *there = has != NONE;
   *good = has >= 0 && (has == file || strcmp(r->journal->entries[has].sha256,
                                              r->journal->entries[file].sha256) == 0);
@@ -293,12 +296,23 @@ static km_status missing(const reach *r, int file, km_error *error) {
                  r->journal->entries[file].before, r->work->id);
 }
 
+/* NTFS after a driver died in the middle of a link: the folder has a name that the file does not
+ * know of. Nothing but a check of the volume can remove it. */
+static km_status phantom(const char *name, km_error *error) {
+  return km_fail(error, KM_DAMAGED, 0,
+                 "%s: the folder lists this name, but the file system does not find it: let Windows"
+                 " check the volume (chkdsk /f), then run \"keymend recover\" again",
+                 name);
+}
+
 /* The rename that shows a change. ntfs-3g replaces through "<name>.ntfs-3g-0000000001" and cannot
  * while one of an interrupted rename is left there; then what stands at the place, which is safe,
  * is removed first. That leaves a gap, but no service runs on a volume that this driver has. */
 static km_status rename_to(reach *r, km_folder *from, const char *name, place *p, km_error *error) {
   bool replace = p->has != NONE;
   km_status status = r->backend->file_rename(from, name, r->store, p->name, replace, error);
+  if (status == KM_NOT_FOUND && replace && r->care == KM_CARE_BACK)
+    return phantom(p->name, error);
   if (status != KM_EXISTS || !replace || r->care != KM_CARE_BACK)
     return status;
   status = r->backend->file_remove(r->store, p->name, error);
@@ -671,23 +685,21 @@ static bool elsewhere(const reach *r, int file) {
 static km_status sweep_one(reach *r, const char *name, km_error *error) {
   int has = NONE;
   km_status status = look(r, r->store, name, NONE, &has, error);
-  if (status != KM_OK || has == NONE)
+  if (has == NONE)
     return status;
-  if (!elsewhere(r, has)) {
+  if (status != KM_OK || !elsewhere(r, has)) {
     km_progress(r->work->hold, "recover",
                 "%s: left by the driver; its content is not known: look at it", name);
     return KM_OK;
   }
   status = r->backend->file_remove(r->store, name, error);
-  if (status == KM_NOT_FOUND) { /* see fill_from_link; only a check of the volume mends that */
-    km_progress(r->work->hold, "recover", "%s: left by the driver, cannot be removed: run chkdsk",
-                name);
+  if (status != KM_OK) { /* see phantom */
+    km_progress(r->work->hold, "recover",
+                "left by the driver and cannot be removed; run chkdsk: %s", error->message);
     return KM_OK;
   }
-  if (status == KM_OK)
-    r->store_dirty = true;
-  if (status == KM_OK)
-    km_progress(r->work->hold, "recover", "%s: left by the driver, removed", name);
+  r->store_dirty = true;
+  km_progress(r->work->hold, "recover", "%s: left by the driver, removed", name);
   return status;
 }
 
