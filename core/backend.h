@@ -21,12 +21,18 @@ typedef uint64_t km_key;
 
 typedef enum km_hive_id { KM_HIVE_SOFTWARE, KM_HIVE_SYSTEM } km_hive_id;
 
+/* What of mode and attributes is kept: permissions, no set-id bits; read-only, hidden, system,
+ * archive, temporary, offline, not content indexed. Other FILE_ATTRIBUTE_* (compressed, ...) tell
+ * how the volume stores the file, or, as normal does, nothing. */
+#define KM_MODE_KEPT 0777u
+#define KM_ATTRIBUTES_KEPT 0x3127u
+
 /* All that a file must have again after vault, rename and undo, beside its bytes. */
 typedef struct km_file_meta {
   km_time created,
       written; /* created 0: the file system does not store it or does not let it be set */
   uint32_t attributes;
-  uint32_t mode, uid, gid; /* POSIX side; 0 live */
+  uint32_t mode, uid, gid; /* POSIX side, mode within KM_MODE_KEPT; 0 live */
   uint8_t *descriptor; /* self-relative security descriptor, NULL when the file system has none */
   size_t descriptor_size;
 } km_file_meta;
@@ -66,7 +72,11 @@ typedef struct km_backend {
   km_status (*file_info)(km_folder *folder, const char *name, km_file_info *out, km_error *error);
   km_status (*file_read)(km_folder *folder, const char *name, size_t max, uint8_t **data,
                          size_t *size, km_file_info *info, km_error *error);
+  /* KM_IO when something of it cannot be read: what is not told is lost when the file is restored. */
   km_status (*meta_read)(km_folder *folder, const char *name, km_file_meta *out, km_error *error);
+  /* Whether the caller may give a copy of that file this owner and group; KM_ACCESS with what to do. NULL: always. */
+  km_status (*meta_settable)(km_folder *folder, const char *name, const km_file_meta *meta,
+                             km_error *error);
 
   /* Writing. None of these is called by a read-only verb. */
 

@@ -84,31 +84,67 @@ void km_journal_clear(km_journal *journal) {
   memset(journal, 0, sizeof *journal);
 }
 
+static size_t text_memory(const char *text) {
+  return text != NULL ? strlen(text) + 1 : 0;
+}
+
+static size_t texts_memory(char *const *texts) {
+  size_t total = 0;
+  for (; texts != NULL && *texts != NULL; texts++)
+    total += sizeof *texts + text_memory(*texts);
+  return total;
+}
+
+size_t km_journal_memory(const km_journal *j) {
+  size_t total = sizeof *j + text_memory(j->made_by) + text_memory(j->store) +
+                 text_memory(j->machine_guid) + text_memory(j->policies) +
+                 text_memory(j->overrides) + text_memory(j->problem) + texts_memory(j->stop) +
+                 texts_memory(j->start);
+  for (size_t i = 0; i < j->entry_count; i++) {
+    const km_entry *e = &j->entries[i];
+    total += sizeof *e + text_memory(e->container) + text_memory(e->reason) +
+             text_memory(e->before) + text_memory(e->after) + e->meta.descriptor_size;
+  }
+  return total;
+}
+
 /* ---- a record's frame ---- */
 
-static uint32_t record_crc(const uint8_t *record, uint32_t length, uint32_t number) {
+/* The CRC of all but the record's number. */
+static uint32_t bytes_crc(const uint8_t *record, uint32_t length) {
+  return km_crc32c(km_crc32c(0, record, 4), record + 8, length);
+}
+
+static uint32_t with_number(uint32_t crc, uint32_t number) {
   uint8_t tail[4];
   put32(tail, number);
-  uint32_t crc = km_crc32c(0, record, 4);
-  crc = km_crc32c(crc, record + 8, length);
   return km_crc32c(crc, tail, sizeof tail);
+}
+
+static uint32_t record_crc(const uint8_t *record, uint32_t length, uint32_t number) {
+  return with_number(bytes_crc(record, length), number);
+}
+
+/* The length that the record at `offset` tells; false when it does not lie inside the file. */
+static bool record_length(const uint8_t *data, size_t size, size_t offset, uint32_t *length) {
+  if (size - offset < 8)
+    return false;
+  *length = get32(data + offset);
+  return *length != 0 && *length <= size - offset - 8;
 }
 
 /* Whether a sound record with this number stands at `offset`; its payload's length goes to *length.
  */
 static bool sound_record(const uint8_t *data, size_t size, size_t offset, uint32_t number,
                          uint32_t *length) {
-  if (size - offset < 8)
-    return false;
-  *length = get32(data + offset);
-  if (*length == 0 || *length > size - offset - 8)
-    return false;
-  return record_crc(data + offset, *length, number) == get32(data + offset + 4);
+  return record_length(data, size, offset, length) &&
+         record_crc(data + offset, *length, number) == get32(data + offset + 4);
 }
 
 /* Whether a sound record numbered above `number` stands behind a bad one at `offset`: then the bad
- * one is no torn tail. Candidates are found by their first key, so this is one pass with few
- * checksums. */
+ * one is no torn tail. Candidates are found by their first key, and only a begin record, right
+ * behind the header, may be long: so this is one pass with few and short checksums, whatever a
+ * hostile file says. */
 static bool record_behind(const uint8_t *data, size_t size, size_t offset, uint32_t number) {
   uint32_t budget = KM_MAX_JOURNAL_RECORDS;
   for (size_t at = offset + 1; at + 13 <= size && budget > 0; at++) {
@@ -116,8 +152,12 @@ static bool record_behind(const uint8_t *data, size_t size, size_t offset, uint3
     if (data[at + 8] != 'k' || memcmp(data + at + 8, "kind", 5) != 0)
       continue;
     budget--;
+    if (!record_length(data, size, at, &length) ||
+        (length > KM_MAX_SHORT_RECORD && at != KM_JOURNAL_HEADER))
+      continue;
+    uint32_t crc = bytes_crc(data + at, length), told = get32(data + at + 4);
     for (uint32_t i = 1; i <= 8; i++)
-      if (sound_record(data, size, at, number + i, &length))
+      if (with_number(crc, number + i) == told)
         return true;
   }
   return false;
@@ -276,7 +316,7 @@ static bool read_entry_pair(km_entry *e, const char *key, const char *value) {
   if (strcmp(key, "attributes") == 0)
     return read_u32(value, &e->meta.attributes);
   if (strcmp(key, "mode") == 0)
-    return read_u32(value, &e->meta.mode);
+    return read_u32(value, &e->meta.mode) && e->meta.mode <= KM_MODE_KEPT;
   if (strcmp(key, "uid") == 0)
     return read_u32(value, &e->meta.uid);
   if (strcmp(key, "gid") == 0)
@@ -321,7 +361,13 @@ static bool read_begin_pair(km_journal *j, const char *key, const char *value) {
   return false;
 }
 
-/* A name may be the `before` of one file and the `after` of another one, and no more. */
+/* One file in two spellings, as Windows sees it. */
+static bool respelled(const char *after, const char *before) {
+  return after != NULL && km_same_name(after, before) && strcmp(after, before) != 0;
+}
+
+/* A name may be the `before` of one file and the `after` of another one, in the same spelling, and
+ * no more. */
 static bool names_unique(const km_journal *j) {
   for (size_t i = 0; i < j->entry_count; i++)
     for (size_t k = 0; k < i; k++) {
@@ -329,6 +375,8 @@ static bool names_unique(const km_journal *j) {
       if (km_same_name(a->before, b->before))
         return false;
       if (a->after != NULL && b->after != NULL && km_same_name(a->after, b->after))
+        return false;
+      if (respelled(a->after, b->before) || respelled(b->after, a->before))
         return false;
     }
   return true;
@@ -344,6 +392,9 @@ static km_status begin_complete(km_journal *j, km_error *error) {
     const km_entry *e = &j->entries[i];
     if (e->before == NULL || e->container == NULL || e->reason == NULL || e->sha256[0] == '\0')
       return km_fail(error, KM_DAMAGED, 0, "journal: file %zu lacks a field", i);
+    km_unique_name unique;
+    if (e->after != NULL && !km_unique_name_parse(e->after, &unique))
+      return km_fail(error, KM_DAMAGED, 0, "journal: file %zu gets a name that is not unique", i);
     if (e->after != NULL && km_same_name(e->before, e->after))
       return km_fail(error, KM_DAMAGED, 0, "journal: file %zu keeps its name", i);
   }
@@ -374,9 +425,13 @@ static km_status fold_begin(km_journal *j, reader *r, km_error *error) {
     }
   }
   km_status status = begin_complete(j, error);
-  if (status == KM_OK)
-    j->phase = KM_PHASE_APPLYING;
-  return status;
+  if (status != KM_OK)
+    return status;
+  km_entry *exact = realloc(j->entries, j->entry_count * sizeof *exact);
+  if (exact != NULL)
+    j->entries = exact;
+  j->phase = KM_PHASE_APPLYING;
+  return KM_OK;
 }
 
 /* ---- the fold ---- */

@@ -15,7 +15,7 @@
  *   commit                        open: recover goes forward
  *   end (result, problem)         closed: committed, rolled-back or undone
  *   undo-begin, undo-commit       open again: recover goes to "after", with undo-commit to "before"
- *   purged                        the vault is being emptied or was; no undo any more
+ *   purged                        the vault was emptied; no undo any more
  *
  * A journal is hostile input although it stands in a protected folder: names in it are single
  * components, its store is compared with the target's, and names in the vault are made from
@@ -78,6 +78,9 @@ void km_journal_clear(km_journal *journal);
 /* Whether `name` may stand in a journal or plan as a file of the store: one component, no control
  * characters, no separator, no colon, not "." or "..", shorter than KM_MAX_NAME. */
 bool km_store_name_valid(const char *name);
+
+/* The bytes of memory that a journal holds, about. */
+size_t km_journal_memory(const km_journal *journal);
 
 /* Equal, ASCII letters' case ignored: as Windows compares unique names. */
 bool km_same_name(const char *a, const char *b);

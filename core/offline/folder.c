@@ -345,7 +345,7 @@ km_status km_offline_meta_read(km_folder *folder, const char *name, km_file_meta
   fill_info(folder, name, fd, number, &stat, &info);
   out->written = info.written;
   out->attributes = info.attributes;
-  out->mode = stat.stx_mode & 07777;
+  out->mode = stat.stx_mode & KM_MODE_KEPT;
   out->uid = stat.stx_uid;
   out->gid = stat.stx_gid;
   const km_driver *driver = folder->volume->driver;

@@ -124,9 +124,9 @@ static km_status write_plain_meta(open_meta *file, const km_file_meta *meta, km_
   if (fstat(file->fd, &now) != 0) {
     return fail_meta(file, "look at", error);
   }
-  if ((now.st_mode & 07777) != meta->mode) {
+  if ((now.st_mode & KM_MODE_KEPT) != meta->mode) {
     file->changed = true;
-    if (fchmod(file->fd, meta->mode) != 0) {
+    if (fchmod(file->fd, (now.st_mode & 07777 & ~KM_MODE_KEPT) | meta->mode) != 0) {
       return fail_meta(file, "set the mode of", error);
     }
   }

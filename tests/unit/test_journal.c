@@ -5,9 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define HASH_A "1111111111111111111111111111111111111111111111111111111111111111"
 #define HASH_B "2222222222222222222222222222222222222222222222222222222222222222"
+
+#define OLD "c2319c42033a5ca7f44e731bfd3fa2b5_2ef9f45e-4dc2-48b1-9d10-86f5079e23f1"
+#define NEW "c2319c42033a5ca7f44e731bfd3fa2b5_767e77b0-c6ad-4d27-8f44-b62351b7069a"
+#define OLD_UPPER "C2319C42033A5CA7F44E731BFD3FA2B5_2EF9F45E-4DC2-48B1-9D10-86F5079E23F1"
+#define NEW_UPPER "C2319C42033A5CA7F44E731BFD3FA2B5_767E77B0-C6AD-4D27-8F44-B62351B7069A"
 
 /* ---- a journal in memory ---- */
 
@@ -43,7 +49,7 @@ static void make_entry(km_entry *entry, const char *before, const char *after, c
   entry->meta = (km_file_meta){.created = 125912345678901234,
                                .written = 125912345678901235,
                                .attributes = 0x24,
-                               .mode = 0100600,
+                               .mode = 0600,
                                .uid = 1000,
                                .gid = 4294967295u};
   entry->meta.descriptor = malloc(KM_MAX_DESCRIPTOR);
@@ -66,8 +72,8 @@ static void make_journal(km_journal *j) {
   j->stop[1] = text("IISADMIN");
   j->entries = calloc(2, sizeof *j->entries);
   j->entry_count = 2;
-  make_entry(&j->entries[0], "new", NULL, HASH_A);
-  make_entry(&j->entries[1], "old", "new", HASH_B);
+  make_entry(&j->entries[0], NEW, NULL, HASH_A);
+  make_entry(&j->entries[1], OLD, NEW, HASH_B);
 }
 
 /* Encodes `j` into a file of full size and sets its tail, as apply does. */
@@ -310,20 +316,71 @@ static void test_bad_names(void **state) {
   }
 }
 
+static void expect_damaged(km_journal *j) {
+  km_journal again;
+  memory_file file = make_file(j);
+  assert_int_equal(parse(&file, &again), KM_DAMAGED);
+  km_journal_clear(&again);
+  km_journal_clear(j);
+  free(file.data);
+}
+
+/* Names that differ in case alone are one name for Windows. */
 static void test_double_names(void **state) {
+  static const struct {
+    size_t entry;
+    bool after;
+    const char *name;
+  } rows[] = {{0, false, OLD_UPPER}, {1, true, OLD},       {1, true, OLD_UPPER},
+              {1, true, NEW_UPPER},  {0, true, NEW_UPPER}, {0, true, OLD_UPPER}};
   (void)state;
-  for (int which = 0; which < 3; which++) {
-    km_journal j, again;
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    km_journal j;
     make_journal(&j);
-    char **name = which == 0 ? &j.entries[0].before : &j.entries[1].after;
+    km_entry *entry = &j.entries[rows[i].entry];
+    char **name = rows[i].after ? &entry->after : &entry->before;
     free(*name);
-    *name = text(which == 0 ? "OLD" : which == 1 ? "old" : "Old");
-    memory_file file = make_file(&j);
-    assert_int_equal(parse(&file, &again), KM_DAMAGED);
-    km_journal_clear(&again);
-    km_journal_clear(&j);
-    free(file.data);
+    *name = text(rows[i].name);
+    expect_damaged(&j);
   }
+}
+
+static void test_bad_values(void **state) {
+  km_journal j;
+  (void)state;
+  make_journal(&j);
+  free(j.entries[1].after);
+  j.entries[1].after = text("SAM"); /* only a unique name is given to a file */
+  expect_damaged(&j);
+  make_journal(&j);
+  j.entries[1].meta.mode = 04755;
+  expect_damaged(&j);
+}
+
+/* As many marks of a record as a journal can have, each told to be as long as the file: the time
+ * for them must not grow with the file. */
+static void test_hostile_lengths(void **state) {
+  const size_t size = KM_MAX_JOURNAL;
+  uint8_t *data = calloc(1, size);
+  km_journal j;
+  (void)state;
+  memcpy(data, "keymend journal 1\n", 18);
+  for (size_t i = 0; i < KM_MAX_JOURNAL_RECORDS; i++) {
+    size_t at = KM_JOURNAL_HEADER + 16 * i;
+    uint32_t length = (uint32_t)(size - at - 8);
+    for (int b = 0; b < 4; b++)
+      data[at + (size_t)b] = (uint8_t)(length >> (8 * b));
+    memcpy(data + at + 8, "kind", 5);
+  }
+  clock_t start = clock();
+  assert_int_equal(km_journal_parse(data, size, &j, NULL), KM_OK);
+  assert_int_equal(j.phase, KM_PHASE_NONE);
+  km_journal_clear(&j);
+  memset(data, 0, KM_JOURNAL_HEADER);
+  assert_int_equal(km_journal_parse(data, size, &j, NULL), KM_OK);
+  km_journal_clear(&j);
+  assert_true((double)(clock() - start) / CLOCKS_PER_SEC < 5);
+  free(data);
 }
 
 static void test_full(void **state) {
@@ -354,7 +411,8 @@ int test_journal(void) {
       cmocka_unit_test(test_torn_tail),    cmocka_unit_test(test_every_byte),
       cmocka_unit_test(test_every_length), cmocka_unit_test(test_empty),
       cmocka_unit_test(test_bad_names),    cmocka_unit_test(test_double_names),
-      cmocka_unit_test(test_full),
+      cmocka_unit_test(test_full),         cmocka_unit_test(test_bad_values),
+      cmocka_unit_test(test_hostile_lengths),
   };
   return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }
