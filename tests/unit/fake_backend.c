@@ -351,6 +351,12 @@ static km_status file_rename(km_folder *from, const char *name, km_folder *to, c
   name_row *there = find(to->node, new_name);
   if (there != NULL && !replace)
     return km_fail(error, KM_EXISTS, 17, "%s: exists", new_name);
+  if (there != NULL && to->volume->faults.ntfs_3g) {
+    char temporary[256];
+    snprintf(temporary, sizeof temporary, "%s.ntfs-3g-0000000001", new_name);
+    if (find(to->node, temporary) != NULL)
+      return km_fail(error, KM_EXISTS, 17, "%s: exists", temporary);
+  }
   status = writing(to->volume, "rename", new_name, error);
   if (status != KM_OK || (there != NULL && there->node == n))
     return status; /* as POSIX has it */

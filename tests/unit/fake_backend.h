@@ -19,7 +19,8 @@ typedef struct fake_plan_of_faults {
   bool no_links;   /* the file system has no hard links */
   bool
       tunnel; /* as on a live NTFS: a rename into the store changes creation time and archive bit */
-  bool busy;  /* another process has the lock */
+  bool ntfs_3g;     /* a replacing rename fails while "<name>.ntfs-3g-0000000001" is in its way */
+  bool busy;        /* another process has the lock */
   km_status volume; /* what volume_check says */
 } fake_plan_of_faults;
 

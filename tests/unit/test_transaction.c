@@ -681,6 +681,40 @@ static void test_driver_leftover(void **state) {
   free_states(&st);
 }
 
+/* The driver cannot replace while its leftover is in the way, and that one cannot be removed, since
+ * nobody knows it. */
+static void test_driver_in_the_way(void **state) {
+  const scenario *s = &scenarios[0];
+  unsigned tried = 0;
+  (void)state;
+  states st = states_of(s, false);
+  for (unsigned point = 1; point < 40; point++) {
+    char id[KM_TXN_ID];
+    km_outcome outcome;
+    km_error error;
+    size_t count;
+    fake_volume *v = prepare(s, false, verb_apply, id);
+    fake_faults(v)->die_at = point;
+    verb_apply(v, s, id);
+    fake_restart(v);
+    if (fake_has(v, FAKE_APP_DATA, "keymend") && state_of(v, NULL) == KM_TXN_OPEN) {
+      fake_faults(v)->ntfs_3g = true;
+      fake_put(v, FAKE_STORE, A "_" NEW ".ntfs-3g-0000000001", "not known", 3);
+      if (km_recover(fake_target(v), NULL, &count, &outcome, &error) != KM_OK)
+        fail_msg("point %u: %s", point, error.message);
+      nothing_lost(v, s);
+      fake_drop(v, FAKE_STORE, A "_" NEW ".ntfs-3g-0000000001");
+      char *now = fake_snapshot(v);
+      assert_true(strcmp(now, st.before) == 0 || strcmp(now, st.after) == 0);
+      free(now);
+      tried++;
+    }
+    fake_free(v);
+  }
+  assert_true(tried > 10);
+  free_states(&st);
+}
+
 /* The link in the vault is gone: the copy serves. */
 static void test_copy_serves(void **state) {
   const scenario *s = &scenarios[0];
@@ -942,6 +976,7 @@ int test_transaction(void) {
       cmocka_unit_test(test_never_begun),
       cmocka_unit_test(test_intruders),
       cmocka_unit_test(test_driver_leftover),
+      cmocka_unit_test(test_driver_in_the_way),
       cmocka_unit_test(test_copy_serves),
       cmocka_unit_test(test_undo_refuses),
       cmocka_unit_test(test_two_transactions),
