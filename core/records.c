@@ -152,8 +152,8 @@ static km_status read_journal(km_hold *hold, km_folder *vault, km_journal *journ
     return status;
   km_error later;
   if (holds_more(hold, vault, &more, &later) != KM_OK)
-    return status == KM_IO ? status
-                           : km_fail(error, later.status, later.native, "%s", later.message);
+    return km_fail(error, later.status, later.native,
+                   "%s; let Windows check the volume (chkdsk /f)", later.message);
   if (!more)
     return KM_OK;
   return status == KM_IO

@@ -40,6 +40,11 @@ static km_status remove_empty(km_hold *hold, const km_record_row *row, km_error 
   backend->folder_close(vault);
   if (status == KM_OK)
     status = backend->folder_remove(hold->keymend, row->id, error);
+  if (status == KM_NOT_FOUND) /* NTFS after its driver died while it made the folder */
+    status = km_fail(error, KM_DAMAGED, 0,
+                     "transaction %s had touched nothing, but its folder cannot be removed: let"
+                     " Windows check the volume (chkdsk /f)",
+                     row->id);
   if (status == KM_OK)
     status = backend->folder_flush(hold->keymend, error);
   if (status == KM_OK)
