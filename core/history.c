@@ -28,6 +28,9 @@ static km_status make_history(km_target *target, const km_records *records, km_h
 km_status km_history_read(km_target *target, km_history **out, km_error *error) {
   km_hold hold;
   km_records records = {0};
+  km_error own;
+  if (error == NULL)
+    error = &own;
   if (target == NULL || out == NULL)
     return km_fail(error, KM_MISUSE, 0, "history: there is no target or no place for the result");
   *out = NULL;

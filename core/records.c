@@ -214,6 +214,9 @@ static km_status list_ids(km_hold *hold, km_records *records, km_error *error) {
       status = add_row(records, name, error);
   }
   hold->backend->listing_close(listing);
+  if (status == KM_IO)
+    return km_fail(error, KM_IO, error->native, "%s; let Windows check the volume (chkdsk /f)",
+                   error->message);
   return status == KM_END ? KM_OK : status;
 }
 
