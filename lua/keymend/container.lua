@@ -301,7 +301,7 @@ local function adopted_before(case)
         local list = evidence({}, "transaction", ("it was %s before"):format(file.before), txn.ended, txn.ended_ticks)
         find(case, "key.adopted", { id = txn.id, ended = facts.time(txn.ended, txn.ended_ticks) },
           { evidence = list, keys = { current.name } })
-        return { healthy = true }
+        return { healthy = true, adopted = true }
       end
     end
   end
@@ -481,6 +481,7 @@ local function tell_faults(case, verdict)
         kind.keys[#kind.keys + 1] = key
         kind.whys[#kind.keys] = fault.why
         kind.current = kind.current or key == case.current
+        kind.chosen = kind.chosen or key == verdict.adopt
       end
     end
   end
@@ -491,8 +492,8 @@ local function tell_faults(case, verdict)
       evidence(list, "content", (#kind.keys > 1 and key.name .. ": " or "") .. kind.whys[index])
     end
     find(case, id, { names = some_names(kind.keys) }, { evidence = list, keys = names_of(kind.keys),
-      severity = kind.current and "error" or verdict.healthy and "info" or nil,
-      wording = kind.current and #kind.keys == 1 and "current" or nil })
+      severity = kind.current and not verdict.adopted and "error" or verdict.healthy and "info" or nil,
+      wording = #kind.keys == 1 and (kind.current and "current" or kind.chosen and "chosen") or nil })
   end
 end
 

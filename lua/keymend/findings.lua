@@ -74,8 +74,10 @@ return {
   },
   ["txn.unreadable"] = {
     severity = "warning",
-    text = "The journal of transaction %{id} cannot be read: %{problem}",
-    remedy = "Keep its folder; its vault may hold key files. It cannot be undone.",
+    blocks = true,
+    text = "The journal of transaction %{id} cannot be read, so nobody can tell whether it was finished: %{problem}",
+    remedy = "Look at its vault, which may hold key files, then move its folder out of the keymend folder and keep "
+      .. "it; apply, undo and recover refuse till then.",
   },
 
   -- Services
@@ -239,6 +241,10 @@ return {
     severity = "warning",
     text = "Owned by neither the system nor administrators, so not adopted by rule: %{names}",
     remedy = "Anyone may create files in a key store. If you know that this one is right, name it with --adopt.",
+    chosen = {
+      text = "You chose a key file that is owned by neither the system nor administrators: %{names}",
+      remedy = "Anyone may create files in a key store. Make sure that this one is the key of this computer.",
+    },
     current = {
       text = 'The current key file of "%{container}" is owned by neither the system nor '
         .. 'administrators: %{names}',
@@ -267,5 +273,9 @@ return {
     severity = "warning",
     text = "Renamed by hand, so Windows does not see it and no rule adopts it: %{names}",
     remedy = "If you know that it is the right key, name it with --adopt.",
+    chosen = {
+      text = "You chose a file that was renamed by hand: %{names}",
+      remedy = "Make sure that it is the key of this computer; its name no longer tells.",
+    },
   },
 }

@@ -1,7 +1,8 @@
 -- plan.lua: makes plans from diagnoses, prints, saves and loads them, and hands them to the core
 --
 -- A plan is data until it is applied: machine_guid (as stored), key_store, policies (names, comma-separated),
--- policy_list = { { name, source, sha256 } }, overrides, accept_dirty_hive, steps, stop, start, notes, blocked. A step:
+-- policy_list = { { name, source, sha256 } }, overrides, accept_dirty_hive, steps, stop, start, notes, blocked (false,
+-- or why apply refuses). A step:
 -- kind "retire" or "adopt", container, name, to (adopt), reason, and what was seen: size, identity, device,
 -- created_ticks, created_source, written_ticks, sha256. apply checks all that again under the lock, so that a stale
 -- plan is refused.
@@ -130,7 +131,9 @@ function M.from_diagnosis(diagnosis)
     names[index] = policy.name
     list[index] = { name = policy.name, source = policy.source, sha256 = policy.sha256 }
   end
-  for _, one in ipairs(diagnosis.findings) do blocked = blocked or one.blocks end
+  for _, one in ipairs(diagnosis.findings) do
+    blocked = blocked or one.blocks and one.text:gsub("%.?$", ". ", 1) .. one.remedy
+  end
   local stop, start = services_of(diagnosis, policies)
   local plan = setmetatable({
     machine_guid = info.machine_guid, key_store = info.key_store, policies = table.concat(names, ","),
@@ -312,6 +315,7 @@ end
 -- Why apply would refuse the plan before it touches anything, or nil.
 function Plan:obstacle()
   if #self.steps == 0 then return "there is nothing to do in this plan" end
+  if self.blocked then return self.blocked end
   if software_dirty(self.target:info()) and not self.accept_dirty_hive then
     return "the SOFTWARE hive is dirty, so the machine GUID may be stale. Start this Windows once and shut it down "
       .. "cleanly, or overrule with --accept-dirty-hive"
@@ -333,9 +337,9 @@ function M.print_steps(page, plan)
     page:item(("%d. %s"):format(index, step.kind), '"' .. step.container .. '"', { indent = 11, style = "strong" })
     page:line("           " .. step.name)
     if step.to then page:line("        as " .. step.to) end
-    page:item("          ", ("made %s, %d bytes, SHA-256 %s"):format(
-      facts.time(nil, step.created_ticks ~= "0" and step.created_ticks or nil), step.size, step.sha256:sub(1, 16)),
-      { indent = 11 })
+    page:item("          ", ("made %s%s, %d bytes, SHA-256 %s"):format(
+      facts.time(nil, step.created_ticks ~= "0" and step.created_ticks or nil),
+      step.created_source == "birth" and " (of the copy)" or "", step.size, step.sha256:sub(1, 16)), { indent = 11 })
     if step.reason ~= "" then page:item("          ", "because " .. step.reason, { indent = 11 }) end
   end
 end

@@ -34,6 +34,9 @@ end
 
 local function worst(diagnosis)
   local first = diagnosis.findings[1]
+  for _, one in ipairs(diagnosis.findings) do
+    if one.id == "case.guid-conflict" then first = one end -- what keeps the orphans from being mended
+  end
   return first and finding.at_least(first, "warning") and first or nil
 end
 
@@ -69,7 +72,7 @@ local LINES = {
     "The keys are in order, but the folder for transactions is not keymend's.", "look who made it (see below).",
   },
   ["txn.unreadable"] = {
-    "The keys are in order, but the journal of a transaction is unreadable.", "keep its folder (see below).",
+    "The keys are in order, but the journal of a transaction is unreadable.", "look at its vault (see below).",
   },
   ["service.disabled"] = {
     "The keys are in order, but services are disabled.", "check whether they are meant to run (see below).",
@@ -125,7 +128,7 @@ end
 
 -- What has to be done before apply is ready to do a plan; nil when nothing.
 local function first_of_all(plan, diagnosis)
-  if plan.blocked then return "first look at the folder for transactions: apply refuses till then." end
+  if plan.blocked then return "first look at the keymend folder (see below); apply refuses till then." end
   for _, hive in ipairs(diagnosis.info.hives or {}) do
     if hive.dirty and hive.name:upper() == "SOFTWARE" and not plan.accept_dirty_hive then
       return "start this Windows once and shut it down cleanly; then keymend apply."
