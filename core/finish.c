@@ -36,25 +36,37 @@ static void attention(const km_work *work, km_outcome *outcome, const char *what
   free(path);
 }
 
-km_status km_finish(km_work *work, km_side side, km_txn_state result, const char *problem,
-                    km_outcome *outcome, km_error *error) {
+static km_status close_journal(km_work *work, const km_ending *ending, km_outcome *outcome,
+                               km_error *error) {
   km_hold *hold = work->hold;
-  km_status status = km_sweep_driver_leftovers(work, side, error);
-  if (status == KM_OK)
-    status = km_reach(work, side, KM_CARE_BACK, error);
-  if (status != KM_OK) {
-    attention(work, outcome,
-              "is halfway; every file that is missing from the store stands in its vault", error);
-    return status;
-  }
   km_phase phase = work->journal->phase;
-  status = km_journal_append(hold->backend, work->file, work->journal, KM_RECORD_END, result,
-                             problem, error);
+  km_status status = km_journal_append(hold->backend, work->file, work->journal, KM_RECORD_END,
+                                       ending->result, ending->problem, error);
   if (status != KM_OK) {
     attention(work, outcome, "has its files in place, but its journal could not be closed", error);
     return status;
   }
   if (phase != KM_PHASE_ENDED)
-    km_progress(hold, "end", "transaction %s: %s", work->id, km_txn_state_id(result));
+    km_progress(hold, "end", "transaction %s: %s", work->id, km_txn_state_id(ending->result));
   return KM_OK;
+}
+
+km_status km_finish(km_work *work, const km_ending *ending, km_outcome *outcome, km_error *error) {
+  km_status status = km_sweep_driver_leftovers(work, ending->side, error);
+  if (status == KM_OK)
+    status = km_reach(work, ending->side, ending->care, error);
+  if (status == KM_OK)
+    return close_journal(work, ending, outcome, error);
+  attention(work, outcome,
+            status == KM_NOT_FOUND
+                ? "is halfway"
+                : "is halfway; every file that is missing from the store stands in its vault",
+            error);
+  return status;
+}
+
+km_status km_finish_untouched(km_work *work, const km_ending *ending, km_outcome *outcome,
+                              km_error *error) {
+  km_tell_changes(work, ending->side);
+  return close_journal(work, ending, outcome, error);
 }

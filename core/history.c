@@ -76,9 +76,31 @@ static bool is_vault_file(const char *name) {
   return false;
 }
 
-/* The next file of the vault, copied to `found`; KM_END when there is none. */
-static km_status next_vault_file(km_hold *hold, km_folder *vault, char *found, size_t size,
-                                 km_error *error) {
+typedef struct vault_name {
+  char name[KM_VAULT_NAME];
+  bool folder; /* an intruder may be one */
+} vault_name;
+
+typedef struct vault_names {
+  vault_name *rows;
+  size_t count;
+} vault_names;
+
+static km_status add_name(vault_names *names, const char *name, bool folder, km_error *error) {
+  if (names->count % 64 == 0) {
+    vault_name *grown = realloc(names->rows, (names->count + 64) * sizeof *grown);
+    if (grown == NULL)
+      return km_fail(error, KM_MEMORY, 0, "out of memory");
+    names->rows = grown;
+  }
+  vault_name *row = &names->rows[names->count++];
+  snprintf(row->name, sizeof row->name, "%s", name);
+  row->folder = folder;
+  return KM_OK;
+}
+
+/* Names are gathered before one is removed: a listing need not stand changes of its folder. */
+static km_status list_vault(km_hold *hold, km_folder *vault, vault_names *names, km_error *error) {
   km_listing *listing = NULL;
   const char *name;
   size_t length;
@@ -86,26 +108,53 @@ static km_status next_vault_file(km_hold *hold, km_folder *vault, char *found, s
   km_status status = hold->backend->folder_list(vault, &listing, error);
   if (status != KM_OK)
     return status;
-  for (size_t i = 0; i < KM_MAX_VAULT_NAMES; i++) {
+  for (size_t i = 0; status == KM_OK; i++) {
     status = hold->backend->listing_next(listing, &name, &length, &folder, error);
-    if (status != KM_OK || is_vault_file(name))
-      break;
+    if (status == KM_OK && i >= KM_MAX_VAULT_NAMES)
+      status = km_fail(error, KM_LIMIT, 0, "the vault holds more than %d names: look into it",
+                       KM_MAX_VAULT_NAMES);
+    if (status == KM_OK && is_vault_file(name))
+      status = add_name(names, name, folder, error);
   }
-  if (status == KM_OK)
-    snprintf(found, size, "%s", name);
   hold->backend->listing_close(listing);
+  return status == KM_END ? KM_OK : status;
+}
+
+/* Not every file system tells in its listing what is a folder. */
+static km_status remove_name(km_hold *hold, km_folder *vault, const vault_name *row, bool *full,
+                             km_error *error) {
+  km_error later;
+  km_status status = row->folder ? hold->backend->folder_remove(vault, row->name, error)
+                                 : hold->backend->file_remove(vault, row->name, error);
+  *full = row->folder && status != KM_OK;
+  if (status != KM_OK && !row->folder &&
+      hold->backend->folder_remove(vault, row->name, &later) == KM_OK)
+    return KM_OK;
   return status;
 }
 
-static km_status empty_vault(km_hold *hold, km_folder *vault, km_error *error) {
-  char name[KM_VAULT_NAME];
-  km_status status = KM_OK;
-  for (size_t i = 0; status == KM_OK && i < KM_MAX_VAULT_NAMES; i++) {
-    status = next_vault_file(hold, vault, name, sizeof name, error);
-    if (status == KM_OK)
-      status = hold->backend->file_remove(vault, name, error);
+/* Removes all that it can. `left` gets the name of a folder that holds something and so stays: nobody
+ * knows whose that is. The first other error is the one that is told. */
+static km_status empty_vault(km_hold *hold, km_folder *vault, char left[KM_VAULT_NAME],
+                             km_error *error) {
+  vault_names names = {0};
+  km_error later;
+  left[0] = '\0';
+  km_status status = list_vault(hold, vault, &names, error);
+  bool listed = status == KM_OK;
+  for (size_t i = 0; listed && i < names.count; i++) {
+    bool full = false;
+    km_status removed = remove_name(hold, vault, &names.rows[i], &full, &later);
+    if (full)
+      snprintf(left, KM_VAULT_NAME, "%s", names.rows[i].name);
+    else if (removed != KM_OK && status == KM_OK) {
+      status = removed;
+      if (error != NULL)
+        *error = later;
+    }
   }
-  if (status != KM_END)
+  free(names.rows);
+  if (status != KM_OK)
     return status;
   return hold->backend->folder_flush(vault, error);
 }
@@ -126,11 +175,12 @@ static km_status check_purge(const km_record_row *row, const char *id, km_error 
   return KM_OK;
 }
 
-/* The record comes first: an undo must never start from a vault that is half empty. A purge that
- * was interrupted is finished by the next one. */
+/* The record comes last: it says that no key is left in the vault. A purge that was interrupted is
+ * finished by the next one; an undo meanwhile goes on only when the vault still has what it needs. */
 static km_status purge(km_hold *hold, km_records *records, const char *id, km_error *error) {
   km_record_row *row = NULL;
   km_work work = {0};
+  char left[KM_VAULT_NAME] = "";
   km_status status = km_records_read(hold, records, error);
   if (status != KM_OK)
     return status;
@@ -142,12 +192,17 @@ static km_status purge(km_hold *hold, km_records *records, const char *id, km_er
     status = hold->backend->volume_check(hold->store, 0, error);
   if (status == KM_OK)
     status = km_work_open(&work, hold, row, error);
+  if (status == KM_OK)
+    status = empty_vault(hold, work.vault, left, error);
   if (status == KM_OK && !row->journal.purged)
     status = km_journal_append(hold->backend, work.file, work.journal, KM_RECORD_PURGED,
                                KM_TXN_PURGED, NULL, error);
-  if (status == KM_OK)
-    status = empty_vault(hold, work.vault, error);
   km_work_close(&work);
+  if (status == KM_OK && left[0] != '\0')
+    return km_fail(error, KM_REFUSED, 0,
+                   "transaction %s is purged, but %s in its vault is a folder that is not empty:"
+                   " look into it and remove it",
+                   id, left);
   return status;
 }
 

@@ -29,6 +29,7 @@ typedef struct place {
   const char *name;
   int want; /* a file's index, or NONE */
   int has;  /* a file's index, NONE or UNKNOWN */
+  bool left; /* UNKNOWN, and stays: see KM_CARE_AFTER_COMMIT */
 } place;
 
 typedef struct kept {
@@ -71,7 +72,7 @@ static place *find_place(reach *r, const char *name) {
 static void add_place(reach *r, const char *name) {
   if (name == NULL || find_place(r, name) != NULL)
     return;
-  r->places[r->place_count++] = (place){name, NONE, NONE};
+  r->places[r->place_count++] = (place){name, NONE, NONE, false};
 }
 
 /* The place that wants a file, or NULL when the vault does. */
@@ -162,12 +163,17 @@ static km_status look_vault(const reach *r, int file, const char *suffix, bool *
   return status;
 }
 
-static km_status look_all(reach *r, km_error *error) {
+static km_status look_store(reach *r, km_error *error) {
   km_status status = KM_OK;
   for (size_t i = 0; status == KM_OK && i < r->place_count; i++) {
     place *p = &r->places[i];
     status = look(r, r->store, p->name, p->want, &p->has, error);
   }
+  return status;
+}
+
+static km_status look_kept(reach *r, km_error *error) {
+  km_status status = KM_OK;
   for (size_t i = 0; status == KM_OK && i < r->journal->entry_count; i++) {
     kept *k = &r->kept[i];
     bool good = false;
@@ -179,6 +185,11 @@ static km_status look_all(reach *r, km_error *error) {
     k->odd_link = k->link_there && !k->link;
   }
   return status;
+}
+
+static km_status look_all(reach *r, km_error *error) {
+  km_status status = look_store(r, error);
+  return status == KM_OK ? look_kept(r, error) : status;
 }
 
 /* ---- flushing ---- */
@@ -224,13 +235,15 @@ static km_status set_aside(reach *r, km_folder *folder, const char *name, bool k
   r->vault_dirty = true;
   if (*gone && folder == r->store)
     r->store_dirty = true;
-  km_progress(r->work->hold, r->care == KM_CARE_BACK ? "rollback" : "swap",
+  km_progress(r->work->hold, r->care == KM_CARE_FORWARD ? "swap" : "rollback",
               "a file in the way at %s was put into the vault as %s", name, aside);
   return flush_vault(r, error);
 }
 
 static km_status meet_intruder(reach *r, place *p, km_error *error) {
   bool gone = false;
+  if (p->left)
+    return KM_OK;
   if (r->care == KM_CARE_FORWARD)
     return km_fail(error, KM_STALE, 0,
                    "%s: the store has changed: another file stands there. Make a new plan",
@@ -311,9 +324,9 @@ static km_status phantom(const char *name, km_error *error) {
 static km_status rename_to(reach *r, km_folder *from, const char *name, place *p, km_error *error) {
   bool replace = p->has != NONE;
   km_status status = r->backend->file_rename(from, name, r->store, p->name, replace, error);
-  if (status == KM_NOT_FOUND && replace && r->care == KM_CARE_BACK)
+  if (status == KM_NOT_FOUND && replace && r->care != KM_CARE_FORWARD)
     return phantom(p->name, error);
-  if (status != KM_EXISTS || !replace || r->care != KM_CARE_BACK)
+  if (status != KM_EXISTS || !replace || r->care == KM_CARE_FORWARD)
     return status;
   status = r->backend->file_remove(r->store, p->name, error);
   if (status != KM_OK)
@@ -364,16 +377,21 @@ static km_status move(reach *r, place *from, place *to, km_error *error) {
 }
 
 /* Another place that has the file: rather one that nothing else is wanted at. */
-static place *source_of(reach *r, const place *p) {
-  place *found = NULL;
+static const place *source_of(const reach *r, const place *p) {
+  const place *found = NULL;
   for (size_t i = 0; i < r->place_count; i++) {
-    place *from = &r->places[i];
+    const place *from = &r->places[i];
     if (from == p || from->has != p->want)
       continue;
     if (found == NULL || from->want == NONE)
       found = from;
   }
   return found;
+}
+
+static place *taken_from(reach *r, const place *p) {
+  const place *from = source_of(r, p);
+  return from != NULL ? &r->places[from - r->places] : NULL;
 }
 
 /* The source must hold another file afterwards and so must not fall free: link. */
@@ -392,7 +410,7 @@ static km_status fill(reach *r, place *p, km_error *error) {
     status = make_safe(r, p, error);
   if (status != KM_OK)
     return status;
-  place *from = source_of(r, p);
+  place *from = taken_from(r, p);
   if (from != NULL && from->want == NONE)
     status = move(r, from, p, error);
   else if (from != NULL)
@@ -422,7 +440,7 @@ static km_status stop_here(const reach *r, km_error *error) {
 static km_status fill_round(reach *r, bool only_free, km_error *error) {
   for (size_t i = 0; i < r->place_count; i++) {
     place *p = &r->places[i];
-    if (p->want == NONE || p->has == p->want)
+    if (p->want == NONE || p->has == p->want || p->left)
       continue;
     if (only_free && p->has != NONE)
       continue;
@@ -518,7 +536,7 @@ static km_status set_meta(reach *r, km_error *error) {
 static km_status check_place(reach *r, const place *p, km_error *error) {
   km_file_meta meta = {0};
   const char *what = NULL;
-  if (p->want == NONE && p->has == NONE)
+  if ((p->want == NONE && p->has == NONE) || (p->left && p->has == UNKNOWN))
     return KM_OK;
   if (p->want == NONE)
     return km_fail(error, KM_STALE, 0, "%s: a file stands there, and none should", p->name);
@@ -591,6 +609,31 @@ static reach *make_reach(km_work *work, km_side side, km_care care, km_error *er
   return r;
 }
 
+/* What services or people put where a committed transaction had been is no business of it; a file
+ * that still stands at its old name though tells of a disk that lost the change. */
+static void leave_later(reach *r) {
+  for (size_t i = 0; i < r->place_count; i++) {
+    place *p = &r->places[i];
+    if (p->has != UNKNOWN || (p->want != NONE && source_of(r, p) != NULL))
+      continue;
+    p->left = true;
+    km_progress(r->work->hold, "recover",
+                "%s: it is not what the transaction left there but something later: it stays", p->name);
+  }
+}
+
+/* Nothing is moved, and no intruder disturbed, before it is clear that every place can be filled. */
+static km_status check_sources(const reach *r, km_error *error) {
+  for (size_t i = 0; i < r->place_count; i++) {
+    const place *p = &r->places[i];
+    if (p->want == NONE || p->has == p->want || p->left)
+      continue;
+    if (source_of(r, p) == NULL && !r->kept[p->want].link && !r->kept[p->want].copy)
+      return missing(r, p->want, error);
+  }
+  return KM_OK;
+}
+
 static km_status meet_intruders(reach *r, km_error *error) {
   km_status status = KM_OK;
   for (size_t i = 0; status == KM_OK && i < r->place_count; i++)
@@ -600,9 +643,17 @@ static km_status meet_intruders(reach *r, km_error *error) {
 }
 
 static km_status move_all(reach *r, km_error *error) {
-  km_status status = meet_intruders(r, error);
+  km_status status = KM_OK;
+  if (r->care == KM_CARE_AFTER_COMMIT)
+    leave_later(r);
+  if (r->care != KM_CARE_FORWARD)
+    status = check_sources(r, error);
   if (status == KM_OK)
-    status = fill_round(r, true, error);
+    status = meet_intruders(r, error);
+  if (status != KM_OK)
+    return status;
+  r->work->touched = true;
+  status = fill_round(r, true, error);
   if (status == KM_OK)
     status = flush_store(r, error);
   if (status == KM_OK)
@@ -625,7 +676,7 @@ km_status km_reach(km_work *work, km_side side, km_care care, km_error *error) {
     return KM_MEMORY;
   km_status status = look_all(r, error);
   /* Nothing may be moved on the strength of names that a power cut could take back. */
-  r->store_dirty = r->vault_dirty = care == KM_CARE_BACK;
+  r->store_dirty = r->vault_dirty = care != KM_CARE_FORWARD;
   if (status == KM_OK)
     status = flush_store(r, error);
   if (status == KM_OK)
@@ -640,6 +691,55 @@ km_status km_reach(km_work *work, km_side side, km_care care, km_error *error) {
     status = check_all(r, error);
   free(r);
   return status;
+}
+
+/* Whether a file of the journal stands where another one, or none, was before. */
+static bool one_moved(const reach *r) {
+  for (size_t i = 0; i < r->place_count; i++) {
+    const place *p = &r->places[i];
+    if (p->has >= 0 && (p->want == NONE || strcmp(r->journal->entries[p->has].sha256,
+                                                  r->journal->entries[p->want].sha256) != 0))
+      return true;
+  }
+  return false;
+}
+
+/* Links are made by the swap alone, and copies in the files' order before it. When all copies are
+ * there, but one is not sound, it was being made, or it went bad later: the store tells which. */
+km_status km_swap_began(km_work *work, bool *began, km_error *error) {
+  bool sound = true, there = true, linked = false;
+  reach *r = make_reach(work, KM_BEFORE, KM_CARE_BACK, error);
+  if (r == NULL)
+    return KM_MEMORY;
+  km_status status = look_kept(r, error);
+  for (size_t i = 0; i < r->journal->entry_count; i++) {
+    linked |= r->kept[i].link_there;
+    sound &= r->kept[i].copy;
+    there &= r->kept[i].copy_there;
+  }
+  *began = linked || sound;
+  if (status == KM_OK && !*began && there) {
+    status = look_store(r, error);
+    *began = one_moved(r);
+  }
+  free(r);
+  return status;
+}
+
+void km_tell_changes(km_work *work, km_side side) {
+  km_error error;
+  reach *r = make_reach(work, side, KM_CARE_FORWARD, &error);
+  if (r == NULL)
+    return;
+  for (size_t i = 0; i < r->place_count; i++) {
+    place *p = &r->places[i];
+    km_status status = look(r, r->store, p->name, p->want, &p->has, &error);
+    if (status == KM_OK)
+      status = check_place(r, p, &error);
+    if (status != KM_OK)
+      km_progress(work->hold, "rollback", "%s (not by keymend, which moved nothing)", error.message);
+  }
+  free(r);
 }
 
 km_status km_reached(km_work *work, km_side side, km_error *error) {

@@ -1,4 +1,16 @@
-/* recover.c: finishes or rolls back what was interrupted, judging by the files it sees */
+/* recover.c: finishes or rolls back what was interrupted, judging by the files it sees
+ *
+ * Without a commit record the files go back. When not even every vault copy had been made, the store
+ * was not touched: it is left as it is, whatever others did to it since.
+ *
+ * Behind a commit record all was in place, checked and flushed, so what differs was made by others
+ * since, or lost by a disk that lied about a flush. Files of the transaction go where they belong,
+ * from the store or the vault. Unknown content where a file belongs is taken for a later version of it,
+ * perhaps a service's, and stays, times and descriptor included, and so does a file where none belongs;
+ * progress tells it. Only while the file that belongs there still stands at its old name is the
+ * unknown one an intruder and goes to the vault. Either way the transaction ends as committed (an
+ * undo: undone).
+ */
 #include "transaction.h"
 
 #include <stdio.h>
@@ -7,16 +19,21 @@
 /* Where an open transaction goes: to the side of its last commit record. */
 static const struct way {
   km_phase phase;
-  km_side side;
-  km_txn_state result;
-  const char *text, *problem;
+  km_ending ending;
+  const char *text;
 } ways[] = {
-    {KM_PHASE_APPLYING, KM_BEFORE, KM_TXN_ROLLED_BACK, "it was not committed: rolling back",
-     "interrupted before it was committed"},
-    {KM_PHASE_APPLIED, KM_AFTER, KM_TXN_COMMITTED, "it was committed: finishing it", NULL},
-    {KM_PHASE_UNDOING, KM_AFTER, KM_TXN_COMMITTED, "its undo was not committed: rolling that back",
-     NULL},
-    {KM_PHASE_UNDO_APPLIED, KM_BEFORE, KM_TXN_UNDONE, "its undo was committed: finishing it", NULL},
+    {KM_PHASE_APPLYING,
+     {KM_BEFORE, KM_CARE_BACK, KM_TXN_ROLLED_BACK, "interrupted before it was committed"},
+     "it was not committed: rolling back"},
+    {KM_PHASE_APPLIED,
+     {KM_AFTER, KM_CARE_AFTER_COMMIT, KM_TXN_COMMITTED, NULL},
+     "it was committed: finishing it"},
+    {KM_PHASE_UNDOING,
+     {KM_AFTER, KM_CARE_BACK, KM_TXN_COMMITTED, NULL},
+     "its undo was not committed: rolling that back"},
+    {KM_PHASE_UNDO_APPLIED,
+     {KM_BEFORE, KM_CARE_AFTER_COMMIT, KM_TXN_UNDONE, NULL},
+     "its undo was committed: finishing it"},
 };
 
 static const struct way *way_of(km_phase phase) {
@@ -52,6 +69,20 @@ static km_status remove_empty(km_hold *hold, const km_record_row *row, km_error 
   return status;
 }
 
+static km_status finish(km_work *work, const km_ending *ending, km_outcome *outcome,
+                        km_error *error) {
+  bool began = true;
+  km_status status = KM_OK;
+  if (work->journal->phase == KM_PHASE_APPLYING)
+    status = km_swap_began(work, &began, error);
+  if (status != KM_OK) {
+    km_error_prefix(error, "transaction %s", work->id);
+    return status;
+  }
+  return began ? km_finish(work, ending, outcome, error)
+               : km_finish_untouched(work, ending, outcome, error);
+}
+
 static km_status finish_open(km_hold *hold, km_record_row *row, km_outcome *outcome,
                              km_error *error) {
   km_work work = {0};
@@ -60,7 +91,7 @@ static km_status finish_open(km_hold *hold, km_record_row *row, km_outcome *outc
   km_progress(hold, "recover", "transaction %s: %s", row->id, way->text);
   km_status status = km_work_open(&work, hold, row, error);
   if (status == KM_OK)
-    status = km_finish(&work, way->side, way->result, way->problem, outcome, error);
+    status = finish(&work, &way->ending, outcome, error);
   if (status == KM_OK && !deferred)
     km_services_start_all(hold, &row->journal);
   km_work_close(&work);

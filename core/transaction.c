@@ -267,7 +267,8 @@ static km_status run(km_work *work, km_outcome *outcome, km_error *error) {
   }
   km_progress(work->hold, "rollback", "%s", error->message);
   *outcome = KM_ROLLED_BACK;
-  if (km_finish(work, KM_BEFORE, KM_TXN_ROLLED_BACK, error->message, outcome, &later) != KM_OK) {
+  const km_ending ending = {KM_BEFORE, KM_CARE_BACK, KM_TXN_ROLLED_BACK, error->message};
+  if ((work->touched ? km_finish : km_finish_untouched)(work, &ending, outcome, &later) != KM_OK) {
     km_error_prefix(&later, "%s; then", error->message);
     memcpy(error->message, later.message, sizeof error->message);
   }

@@ -5,7 +5,7 @@
  *   <n>.copy        copy of file n, made and flushed before the store is touched; stays until purge
  *   <n>.link        the file n itself, linked or moved out of the store
  *   <n>.new         a copy on its way back into the store
- *   intruder-<k>    a file that stood in the way when the transaction was recovered
+ *   intruder-<k>    what stood in the way when the transaction was rolled back or recovered
  */
 #ifndef KM_TRANSACTION_H
 #define KM_TRANSACTION_H
@@ -83,7 +83,10 @@ typedef enum km_side { KM_BEFORE, KM_AFTER } km_side;
 
 typedef enum km_care {
   KM_CARE_FORWARD, /* apply and undo: unknown content is KM_STALE; may be interrupted */
-  KM_CARE_BACK     /* rollback and recover: unknown content goes to the vault as an intruder */
+  KM_CARE_BACK,    /* rollback and recover: unknown content goes to the vault as an intruder */
+  KM_CARE_AFTER_COMMIT /* recover behind a commit record: unknown content is taken for what others made
+                        * since and stays, unless the file that belongs there stands elsewhere in the
+                        * store */
 } km_care;
 
 /* An open transaction: its journal in memory and on disk, and its vault. */
@@ -93,6 +96,7 @@ typedef struct km_work {
   km_folder *vault;
   km_file *file; /* the journal, NULL while it is not being written */
   km_journal *journal;
+  bool touched; /* km_reach began to move files */
 } km_work;
 
 /* Brings every file of the journal to the name it has on `side`, flushes, sets what differs of
@@ -100,6 +104,13 @@ typedef struct km_work {
  * in the store or in the vault, and a wanted name that is taken never falls free (where hard links
  * exist). Judges by what it sees, so it may be repeated after any interruption. */
 km_status km_reach(km_work *work, km_side side, km_care care, km_error *error);
+
+/* Whether an apply that was interrupted may have touched the store: it does so only when every vault
+ * copy is there, sound and flushed. */
+km_status km_swap_began(km_work *work, bool *began, km_error *error);
+
+/* Tells through progress which files are not as `side` has them. */
+void km_tell_changes(km_work *work, km_side side);
 
 /* Whether the store is exactly as `side` has it, metadata included, and files outside the store are
  * in the vault. KM_STALE names the file and what differs. Writes nothing. */
@@ -121,10 +132,21 @@ km_status km_plan_compare(km_hold *hold, const km_plan *plan, km_journal *journa
 
 /* ---- finishing: finish.c ---- */
 
-/* Closes an interrupted or failed transaction: brings the files to `side`, writes the end record.
- * `problem` may be NULL. *outcome: KM_ATTENTION when that failed; else it is left alone. */
-km_status km_finish(km_work *work, km_side side, km_txn_state result, const char *problem,
-                    km_outcome *outcome, km_error *error);
+/* Where a transaction is brought to, and what its end record says; `problem` may be NULL. */
+typedef struct km_ending {
+  km_side side;
+  km_care care;
+  km_txn_state result;
+  const char *problem;
+} km_ending;
+
+/* Closes an interrupted or failed transaction: brings the files to the side, writes the end record.
+ * *outcome: KM_ATTENTION when that failed; else it is left alone. */
+km_status km_finish(km_work *work, const km_ending *ending, km_outcome *outcome, km_error *error);
+
+/* The same for one that moved nothing: the store is left as it is. */
+km_status km_finish_untouched(km_work *work, const km_ending *ending, km_outcome *outcome,
+                              km_error *error);
 
 /* Opens a transaction's folder, and its journal for appending. */
 km_status km_work_open(km_work *work, km_hold *hold, km_record_row *row, km_error *error);

@@ -98,6 +98,8 @@ static km_status change(km_work *work, km_error *error) {
   if (status == KM_OK)
     status = km_journal_append(hold->backend, work->file, work->journal, KM_RECORD_UNDO_COMMIT,
                                KM_TXN_UNDONE, NULL, error);
+  if (status == KM_OK)
+    km_progress(hold, "commit", "transaction %s undone", work->id);
   return status;
 }
 
@@ -114,13 +116,12 @@ static km_status run(km_work *work, km_outcome *outcome, km_error *error) {
                   "the transaction is undone, but could not be closed (%s): run \"keymend"
                   " recover\"",
                   later.message);
-    else
-      km_progress(hold, "commit", "transaction %s undone", work->id);
     return KM_OK;
   }
   km_progress(hold, "rollback", "%s", error->message);
   *outcome = KM_ROLLED_BACK;
-  if (km_finish(work, KM_AFTER, KM_TXN_COMMITTED, error->message, outcome, &later) != KM_OK) {
+  const km_ending ending = {KM_AFTER, KM_CARE_BACK, KM_TXN_COMMITTED, error->message};
+  if ((work->touched ? km_finish : km_finish_untouched)(work, &ending, outcome, &later) != KM_OK) {
     km_error_prefix(&later, "%s; then", error->message);
     memcpy(error->message, later.message, sizeof error->message);
   }

@@ -129,6 +129,8 @@ static km_status writing(fake_volume *v, const char *what, const char *name, km_
     return km_fail(error, KM_IO, 5, "%s %s: the volume is dead", what, name);
   v->operations++;
   snprintf(v->last, sizeof v->last, "%s %s", what, name);
+  if (v->faults.meddle != NULL)
+    v->faults.meddle(v, v->last, v->faults.meddle_user);
   if (v->faults.die_at != 0 && v->operations >= v->faults.die_at) {
     v->dead = true;
     return km_fail(error, KM_IO, 5, "%s %s: killed", what, name);
@@ -374,6 +376,8 @@ static km_status file_rename(km_folder *from, const char *name, km_folder *to, c
 static km_status file_remove(km_folder *folder, const char *name, km_error *error) {
   node *n = NULL;
   km_status status = lookup(folder, name, &n, error);
+  if (status == KM_OK && n->folder)
+    status = km_fail(error, KM_IO, 21, "%s: a folder", name);
   if (status == KM_OK)
     status = writing(folder->volume, "remove", name, error);
   if (status == KM_OK)
@@ -384,6 +388,8 @@ static km_status file_remove(km_folder *folder, const char *name, km_error *erro
 static km_status folder_remove(km_folder *parent, const char *name, km_error *error) {
   node *n = NULL;
   km_status status = lookup(parent, name, &n, error);
+  if (status == KM_OK && !n->folder)
+    status = km_fail(error, KM_IO, 20, "%s: not a folder", name);
   if (status == KM_OK && n->name_count > 0)
     status = km_fail(error, KM_IO, 39, "%s: not empty", name);
   if (status == KM_OK)

@@ -22,6 +22,9 @@ typedef struct fake_plan_of_faults {
   bool ntfs_3g;     /* a replacing rename fails while "<name>.ntfs-3g-0000000001" is in its way */
   bool busy;        /* another process has the lock */
   km_status volume; /* what volume_check says */
+  /* another process: called before every writing operation with its words, "create 0.copy" */
+  void (*meddle)(fake_volume *volume, const char *operation, void *user);
+  void *meddle_user;
 } fake_plan_of_faults;
 
 fake_volume *fake_new(void);

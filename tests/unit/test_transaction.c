@@ -148,6 +148,20 @@ static km_txn_state state_of(fake_volume *v, const char *id) {
   return state;
 }
 
+/* Whether the only transaction has put a file out of the store. */
+static bool swap_began(fake_volume *v) {
+  km_history *history = NULL;
+  char folder[64];
+  bool began = false;
+  assert_int_equal(km_history_read(fake_target(v), &history, NULL), KM_OK);
+  for (size_t i = 0; i < history->count; i++) {
+    snprintf(folder, sizeof folder, "app/keymend/%s", history->txns[i]->id);
+    began |= fake_has(v, folder, "0.link");
+  }
+  km_history_free(history);
+  return began;
+}
+
 /* ---- every crash ---- */
 
 typedef struct states {
@@ -634,8 +648,13 @@ static void test_intruders(void **state) {
       nothing_lost(v, s);
       assert_true(fake_somewhere(v, "intruder at the old name"));
       assert_true(fake_somewhere(v, "intruder at the new name"));
+      bool committed = state_of(v, NULL) == KM_TXN_COMMITTED;
       char *now = fake_snapshot(v);
-      assert_true(strcmp(now, st.before) == 0 || strcmp(now, st.after) == 0);
+      /* behind the commit record they are no intruders but what came after */
+      if (committed)
+        assert_true(strstr(now, A "_" NEW "|intruder") && strstr(now, A "_" OLD "|intruder"));
+      else
+        assert_string_equal(now, st.before);
       free(now);
     }
     free_states(&st);
@@ -659,7 +678,7 @@ static void test_driver_leftover(void **state) {
     verb_apply(v, s, id);
     fake_restart(v);
     bool open = fake_has(v, FAKE_APP_DATA, "keymend") && state_of(v, NULL) == KM_TXN_OPEN;
-    if (open) {
+    if (open && swap_began(v)) {
       fake_link(v, FAKE_STORE, A "_" NEW, A "_" NEW ".ntfs-3g-0000000007");
       if (km_recover(fake_target(v), NULL, &count, &outcome, &error) != KM_OK)
         fail_msg("%s", error.message);
@@ -886,10 +905,13 @@ static void test_purge(void **state) {
     fake_faults(v)->die_at = point;
     km_purge(fake_target(v), id, NULL);
     fake_restart(v);
-    bool whole = fake_has(v, folder, "0.link") && fake_has(v, folder, "0.copy") &&
-                 fake_has(v, folder, "1.copy");
-    /* never half empty and still undoable */
-    assert_true(whole || state_of(v, id) == KM_TXN_PURGED);
+    /* a vault that is called purged holds no key any more, and one that has lost what an undo needs
+     * lets none begin */
+    bool left = fake_has(v, folder, "0.link") || fake_has(v, folder, "0.copy");
+    if (state_of(v, id) == KM_TXN_PURGED)
+      assert_false(left || fake_has(v, folder, "1.copy"));
+    else if (!left)
+      assert_int_equal(km_undo(fake_target(v), id, NULL, &outcome, NULL, NULL), KM_REFUSED);
     assert_int_equal(km_purge(fake_target(v), id, NULL), KM_OK);
     assert_false(fake_has(v, folder, "0.link") || fake_has(v, folder, "0.copy") ||
                  fake_has(v, folder, "1.copy") || fake_has(v, folder, "intruder-1"));

@@ -18,6 +18,7 @@
   TEST_GROUP(journal)                                                                              \
   TEST_GROUP(keyfile)                                                                              \
   TEST_GROUP(lookup)                                                                               \
+  TEST_GROUP(meanwhile)                                                                            \
   TEST_GROUP(name)                                                                                 \
   TEST_GROUP(pattern)                                                                              \
   TEST_GROUP(scan)                                                                                 \
