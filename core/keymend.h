@@ -434,7 +434,8 @@ KM_API bool km_pattern_match(const char *pattern, const char *name);
 typedef struct km_service_order {
   const km_service **stop; /* dependents first */
   size_t stop_count;
-  const km_service **start; /* what others need first; disabled services are left out */
+  const km_service *
+      *start; /* what others need first, without disabled services and those that need one */
   size_t start_count;
   char **cycles; /* "A -> B -> A" */
   size_t cycle_count;

@@ -13,6 +13,8 @@
 #define KM_MAX_CYCLE_NAMES 32 /* told of one cycle */
 #define KM_MAX_MISSING 1000   /* told, as with cycles */
 
+#define SERVICE_DISABLED 4 /* the value Start */
+
 /* ---- The graph ---- */
 
 typedef struct edge {
@@ -344,13 +346,44 @@ static bool tell_missing(const km_services *services, const bool *wanted, km_ser
   return true;
 }
 
-static void drop_disabled(km_service_order *out) {
+/* Marks the disabled services and all that need one of them by name, directly or not: none of these can start.
+ * A group needs one of its members alone, so a disabled member stops nobody. */
+static bool mark_stuck(const graph *g, bool *stuck) {
+  size_t count = g->services->count, head = 0, tail = 0;
+  uint32_t *queue = calloc(count + 1, sizeof *queue);
+  if (queue == NULL)
+    return false;
+  for (size_t i = 0; i < count; i++) {
+    stuck[i] = g->services->list[i].start == SERVICE_DISABLED;
+    if (stuck[i])
+      queue[tail++] = (uint32_t)i;
+  }
+  while (head < tail) {
+    uint32_t node = queue[head++];
+    for (uint32_t e = g->needed_by.begin[node]; e < g->needed_by.begin[node + 1]; e++) {
+      uint32_t other = g->needed_by.targets[e];
+      if (other >= count || stuck[other])
+        continue;
+      stuck[other] = true;
+      queue[tail++] = other;
+    }
+  }
+  free(queue);
+  return true;
+}
+
+/* Leaves the services that cannot start out of the start order. */
+static bool drop_stuck(const graph *g, km_service_order *out) {
+  bool *stuck = calloc(g->services->count + 1, sizeof *stuck);
+  bool good = stuck != NULL && mark_stuck(g, stuck);
   size_t kept = 0;
-  for (size_t i = 0; i < out->start_count; i++) {
-    if (out->start[i]->start != 4)
+  for (size_t i = 0; good && i < out->start_count; i++) {
+    if (!stuck[out->start[i] - g->services->list])
       out->start[kept++] = out->start[i];
   }
-  out->start_count = kept;
+  out->start_count = good ? kept : out->start_count;
+  free(stuck);
+  return good;
 }
 
 static bool fill_order(const km_services *services, const char *const *patterns, size_t count,
@@ -367,10 +400,9 @@ static bool fill_order(const km_services *services, const char *const *patterns,
         wanted[i] && !is_driver(&services->list[i]) && !km_service_is_leftover(&services->list[i]);
   good = good && tell_missing(services, wanted, out) &&
          make_order(&g, &g.needed_by, wanted, out->stop, &out->stop_count, NULL) &&
-         make_order(&g, &g.needs, wanted, out->start, &out->start_count, out);
+         make_order(&g, &g.needs, wanted, out->start, &out->start_count, out) &&
+         drop_stuck(&g, out);
   free_graph(&g);
-  if (good)
-    drop_disabled(out);
   return good;
 }
 

@@ -159,6 +159,21 @@ static void stops_dependents_first(void **state) {
   unload(&f);
 }
 
+/* What needs a disabled service cannot start either, however far away and outside the order that is; a disabled
+ * member of a group stops nobody. */
+static void leaves_out_what_cannot_start(void **state) {
+  (void)state;
+  static const row rows[] = {
+      {"A", 0x20, 2, "", "B", ""},   {"B", 0x20, 2, "", "C", ""}, {"C", 0x20, 4, "Net", "", ""},
+      {"D", 0x20, 2, "", "", "Net"}, {"E", 0x20, 2, "", "", ""},
+  };
+  fixture f;
+  load(&f, rows, COUNT_OF(rows));
+  check_order(&f, "A", false, "A", "", "", "");
+  check_order(&f, "*", false, "A B D C E", "D E", "", "");
+  unload(&f);
+}
+
 static void tells_what_fits_nothing(void **state) {
   (void)state;
   fixture f;
@@ -365,6 +380,7 @@ int test_services(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(loads_by_name_ignoring_case),
       cmocka_unit_test(stops_dependents_first),
+      cmocka_unit_test(leaves_out_what_cannot_start),
       cmocka_unit_test(tells_what_fits_nothing),
       cmocka_unit_test(names_missing_dependencies),
       cmocka_unit_test(follows_groups),
