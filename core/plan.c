@@ -199,7 +199,11 @@ static km_status fill_entry(km_hold *hold, const km_plan *plan, const km_step *s
   entry->identity = info->identity;
   entry->seen_created = step->created;
   memcpy(entry->sha256, step->sha256, sizeof entry->sha256);
-  return hold->backend->meta_read(hold->store, step->name, &entry->meta, error);
+  const km_backend *backend = hold->backend;
+  km_status status = backend->meta_read(hold->store, step->name, &entry->meta, error);
+  if (status == KM_OK && backend->meta_settable != NULL)
+    status = backend->meta_settable(hold->store, step->name, &entry->meta, error);
+  return status;
 }
 
 static km_status compare_step(km_hold *hold, const km_plan *plan, const km_step *step,

@@ -507,7 +507,7 @@ bool km_meta_equal(const km_file_meta *a, const km_file_meta *b, const char **wh
     *what = "creation time";
   else if (a->written != b->written)
     *what = "last-write time";
-  else if (a->attributes != b->attributes)
+  else if (((a->attributes ^ b->attributes) & KM_ATTRIBUTES_KEPT) != 0)
     *what = "attributes";
   else if (posix && (a->mode != b->mode || a->uid != b->uid || a->gid != b->gid))
     *what = "mode or owner";

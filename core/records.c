@@ -224,6 +224,36 @@ static int compare_rows(const void *a, const void *b) {
   return strcmp(((const km_record_row *)a)->id, ((const km_record_row *)b)->id);
 }
 
+/* A folder in the making is named "<id>.new", or "<id>.new-" and hex digits. */
+static bool half_made(const char *name) {
+  char id[KM_TXN_ID];
+  if (strlen(name) <= ID_LENGTH)
+    return false;
+  snprintf(id, sizeof id, "%.*s", ID_LENGTH, name);
+  return km_txn_id_valid(id) && strncmp(name + ID_LENGTH, ".new", 4) == 0;
+}
+
+void km_records_sweep(km_hold *hold) {
+  enum { MOST = 16 }; /* more than are ever left; others wait for the next time */
+  char names[MOST][ID_LENGTH + 32];
+  size_t count = 0, length;
+  km_listing *listing = NULL;
+  km_error ignored;
+  const char *name;
+  bool folder;
+  if (hold->backend->folder_list(hold->keymend, &listing, &ignored) != KM_OK)
+    return;
+  for (size_t i = 0; i < KM_MAX_VAULT_NAMES && count < MOST; i++) {
+    if (hold->backend->listing_next(listing, &name, &length, &folder, &ignored) != KM_OK)
+      break;
+    if (half_made(name) && length < sizeof names[0])
+      memcpy(names[count++], name, length + 1);
+  }
+  hold->backend->listing_close(listing);
+  for (size_t i = 0; i < count; i++)
+    hold->backend->folder_remove(hold->keymend, names[i], &ignored);
+}
+
 km_status km_records_read(km_hold *hold, km_records *out, km_error *error) {
   memset(out, 0, sizeof *out);
   if (hold->keymend == NULL)
@@ -231,8 +261,16 @@ km_status km_records_read(km_hold *hold, km_records *out, km_error *error) {
   km_status status = list_ids(hold, out, error);
   if (out->count > 1)
     qsort(out->rows, out->count, sizeof *out->rows, compare_rows);
-  for (size_t i = 0; status == KM_OK && i < out->count; i++)
+  size_t taken = 0;
+  for (size_t i = 0; status == KM_OK && i < out->count; i++) {
     status = read_row(hold, &out->rows[i], error);
+    taken += km_journal_memory(&out->rows[i].journal);
+    if (status == KM_OK && taken > KM_MAX_RECORDS_BYTES)
+      status = km_fail(error, KM_LIMIT, 0,
+                       "the journals in the keymend folder hold more than %u MiB: move old"
+                       " transactions away",
+                       KM_MAX_RECORDS_BYTES >> 20);
+  }
   return status;
 }
 

@@ -23,11 +23,25 @@ static km_status check_hives(const km_plan *plan, const km_target_info *info, km
   return KM_OK;
 }
 
-static uint64_t bytes_needed(const km_plan *plan) {
+/* `journal` has its entries, or none yet: descriptors stand in it in hex. */
+static uint64_t bytes_needed(const km_plan *plan, const km_journal *journal) {
   uint64_t need = SPARE_BYTES + KM_JOURNAL_RESERVE;
   for (size_t i = 0; i < plan->step_count; i++)
     need += plan->steps[i].size + 4096; /* a cluster's rest, and its part of the journal */
+  for (size_t i = 0; i < journal->entry_count; i++)
+    need += 2 * journal->entries[i].meta.descriptor_size;
   return need;
+}
+
+/* A driver that cannot tell is no reason to refuse, but to say so. */
+static void tell_unclean(const km_hold *hold) {
+  km_capability rows[KM_MAX_CAPABILITIES];
+  if (hold->backend->capabilities == NULL)
+    return;
+  size_t count = hold->backend->capabilities(hold->target, hold->store, rows, KM_MAX_CAPABILITIES);
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(rows[i].id, "unclean-check") == 0 && !rows[i].available)
+      km_progress(hold, "check", "whether the volume is clean could not be told: %s", rows[i].text);
 }
 
 static char **take_list(const char *const *list) {
@@ -81,7 +95,7 @@ static km_status check_all(km_hold *hold, const km_plan *plan, const km_records 
   km_status status = km_records_settled(records, error);
   if (status == KM_OK)
     status = km_plan_check(plan, &hold->target->info, error);
-  uint64_t need = status == KM_OK ? bytes_needed(plan) : 0;
+  uint64_t need = status == KM_OK ? bytes_needed(plan, journal) : 0;
   if (status == KM_OK)
     status = hold->backend->volume_check(hold->store, need, error);
   if (status == KM_OK)
@@ -90,13 +104,17 @@ static km_status check_all(km_hold *hold, const km_plan *plan, const km_records 
     status = check_hives(plan, &hold->target->info, error);
   if (status == KM_OK)
     status = km_plan_compare(hold, plan, journal, error);
+  if (status == KM_OK && bytes_needed(plan, journal) > need)
+    status = hold->backend->volume_check(hold->app_data, bytes_needed(plan, journal), error);
   if (status == KM_OK)
     status = describe(hold, plan, journal, error);
   if (status == KM_OK && km_interrupted(hold))
     status = km_fail(error, KM_INTERRUPTED, 0, "interrupted before anything was changed");
-  if (status == KM_OK)
-    km_progress(hold, "check", "the store is as the plan saw it");
-  return status;
+  if (status != KM_OK)
+    return status;
+  tell_unclean(hold);
+  km_progress(hold, "check", "the store is as the plan saw it");
+  return KM_OK;
 }
 
 /* ---- making the transaction's folder and journal ---- */
@@ -136,6 +154,8 @@ static km_status make_folders(km_work *work, bool *made_keymend, km_error *error
   /* Also for a folder that an interrupted run made and never flushed. */
   if (status == KM_OK)
     status = backend->folder_flush(hold->app_data, error);
+  if (status == KM_OK && !*made_keymend)
+    km_records_sweep(hold);
   if (status == KM_OK)
     status = backend->private_folder(hold->keymend, work->id, true, &work->vault, error);
   return status == KM_OK ? backend->folder_flush(hold->keymend, error) : status;

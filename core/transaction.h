@@ -15,6 +15,7 @@
 #define KM_FOLDER_NAME "keymend"
 #define KM_JOURNAL_NAME "journal"
 #define KM_MAX_TRANSACTIONS 4096
+#define KM_MAX_RECORDS_BYTES (32u << 20) /* bytes that all journals of a target take in memory */
 #define KM_MAX_INTRUDERS 1000
 #define KM_MAX_VAULT_NAMES 65536    /* names read in one transaction's folder */
 #define KM_MAX_STORE_NAMES 16000000 /* names read in one walk over the store */
@@ -61,9 +62,12 @@ typedef struct km_records {
   size_t count;
 } km_records;
 
-/* Reads all journals below the keymend folder. Unreadable ones are rows with a problem. */
+/* Reads all journals below the keymend folder. Unreadable ones are rows with a problem. KM_LIMIT beyond
+ * KM_MAX_TRANSACTIONS or KM_MAX_RECORDS_BYTES. */
 km_status km_records_read(km_hold *hold, km_records *out, km_error *error);
 void km_records_clear(km_records *records);
+/* Removes what interrupted runs left of folders that were being made ("<id>.new", empty). */
+void km_records_sweep(km_hold *hold);
 /* KM_OPEN, or KM_DAMAGED for an unreadable one, when a row forbids to write; KM_OK else. One that
  * never began touched nothing and so is in nobody's way; recover removes it. */
 km_status km_records_settled(const km_records *records, km_error *error);

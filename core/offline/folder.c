@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -40,7 +41,7 @@ km_status km_offline_folder_open(km_target *target, const char *path, km_folder 
   if (length > 3 && strchr("\\/", copy[length - 1])) {
     copy[length - 1] = 0;
   }
-  *folder = (km_folder){target->state, volume, fd, copy};
+  *folder = (km_folder){target->state, volume, fd, copy, NULL};
   *out = folder;
   return KM_OK;
 }
@@ -49,6 +50,7 @@ void km_offline_folder_close(km_folder *folder) {
   if (folder) {
     close(folder->fd);
     free(folder->path);
+    free(folder->short_names);
     free(folder);
   }
 }
@@ -118,9 +120,15 @@ void km_offline_listing_close(km_listing *listing) {
 
 /* ---- What a file is ---- */
 
-static km_time from_stamp(struct statx_timestamp stamp) {
-  return stamp.tv_sec == 0 && stamp.tv_nsec == 0 ? 0
-                                                 : km_time_from_unix(stamp.tv_sec, stamp.tv_nsec);
+/* A birth time of 0 is what drivers tell that have none. */
+static km_time birth_time(const struct statx *stat) {
+  struct statx_timestamp stamp = stat->stx_btime;
+  bool told = (stat->stx_mask & STATX_BTIME) && (stamp.tv_sec != 0 || stamp.tv_nsec != 0);
+  return told ? km_time_from_unix(stamp.tv_sec, stamp.tv_nsec) : 0;
+}
+
+static km_time write_time(const struct statx *stat) {
+  return km_time_from_unix(stat->stx_mtime.tv_sec, stat->stx_mtime.tv_nsec);
 }
 
 /* Stats without following: by name, or an open file with name "". */
@@ -135,7 +143,7 @@ static void fill_basics(const km_folder *folder, const struct statx *stat, km_fi
   info->identity = stat->stx_ino;
   info->device = makedev(stat->stx_dev_major, stat->stx_dev_minor);
   info->links = stat->stx_nlink;
-  info->written = from_stamp(stat->stx_mtime);
+  info->written = write_time(stat);
   info->regular = S_ISREG(stat->stx_mode);
   info->reparse = S_ISLNK(stat->stx_mode);
   if (!km_driver_descriptor(folder->volume->driver)) {
@@ -144,28 +152,122 @@ static void fill_basics(const km_folder *folder, const struct statx *stat, km_fi
   }
 }
 
-/* What NTFS itself stores; `fd` is the open file. */
-static void fill_ntfs(const km_folder *folder, int fd, km_file_info *info) {
-  km_time written;
+/* ---- Short names ---- */
+
+#define KM_MAX_SHORT_NAMES 65536 /* in one folder; with more of them none is told from a hard link */
+
+/* The names of a folder that are short enough to be a short name, sorted. */
+struct km_short_names {
+  bool all;
+  size_t count;
+  char names[][KM_SHORT_NAME];
+};
+
+static bool is_short(const char *name, size_t length) {
+  size_t characters = 0;
+  for (size_t i = 0; i < length; i++) {
+    characters += ((unsigned char)name[i] & 0xC0) != 0x80;
+  }
+  return characters <= 12 && length < KM_SHORT_NAME;
+}
+
+static int compare_short(const void *a, const void *b) {
+  return strcasecmp(a, b);
+}
+
+static struct km_short_names *grow_short(struct km_short_names *list) {
+  size_t count = list ? list->count : 0;
+  if (count & (count - 1)) {
+    return list; /* room for twice a power of two */
+  }
+  struct km_short_names *grown =
+      realloc(list, sizeof *grown + (count ? 2 * count : 1) * sizeof grown->names[0]);
+  if (grown && !list) {
+    grown->all = false;
+    grown->count = 0;
+  }
+  if (!grown) {
+    free(list);
+  }
+  return grown;
+}
+
+static struct km_short_names *read_short_names(km_folder *folder) {
+  km_listing *listing;
+  km_error ignored;
+  const char *name;
+  size_t length;
+  bool is_folder;
+  km_status status = KM_OK;
+  struct km_short_names *list = grow_short(NULL);
+  if (!list || km_offline_folder_list(folder, &listing, &ignored)) {
+    return list;
+  }
+  while (list && !(status = km_offline_listing_next(listing, &name, &length, &is_folder, &ignored))) {
+    if (!is_short(name, length)) {
+      continue;
+    }
+    if (list->count == KM_MAX_SHORT_NAMES) {
+      break;
+    }
+    list = grow_short(list);
+    if (list) {
+      memcpy(list->names[list->count++], name, length + 1);
+    }
+  }
+  km_offline_listing_close(listing);
+  if (list) {
+    list->all = status == KM_END;
+    qsort(list->names, list->count, sizeof list->names[0], compare_short);
+  }
+  return list;
+}
+
+/* Whether one of the file's links is no more than its short name. That one is not listed: a short name that
+ * is listed is a name of its own, perhaps of another's hard link. Read once a folder. */
+static bool has_hidden_name(km_folder *folder, int fd) {
+  char name[KM_SHORT_NAME];
+  if (!km_ntfs_get_dos_name(fd, name)) {
+    return false;
+  }
+  if (!folder->short_names) {
+    folder->short_names = read_short_names(folder);
+  }
+  const struct km_short_names *list = folder->short_names;
+  return list && list->all &&
+         !bsearch(name, list->names, list->count, sizeof list->names[0], compare_short);
+}
+
+/* ---- What NTFS stores ---- */
+
+/* Of the open file `fd`. 0 or an errno: a file of which this cannot be read is not told to be an
+ * ordinary one. */
+static int fill_ntfs(km_folder *folder, int fd, km_file_info *info) {
   uint8_t *descriptor;
   size_t size;
   const km_driver *driver = folder->volume->driver;
-  if (driver->kind == KM_DRIVER_NTFS_3G && km_ntfs_get_times(fd, &info->created, &written)) {
-    info->written = written;
-    info->created_source = info->created ? KM_TIME_NTFS : KM_TIME_NONE;
+  if (!km_ntfs_get_attributes(fd, &info->attributes)) {
+    return errno;
   }
-  if (driver->kind == KM_DRIVER_NTFS_3G && info->links > 1 && km_ntfs_has_dos_name(fd)) {
-    info->links--;
-  }
-  if (km_ntfs_get_attributes(fd, &info->attributes) && (info->attributes & KM_ATTRIBUTE_REPARSE)) {
+  if (info->attributes & KM_ATTRIBUTE_REPARSE) {
     info->reparse = true;
     info->regular = false;
+  }
+  if (driver->kind == KM_DRIVER_NTFS_3G) {
+    if (!km_ntfs_get_times(fd, &info->created, &info->written)) {
+      return errno;
+    }
+    info->created_source = info->created ? KM_TIME_NTFS : KM_TIME_NONE;
+    if (info->links > 1 && has_hidden_name(folder, fd)) {
+      info->links--;
+    }
   }
   if (km_ntfs_get_descriptor(fd, km_driver_descriptor(driver), &descriptor, &size)) {
     km_ntfs_owner(descriptor, size, info->owner);
     info->owner_trusted = km_ntfs_trusted(info->owner);
     free(descriptor);
   }
+  return 0;
 }
 
 /* The creation time: what --times tells overrules, since NTFS itself keeps no more than the time of the copy
@@ -173,7 +275,7 @@ static void fill_ntfs(const km_folder *folder, int fd, km_file_info *info) {
  * time of another file system. */
 static void fill_created(const km_folder *folder, const char *name, const struct statx *stat,
                          km_file_info *info) {
-  km_time birth = stat->stx_mask & STATX_BTIME ? from_stamp(stat->stx_btime) : 0;
+  km_time birth = birth_time(stat);
   bool ntfs3 = folder->volume->driver->kind == KM_DRIVER_NTFS3;
   km_time told = km_times_created(folder->offline->times, folder->path, name);
   if (told) {
@@ -215,16 +317,20 @@ static km_status open_file(km_folder *folder, const char *name, int *fd, struct 
   return KM_OK;
 }
 
-static void fill_info(km_folder *folder, const char *name, int fd, int number,
-                      const struct statx *stat, km_file_info *out) {
+static km_status fill_info(km_folder *folder, const char *name, int fd, int number,
+                           const struct statx *stat, km_file_info *out, km_error *error) {
   fill_basics(folder, stat, out);
   if (fd >= 0 && km_driver_descriptor(folder->volume->driver)) {
-    fill_ntfs(folder, fd, out);
+    int failed = fill_ntfs(folder, fd, out);
+    if (failed) {
+      return km_posix_fail(error, failed, "read attributes and times of", folder->path, name);
+    }
   }
   fill_created(folder, name, stat, out);
   if (number == EXDEV) {
     out->regular = false; /* another file system is mounted on it */
   }
+  return KM_OK;
 }
 
 km_status km_offline_file_info(km_folder *folder, const char *name, km_file_info *out,
@@ -235,11 +341,11 @@ km_status km_offline_file_info(km_folder *folder, const char *name, km_file_info
   if (status) {
     return status;
   }
-  fill_info(folder, name, fd, number, &stat, out);
+  status = fill_info(folder, name, fd, number, &stat, out, error);
   if (fd >= 0) {
     close(fd);
   }
-  return KM_OK;
+  return status;
 }
 
 /* ---- Content ---- */
@@ -320,19 +426,35 @@ km_status km_offline_file_read(km_folder *folder, const char *name, size_t max, 
     return status;
   }
   km_file_info *told = info ? info : &own;
-  fill_info(folder, name, fd, number, &stat, told);
+  status = fill_info(folder, name, fd, number, &stat, told, error);
   if (fd < 0) {
     return fail_unreadable(folder, name, number, error);
   }
-  status = read_open(folder, name, fd, told, max, data, size, error);
+  if (!status) {
+    status = read_open(folder, name, fd, told, max, data, size, error);
+  }
   close(fd);
   return status;
+}
+
+/* What NTFS stores, of the open file `fd`; NULL, or what could not be read (errno tells why). The
+ * creation time is NTFS's own, whatever --times tells: it is what a copy must get. */
+static const char *read_ntfs_meta(const km_driver *driver, int fd, km_file_meta *out) {
+  if (driver->kind == KM_DRIVER_NTFS_3G && !km_ntfs_get_times(fd, &out->created, &out->written)) {
+    return "read the times of";
+  }
+  if (!km_ntfs_get_attributes(fd, &out->attributes)) {
+    return "read the attributes of";
+  }
+  return km_ntfs_get_descriptor(fd, km_driver_descriptor(driver), &out->descriptor,
+                                &out->descriptor_size)
+             ? NULL
+             : "read the security descriptor of";
 }
 
 km_status km_offline_meta_read(km_folder *folder, const char *name, km_file_meta *out,
                                km_error *error) {
   struct statx stat;
-  km_file_info info;
   int fd, number;
   memset(out, 0, sizeof *out);
   km_status status = open_file(folder, name, &fd, &stat, &number, error);
@@ -342,20 +464,14 @@ km_status km_offline_meta_read(km_folder *folder, const char *name, km_file_meta
   if (fd < 0) {
     return fail_unreadable(folder, name, number, error);
   }
-  fill_info(folder, name, fd, number, &stat, &info);
-  out->written = info.written;
-  out->attributes = info.attributes;
+  out->written = write_time(&stat);
   out->mode = stat.stx_mode & KM_MODE_KEPT;
   out->uid = stat.stx_uid;
   out->gid = stat.stx_gid;
   const km_driver *driver = folder->volume->driver;
-  if (driver->kind == KM_DRIVER_NTFS_3G) {
-    out->created = info.created_source == KM_TIME_NTFS ? info.created : 0;
-  }
-  const char *attribute = km_driver_descriptor(driver);
-  if (attribute &&
-      !km_ntfs_get_descriptor(fd, attribute, &out->descriptor, &out->descriptor_size)) {
-    status = km_posix_fail(error, errno, "read the security descriptor of", folder->path, name);
+  const char *failed = km_driver_descriptor(driver) ? read_ntfs_meta(driver, fd, out) : NULL;
+  if (failed) {
+    status = km_posix_fail(error, errno, failed, folder->path, name);
   }
   close(fd);
   return status;

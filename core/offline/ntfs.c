@@ -162,13 +162,25 @@ bool km_ntfs_set_times(int fd, km_time created, km_time written) {
   return fsetxattr(fd, "system.ntfs_times_be", times, sizeof times, 0) == 0;
 }
 
-bool km_ntfs_has_dos_name(int fd) {
-  return fgetxattr(fd, "system.ntfs_dos_name", NULL, 0) > 0;
+bool km_ntfs_get_dos_name(int fd, char name[KM_SHORT_NAME]) {
+  ssize_t size = fgetxattr(fd, "system.ntfs_dos_name", name, KM_SHORT_NAME - 1);
+  if (size <= 0) {
+    return false;
+  }
+  name[size] = 0;
+  return true;
 }
 
 bool km_ntfs_get_attributes(int fd, uint32_t *attributes) {
   uint8_t value[4];
   ssize_t size = fgetxattr(fd, "system.ntfs_attrib_be", value, sizeof value);
+  if (size < 0 && (errno == ENODATA || errno == EOPNOTSUPP)) {
+    /* Older kernels' ntfs3 has it in this system's byte order alone. */
+    size = fgetxattr(fd, "system.ntfs_attrib", attributes, sizeof *attributes);
+    if (size == (ssize_t)sizeof *attributes) {
+      return true;
+    }
+  }
   if (size != 4) {
     errno = size < 0 ? errno : EIO;
     return false;
@@ -233,7 +245,7 @@ static bool read_layout(const uint8_t boot[BOOT_BYTES], ntfs_layout *out) {
     return false;
   }
   if (cluster > 0x80) {
-    cluster = cluster >= 0xE0 ? (size_t)1 << (256 - cluster) : 0;
+    cluster = cluster > 0xE0 ? (size_t)1 << (256 - cluster) : 0;
   }
   if (cluster == 0 || (cluster & (cluster - 1))) {
     return false;
@@ -316,6 +328,12 @@ static km_ntfs_state read_state(int fd) {
 }
 
 km_ntfs_state km_ntfs_volume_state(const char *source) {
+  struct stat seen;
+  errno = 0;
+  /* Opening a device of another kind may do something: a tape rewinds, a watchdog starts. */
+  if (stat(source, &seen) != 0 || !(S_ISBLK(seen.st_mode) || S_ISREG(seen.st_mode))) {
+    return KM_NTFS_UNKNOWN;
+  }
   int fd = open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOATIME);
   if (fd < 0 && errno == EPERM) {
     fd = open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -15,7 +15,7 @@
 #define KM_ATTRIBUTE_REPARSE 0x400u
 /* FILE_ATTRIBUTE_* that can be set: read-only, hidden, system, archive, normal, temporary, offline,
  * not content indexed. */
-#define KM_ATTRIBUTES_SETTABLE 0x31A7u
+#define KM_ATTRIBUTES_SETTABLE (KM_ATTRIBUTES_KEPT | 0x80u)
 
 #define KM_SID_TEXT 184
 
@@ -43,9 +43,10 @@ bool km_ntfs_is_private(const uint8_t *descriptor, size_t size, const char **pro
 bool km_ntfs_get_times(int fd, km_time *created, km_time *written);
 bool km_ntfs_set_times(int fd, km_time created, km_time written);
 bool km_ntfs_get_attributes(int fd, uint32_t *attributes);
-/* Whether the file has a short name (C2319C~1) beside its own, as Windows gives every long one: ntfs-3g counts it as a
- * hard link, Windows does not. */
-bool km_ntfs_has_dos_name(int fd);
+/* The short name (C2319C~1) that the file has beside its own, as Windows gives every long one: ntfs-3g counts it as a
+ * hard link, Windows does not. It is also told of a file whose own name is short. false: there is none. */
+#define KM_SHORT_NAME 40 /* bytes of 12 characters in UTF-8 with NUL */
+bool km_ntfs_get_dos_name(int fd, char name[KM_SHORT_NAME]);
 bool km_ntfs_set_attributes(int fd, uint32_t attributes);
 /* `name`: "system.ntfs_acl" or "system.ntfs_security". *out is malloc'ed. */
 bool km_ntfs_get_descriptor(int fd, const char *name, uint8_t **out, size_t *size);

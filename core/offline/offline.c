@@ -280,6 +280,7 @@ const km_backend km_offline_backend = {
     .file_info = km_offline_file_info,
     .file_read = km_offline_file_read,
     .meta_read = km_offline_meta_read,
+    .meta_settable = km_offline_meta_settable,
     .volume_check = km_offline_volume_check,
     .lock = km_offline_lock,
     .unlock = km_offline_unlock,

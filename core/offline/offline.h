@@ -49,6 +49,7 @@ struct km_folder {
   km_volume *volume;
   int fd;
   char *path; /* Windows path, for messages and the times file */
+  struct km_short_names *short_names; /* folder.c's own; NULL: not read yet */
 };
 
 /* ---- State (volume.c) ---- */
@@ -99,6 +100,8 @@ km_status km_offline_file_read(km_folder *folder, const char *name, size_t max, 
                                size_t *size, km_file_info *info, km_error *error);
 km_status km_offline_meta_read(km_folder *folder, const char *name, km_file_meta *out,
                                km_error *error);
+km_status km_offline_meta_settable(km_folder *folder, const char *name, const km_file_meta *meta,
+                                   km_error *error);
 
 km_status km_offline_volume_check(km_folder *folder, uint64_t need, km_error *error);
 km_status km_offline_lock(km_target *target, km_folder *store, km_error *error);

@@ -254,19 +254,31 @@ km_status km_offline_set_letter(km_offline *offline, char letter, km_error *erro
 
 /* ---- Whether it may be written ---- */
 
-/* Windows leaves a hibernation image whose first four bytes tell that the volume is still in
- * use. */
+/* Windows leaves a hibernation image whose first four bytes tell that the volume is still in use. Where it
+ * cannot be read, nothing speaks for a Windows that was shut down. */
 static km_status check_hibernation(km_offline *offline, const km_volume *volume, km_error *error) {
   char path[] = "?:\\hiberfil.sys";
-  char magic[4] = "";
+  char magic[4] = "", words[128];
   int fd;
-  km_error ignored;
+  km_error why;
   path[0] = volume->letter;
-  if (km_offline_resolve(offline, path, &fd, &ignored)) {
+  km_status status = km_offline_resolve(offline, path, &fd, &why);
+  if (status == KM_NOT_FOUND) {
     return KM_OK;
   }
+  if (status) {
+    return km_fail(error, KM_REFUSED, why.native,
+                   "write to %s: whether its Windows is hibernated cannot be told: %s",
+                   volume->folder, why.message);
+  }
   ssize_t size = pread(fd, magic, sizeof magic, 0);
+  int number = errno;
   close(fd);
+  if (size < 0) {
+    return km_fail(error, KM_REFUSED, number,
+                   "write to %s: whether its Windows is hibernated cannot be told: read %s: %s",
+                   volume->folder, path, strerror_r(number, words, sizeof words));
+  }
   if (size == (ssize_t)sizeof magic &&
       (!memcmp(magic, "hibr", sizeof magic) || !memcmp(magic, "HIBR", sizeof magic))) {
     return km_fail(error, KM_REFUSED, 0,
@@ -290,6 +302,9 @@ static km_status check_unclean(const km_volume *volume, km_error *error) {
 
 static km_status check_space(const km_folder *folder, const struct statvfs *fs, uint64_t need,
                              km_error *error) {
+  if (need == 0) {
+    return KM_OK; /* recover writes into what is there, and purge frees */
+  }
   uint64_t unit = fs->f_frsize ? fs->f_frsize : 1;
   uint64_t blocks = geteuid() == 0 ? fs->f_bfree : fs->f_bavail;
   uint64_t inodes = geteuid() == 0 ? fs->f_ffree : fs->f_favail;

@@ -85,10 +85,11 @@ static km_status write_ntfs_meta(open_meta *file, const km_file_meta *meta, km_e
   }
   uint32_t wanted =
       (attributes & ~KM_ATTRIBUTES_SETTABLE) | (meta->attributes & KM_ATTRIBUTES_SETTABLE);
-  if (wanted != attributes && !km_ntfs_set_attributes(file->fd, wanted)) {
+  bool equal = ((wanted ^ attributes) & KM_ATTRIBUTES_KEPT) == 0;
+  if (!equal && !km_ntfs_set_attributes(file->fd, wanted)) {
     return fail_meta(file, "set the attributes of", error);
   }
-  file->changed |= wanted != attributes;
+  file->changed |= !equal;
   if (!km_ntfs_get_times(file->fd, &created, &written)) {
     return fail_meta(file, "read the times of", error);
   }
@@ -175,6 +176,36 @@ km_status km_offline_meta_write(km_folder *folder, const char *name, const km_fi
   }
   close(fd);
   return status;
+}
+
+/* Whether the caller may give files this group. */
+static bool in_group(gid_t group) {
+  if (group == getegid()) {
+    return true;
+  }
+  int count = getgroups(0, NULL);
+  gid_t *groups = count > 0 ? malloc((size_t)count * sizeof *groups) : NULL;
+  count = groups ? getgroups(count, groups) : 0;
+  bool found = false;
+  for (int i = 0; i < count; i++) {
+    found |= groups[i] == group;
+  }
+  free(groups);
+  return found;
+}
+
+km_status km_offline_meta_settable(km_folder *folder, const char *name, const km_file_meta *meta,
+                                   km_error *error) {
+  if (km_driver_descriptor(folder->volume->driver) || geteuid() == 0 ||
+      (meta->uid == geteuid() && in_group(meta->gid))) {
+    return KM_OK;
+  }
+  char shown[KM_MAX_NAME / 2];
+  km_escape(name, strlen(name), shown, sizeof shown);
+  return km_fail(error, KM_ACCESS, EPERM,
+                 "write to %s: %s belongs to user id %lu and group id %lu, and you may not give a "
+                 "copy of it to them; run as root",
+                 folder->path, shown, (unsigned long)meta->uid, (unsigned long)meta->gid);
 }
 
 km_status km_offline_folder_flush(km_folder *folder, km_error *error) {
@@ -294,7 +325,11 @@ static km_status create_private(km_folder *parent, const char *name, km_error *e
     (void)unlinkat(parent->fd, temporary, AT_REMOVEDIR);
     return status;
   }
-  return km_offline_folder_flush(parent, error);
+  status = km_offline_folder_flush(parent, error);
+  if (status) {
+    (void)unlinkat(parent->fd, name, AT_REMOVEDIR);
+  }
+  return status;
 }
 
 /* Finds the folder ignoring case, since Windows would. KM_NOT_FOUND when there is none. */
@@ -359,7 +394,7 @@ km_status km_offline_private_folder(km_folder *parent, const char *name, bool cr
   }
   size_t end = strlen(parent->path);
   snprintf(path, size, "%s%s%s", parent->path, parent->path[end - 1] == '\\' ? "" : "\\", found);
-  *folder = (km_folder){parent->offline, parent->volume, fd, path};
+  *folder = (km_folder){parent->offline, parent->volume, fd, path, NULL};
   *out = folder;
   return KM_OK;
 }
@@ -491,12 +526,27 @@ km_status km_offline_file_link(km_folder *from, const char *name, km_folder *to,
   return km_posix_fail(error, number, "make a second name", to->path, new_name);
 }
 
+/* Whether folder/name is there and something else than a file: what has no second name everywhere. */
+static bool is_odd(const km_folder *folder, const char *name) {
+  struct stat seen;
+  return fstatat(folder->fd, name, &seen, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(seen.st_mode);
+}
+
 /* A rename that never replaces, for drivers without RENAME_NOREPLACE: both names are there for a
- * moment. */
+ * moment. What cannot be linked is renamed when the new name is free; it goes to keymend's own
+ * folder, where nobody else makes names. */
 static int rename_by_link(const km_folder *from, const char *name, const km_folder *to,
                           const char *new_name) {
+  struct stat seen;
   if (linkat(from->fd, name, to->fd, new_name, 0) != 0) {
-    return errno;
+    int number = errno;
+    if (!no_links(number) || !is_odd(from, name)) {
+      return number;
+    }
+    if (fstatat(to->fd, new_name, &seen, AT_SYMLINK_NOFOLLOW) == 0) {
+      return EEXIST;
+    }
+    return errno == ENOENT && renameat(from->fd, name, to->fd, new_name) == 0 ? 0 : errno;
   }
   if (unlinkat(from->fd, name, 0) != 0) {
     int number = errno;
