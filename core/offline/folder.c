@@ -128,7 +128,7 @@ static km_time birth_time(const struct statx *stat) {
 }
 
 static km_time write_time(const struct statx *stat) {
-  return km_time_from_unix(stat->stx_mtime.tv_sec, stat->stx_mtime.tv_nsec);
+  return km_posix_time(stat->stx_mtime.tv_sec, stat->stx_mtime.tv_nsec);
 }
 
 /* Stats without following: by name, or an open file with name "". */

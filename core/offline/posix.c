@@ -74,3 +74,7 @@ int km_posix_open(km_volume *volume, int fd, const char *name, int flags) {
   }
   return out;
 }
+
+km_time km_posix_time(int64_t seconds, uint32_t nanoseconds) {
+  return seconds == 0 && nanoseconds == 0 ? KM_TIME_1970 : km_time_from_unix(seconds, nanoseconds);
+}

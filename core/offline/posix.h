@@ -4,6 +4,8 @@
 
 #include "offline.h"
 
+#define KM_TIME_1970 INT64_C(116444736000000000)
+
 /* The km_status that an errno means. */
 km_status km_posix_status(int number);
 
@@ -16,5 +18,8 @@ km_status km_posix_fail(km_error *error, int number, const char *operation, cons
  * O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK and O_NOCTTY. The file descriptor, or -1 with errno. `volume`
  * may be NULL. */
 int km_posix_open(km_volume *volume, int fd, const char *name, int flags);
+
+/* A time of stat: unlike with km_time_from_unix, 0 is the first second of 1970. */
+km_time km_posix_time(int64_t seconds, uint32_t nanoseconds);
 
 #endif

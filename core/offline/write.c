@@ -104,8 +104,7 @@ static km_status write_ntfs_meta(open_meta *file, const km_file_meta *meta, km_e
 }
 
 static struct timespec to_timespec(km_time time) {
-  const km_time epoch = INT64_C(116444736000000000);
-  km_time ticks = time - epoch;
+  km_time ticks = time - KM_TIME_1970;
   km_time seconds = ticks / 10000000 - (ticks % 10000000 < 0);
   return (struct timespec){(time_t)seconds, (long)(ticks - seconds * 10000000) * 100};
 }
@@ -131,7 +130,7 @@ static km_status write_plain_meta(open_meta *file, const km_file_meta *meta, km_
       return fail_meta(file, "set the mode of", error);
     }
   }
-  if (km_time_from_unix(now.st_mtim.tv_sec, (uint32_t)now.st_mtim.tv_nsec) != meta->written) {
+  if (km_posix_time(now.st_mtim.tv_sec, (uint32_t)now.st_mtim.tv_nsec) != meta->written) {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, to_timespec(meta->written)};
     file->changed = true;
     if (futimens(file->fd, times) != 0) {

@@ -11,6 +11,7 @@
 #define KM_UNIT_TESTS_H
 
 #define TEST_GROUPS(TEST_GROUP)                                                                    \
+  TEST_GROUP(driver)                                                                               \
   TEST_GROUP(escape)                                                                               \
   TEST_GROUP(folder)                                                                               \
   TEST_GROUP(hash)                                                                                 \
