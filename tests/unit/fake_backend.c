@@ -262,11 +262,29 @@ static km_status meta_read(km_folder *folder, const char *name, km_file_meta *ou
   return status;
 }
 
+static km_status meta_settable(km_folder *folder, const char *name, const km_file_meta *meta,
+                               km_error *error) {
+  const char *foreign = folder->volume->faults.foreign;
+  (void)meta;
+  return foreign == NULL || strcmp(foreign, name) != 0
+             ? KM_OK
+             : km_fail(error, KM_ACCESS, 1, "%s: run as root", name);
+}
+
+static size_t capabilities(km_target *target, km_folder *store, km_capability *out, size_t max) {
+  fake_volume *v = target->state;
+  (void)store;
+  must(max > 0);
+  out[0] = (km_capability){"unclean-check", !v->faults.unclean_unknown, "the driver has no say"};
+  return 1;
+}
+
 /* ---- writing operations ---- */
 
 static km_status volume_check(km_folder *folder, uint64_t need, km_error *error) {
-  (void)need;
   km_status status = folder->volume->faults.volume;
+  if (folder->volume->faults.space != 0 && need > folder->volume->faults.space)
+    status = KM_NO_SPACE;
   return status == KM_OK ? KM_OK : km_fail(error, status, 0, "the volume must not be written");
 }
 
@@ -487,6 +505,8 @@ static const km_backend fake_backend = {
     .file_info = file_info,
     .file_read = file_read,
     .meta_read = meta_read,
+    .meta_settable = meta_settable,
+    .capabilities = capabilities,
     .volume_check = volume_check,
     .lock = lock_store,
     .unlock = unlock_store,

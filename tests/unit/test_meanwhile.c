@@ -1,5 +1,5 @@
 /* test_meanwhile.c: what others do to the store or the vault while a transaction is open stays as
- * they made it, as far as that can be */
+ * they made it, as far as that can be; what is refused or told before anything is made */
 #include "fake_backend.h"
 #include "tests.h"
 #include "transaction.h"
@@ -444,13 +444,180 @@ static void test_purge_fails(void **state) {
   fake_free(v);
 }
 
+/* ---- before anything is made ---- */
+
+static void expect_untouched(fake_volume *v, km_status wanted) {
+  km_outcome outcome;
+  km_error error = {0};
+  told t;
+  unsigned operations = fake_operations(v);
+  km_status status = apply(v, &t, &outcome, &error);
+  if (status != wanted)
+    fail_msg("%s: %s", km_status_id(status), error.message);
+  assert_int_equal(outcome, KM_UNTOUCHED);
+  assert_int_equal(fake_operations(v), operations);
+}
+
+static void test_owner_is_checked(void **state) {
+  (void)state;
+  fake_volume *v = make_volume();
+  fake_faults(v)->foreign = OLD;
+  expect_untouched(v, KM_ACCESS);
+  fake_free(v);
+}
+
+/* A descriptor takes twice its size in the journal. */
+static void test_space_for_descriptors(void **state) {
+  km_outcome outcome;
+  km_error error;
+  told t;
+  (void)state;
+  fake_volume *v = make_volume();
+  km_file_meta *meta = fake_meta(v, FAKE_STORE, OLD);
+  free(meta->descriptor);
+  meta->descriptor_size = KM_MAX_DESCRIPTOR;
+  meta->descriptor = calloc(1, KM_MAX_DESCRIPTOR);
+  fake_faults(v)->space = (1u << 20) + KM_JOURNAL_RESERVE + KM_MAX_DESCRIPTOR;
+  expect_untouched(v, KM_NO_SPACE);
+  fake_faults(v)->space += KM_MAX_DESCRIPTOR + 16384;
+  assert_int_equal(apply(v, &t, &outcome, &error), KM_OK);
+  fake_free(v);
+}
+
+static void test_unclean_is_told(void **state) {
+  km_outcome outcome;
+  km_error error;
+  told t;
+  (void)state;
+  for (int unknown = 0; unknown < 2; unknown++) {
+    fake_volume *v = make_volume();
+    fake_faults(v)->unclean_unknown = unknown;
+    assert_int_equal(apply(v, &t, &outcome, &error), KM_OK);
+    const char *line = "check: whether the volume is clean could not be told: the driver has no say";
+    assert_int_equal(strstr(t.text, line) != NULL, unknown);
+    fake_free(v);
+  }
+}
+
+/* ---- leftovers, limits, small things ---- */
+
+static void test_half_made_folders(void **state) {
+  km_outcome outcome;
+  km_error error;
+  told t;
+  (void)state;
+  fake_volume *v = make_volume();
+  fake_folder(v, FAKE_APP_DATA, "keymend", true);
+  fake_folder(v, "app/keymend", "20261123T121959Z-3f9a2c.new", false);
+  fake_folder(v, "app/keymend", "20261123T121959Z-3f9a2c.new-0badcafe", false);
+  fake_folder(v, "app/keymend", "20261123T122000Z-3f9a2c.new", false);
+  fake_put(v, "app/keymend/20261123T122000Z-3f9a2c.new", "file", "somebody's", 9);
+  fake_folder(v, "app/keymend", "an admin's.new", false);
+  assert_int_equal(apply(v, &t, &outcome, &error), KM_OK);
+  assert_false(fake_has(v, "app/keymend", "20261123T121959Z-3f9a2c.new"));
+  assert_false(fake_has(v, "app/keymend", "20261123T121959Z-3f9a2c.new-0badcafe"));
+  assert_true(fake_has(v, "app/keymend", "20261123T122000Z-3f9a2c.new"));
+  assert_true(fake_has(v, "app/keymend", "an admin's.new"));
+  fake_free(v);
+}
+
+/* A begin record with as many files and as large descriptors as there may be. */
+static uint8_t *largest_journal(const char *store, size_t *size) {
+  static uint8_t descriptor[KM_MAX_DESCRIPTOR];
+  static char names[KM_MAX_STEPS][32];
+  static km_entry entries[KM_MAX_STEPS];
+  char *none[1] = {NULL};
+  uint8_t *data = NULL;
+  for (size_t i = 0; i < KM_MAX_STEPS; i++) {
+    snprintf(names[i], sizeof names[i], "file %zu", i);
+    entries[i] = (km_entry){.container = names[i], .reason = names[i], .before = names[i]};
+    memset(entries[i].sha256, 'a', sizeof entries[i].sha256 - 1);
+    entries[i].meta.descriptor = descriptor;
+    entries[i].meta.descriptor_size = sizeof descriptor;
+  }
+  char made_by[] = "test", text[] = "", path[128];
+  snprintf(path, sizeof path, "%s", store);
+  km_journal j = {.begun = 1,
+                  .made_by = made_by,
+                  .store = path,
+                  .machine_guid = made_by,
+                  .policies = text,
+                  .overrides = text,
+                  .entries = entries,
+                  .entry_count = KM_MAX_STEPS,
+                  .stop = none,
+                  .start = none};
+  assert_int_equal(km_journal_encode(&j, &data, size, NULL), KM_OK);
+  return data;
+}
+
+static void test_memory_for_journals(void **state) {
+  km_history *history = NULL;
+  km_error error;
+  size_t size;
+  (void)state;
+  fake_volume *v = make_volume();
+  uint8_t *data = largest_journal(km_without_letter(fake_target(v)->info.key_store), &size);
+  fake_folder(v, FAKE_APP_DATA, "keymend", true);
+  for (unsigned i = 0; i < KM_MAX_RECORDS_BYTES / (KM_MAX_STEPS * KM_MAX_DESCRIPTOR); i++) {
+    char id[KM_TXN_ID], folder[64];
+    assert_int_equal(km_history_read(fake_target(v), &history, &error), KM_OK);
+    assert_int_equal(history->count, i);
+    km_history_free(history);
+    snprintf(id, sizeof id, "20261123T1219%02uZ-3f9a2c", i);
+    fake_folder(v, "app/keymend", id, true);
+    snprintf(folder, sizeof folder, "app/keymend/%s", id);
+    fake_put_bytes(v, folder, "journal", data, size);
+  }
+  assert_int_equal(km_history_read(fake_target(v), &history, &error), KM_LIMIT);
+  assert_non_null(strstr(error.message, "move old transactions away"));
+  free(data);
+  fake_free(v);
+}
+
+/* What a file system stores in its own way, as compression, is no part of a file's state. */
+static void test_attributes_compared(void **state) {
+  static const struct {
+    uint32_t a, b;
+    bool equal;
+  } rows[] = {{0x820, 0x20, true}, {0x80, 0, true}, {0x21, 0x20, false}, {0x26, 0x20, false}};
+  (void)state;
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    const char *what;
+    const km_file_meta a = {.attributes = rows[i].a}, b = {.attributes = rows[i].b};
+    assert_int_equal(km_meta_equal(&a, &b, &what), rows[i].equal);
+  }
+}
+
+/* An undo is told to be done when it is, and services after it. */
+static void test_undo_tells_in_order(void **state) {
+  km_outcome outcome;
+  km_error error;
+  char folder[64];
+  told t;
+  (void)state;
+  fake_volume *v = make_volume();
+  assert_int_equal(apply(v, &t, &outcome, &error), KM_OK);
+  only(v, folder);
+  km_txn_options options = {listen, &t, NULL};
+  t.text[0] = '\0';
+  assert_int_equal(
+      km_undo(fake_target(v), strrchr(folder, '/') + 1, &options, &outcome, NULL, &error), KM_OK);
+  const char *undone = strstr(t.text, "undone"), *start = strstr(t.text, "start: W3SVC");
+  assert_true(undone != NULL && start != NULL && undone < start);
+  fake_free(v);
+}
+
 int test_meanwhile(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_killed_while_copying), cmocka_unit_test(test_changed_meanwhile),
       cmocka_unit_test(test_nowhere),              cmocka_unit_test(test_copy_gone_bad),
       cmocka_unit_test(test_later_version),        cmocka_unit_test(test_later_at_a_free_name),
       cmocka_unit_test(test_lying_disk),           cmocka_unit_test(test_purge_of_a_folder),
-      cmocka_unit_test(test_purge_fails),
+      cmocka_unit_test(test_purge_fails),          cmocka_unit_test(test_owner_is_checked),
+      cmocka_unit_test(test_space_for_descriptors), cmocka_unit_test(test_unclean_is_told),
+      cmocka_unit_test(test_half_made_folders),    cmocka_unit_test(test_memory_for_journals),
+      cmocka_unit_test(test_attributes_compared),  cmocka_unit_test(test_undo_tells_in_order),
   };
   return cmocka_run_group_tests_name("meanwhile", tests, NULL, NULL);
 }
