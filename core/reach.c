@@ -27,8 +27,8 @@ enum { NONE = -1, UNKNOWN = -2 };
 
 typedef struct place {
   const char *name;
-  int want; /* a file's index, or NONE */
-  int has;  /* a file's index, NONE or UNKNOWN */
+  int want;  /* a file's index, or NONE */
+  int has;   /* a file's index, NONE or UNKNOWN */
   bool left; /* UNKNOWN, and stays: see KM_CARE_AFTER_COMMIT */
 } place;
 
@@ -618,7 +618,8 @@ static void leave_later(reach *r) {
       continue;
     p->left = true;
     km_progress(r->work->hold, "recover",
-                "%s: it is not what the transaction left there but something later: it stays", p->name);
+                "%s: it is not what the transaction left there but something later: it stays",
+                p->name);
   }
 }
 
@@ -737,7 +738,8 @@ void km_tell_changes(km_work *work, km_side side) {
     if (status == KM_OK)
       status = check_place(r, p, &error);
     if (status != KM_OK)
-      km_progress(work->hold, "rollback", "%s (not by keymend, which moved nothing)", error.message);
+      km_progress(work->hold, "rollback", "%s (not by keymend, which moved nothing)",
+                  error.message);
   }
   free(r);
 }

@@ -86,8 +86,8 @@ km_txn_state km_txn_state_of(const km_journal *journal);
 typedef enum km_side { KM_BEFORE, KM_AFTER } km_side;
 
 typedef enum km_care {
-  KM_CARE_FORWARD, /* apply and undo: unknown content is KM_STALE; may be interrupted */
-  KM_CARE_BACK,    /* rollback and recover: unknown content goes to the vault as an intruder */
+  KM_CARE_FORWARD,     /* apply and undo: unknown content is KM_STALE; may be interrupted */
+  KM_CARE_BACK,        /* rollback and recover: unknown content goes to the vault as an intruder */
   KM_CARE_AFTER_COMMIT /* recover behind a commit record: unknown content is taken for what others made
                         * since and stays, unless the file that belongs there stands elsewhere in the
                         * store */

@@ -154,7 +154,8 @@ static void fill_basics(const km_folder *folder, const struct statx *stat, km_fi
 
 /* ---- Short names ---- */
 
-#define KM_MAX_SHORT_NAMES 65536 /* in one folder; with more of them none is told from a hard link */
+#define KM_MAX_SHORT_NAMES                                                                         \
+  65536 /* in one folder; with more of them none is told from a hard link */
 
 /* The names of a folder that are short enough to be a short name, sorted. */
 struct km_short_names {
@@ -203,7 +204,8 @@ static struct km_short_names *read_short_names(km_folder *folder) {
   if (!list || km_offline_folder_list(folder, &listing, &ignored)) {
     return list;
   }
-  while (list && !(status = km_offline_listing_next(listing, &name, &length, &is_folder, &ignored))) {
+  while (list &&
+         !(status = km_offline_listing_next(listing, &name, &length, &is_folder, &ignored))) {
     if (!is_short(name, length)) {
       continue;
     }

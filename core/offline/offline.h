@@ -48,7 +48,7 @@ struct km_folder {
   km_offline *offline;
   km_volume *volume;
   int fd;
-  char *path; /* Windows path, for messages and the times file */
+  char *path;                         /* Windows path, for messages and the times file */
   struct km_short_names *short_names; /* folder.c's own; NULL: not read yet */
 };
 

@@ -23,8 +23,8 @@ typedef struct fake_plan_of_faults {
   bool busy;        /* another process has the lock */
   km_status volume; /* what volume_check says */
   uint64_t space;   /* bytes that are free; 0: enough */
-  bool unclean_unknown;  /* the driver cannot tell whether the volume is clean */
-  const char *foreign;   /* a file whose owner the caller may not give to a copy */
+  bool unclean_unknown; /* the driver cannot tell whether the volume is clean */
+  const char *foreign;  /* a file whose owner the caller may not give to a copy */
   /* another process: called before every writing operation with its words, "create 0.copy" */
   void (*meddle)(fake_volume *volume, const char *operation, void *user);
   void *meddle_user;

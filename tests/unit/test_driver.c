@@ -21,13 +21,13 @@
 /* ---- libc's calls: as ever, unless a test sets something here ---- */
 
 static struct {
-  bool ntfs;               /* extended attributes as ntfs-3g gives them */
-  const char *unreadable;  /* the one that cannot be read */
-  const char *short_name;  /* system.ntfs_dos_name */
-  unsigned failing_fsync;  /* counts down; the one that reaches 0 fails */
-  bool no_noreplace;       /* renameat2 knows no flags, and folders have no second name */
-  bool full;               /* no space is left, and room for no file */
-  uid_t user;              /* who runs, when not 0 */
+  bool ntfs;              /* extended attributes as ntfs-3g gives them */
+  const char *unreadable; /* the one that cannot be read */
+  const char *short_name; /* system.ntfs_dos_name */
+  unsigned failing_fsync; /* counts down; the one that reaches 0 fails */
+  bool no_noreplace;      /* renameat2 knows no flags, and folders have no second name */
+  bool full;              /* no space is left, and room for no file */
+  uid_t user;             /* who runs, when not 0 */
 } fake;
 
 static const uint8_t fake_times[32] = {0x01, 0xC4, 0x9A, 0x11, 0x22, 0x33, 0x44, 0x55,
@@ -354,11 +354,11 @@ static void test_driver_mode(void **state) {
 
 int test_driver(void) {
   const struct CMUnitTest tests[] = {
-      TEST(test_driver_unreadable),   TEST(test_driver_created),
-      TEST(test_driver_short_names),  TEST(test_driver_moves_folders),
-      TEST(test_driver_full),         TEST(test_driver_unflushed_folder),
-      TEST(test_driver_owners),       TEST(test_driver_hibernation_unknown),
-      TEST(test_driver_1970),         TEST(test_driver_mode),
+      TEST(test_driver_unreadable),  TEST(test_driver_created),
+      TEST(test_driver_short_names), TEST(test_driver_moves_folders),
+      TEST(test_driver_full),        TEST(test_driver_unflushed_folder),
+      TEST(test_driver_owners),      TEST(test_driver_hibernation_unknown),
+      TEST(test_driver_1970),        TEST(test_driver_mode),
   };
   return cmocka_run_group_tests_name("driver", tests, NULL, NULL);
 }

@@ -407,11 +407,16 @@ static void test_full(void **state) {
 
 int test_journal(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_fold),
-      cmocka_unit_test(test_torn_tail),    cmocka_unit_test(test_every_byte),
-      cmocka_unit_test(test_every_length), cmocka_unit_test(test_empty),
-      cmocka_unit_test(test_bad_names),    cmocka_unit_test(test_double_names),
-      cmocka_unit_test(test_full),         cmocka_unit_test(test_bad_values),
+      cmocka_unit_test(test_round_trip),
+      cmocka_unit_test(test_fold),
+      cmocka_unit_test(test_torn_tail),
+      cmocka_unit_test(test_every_byte),
+      cmocka_unit_test(test_every_length),
+      cmocka_unit_test(test_empty),
+      cmocka_unit_test(test_bad_names),
+      cmocka_unit_test(test_double_names),
+      cmocka_unit_test(test_full),
+      cmocka_unit_test(test_bad_values),
       cmocka_unit_test(test_hostile_lengths),
   };
   return cmocka_run_group_tests_name("journal", tests, NULL, NULL);

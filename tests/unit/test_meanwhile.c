@@ -493,7 +493,8 @@ static void test_unclean_is_told(void **state) {
     fake_volume *v = make_volume();
     fake_faults(v)->unclean_unknown = unknown;
     assert_int_equal(apply(v, &t, &outcome, &error), KM_OK);
-    const char *line = "check: whether the volume is clean could not be told: the driver has no say";
+    const char *line =
+        "check: whether the volume is clean could not be told: the driver has no say";
     assert_int_equal(strstr(t.text, line) != NULL, unknown);
     fake_free(v);
   }
@@ -610,14 +611,22 @@ static void test_undo_tells_in_order(void **state) {
 
 int test_meanwhile(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_killed_while_copying), cmocka_unit_test(test_changed_meanwhile),
-      cmocka_unit_test(test_nowhere),              cmocka_unit_test(test_copy_gone_bad),
-      cmocka_unit_test(test_later_version),        cmocka_unit_test(test_later_at_a_free_name),
-      cmocka_unit_test(test_lying_disk),           cmocka_unit_test(test_purge_of_a_folder),
-      cmocka_unit_test(test_purge_fails),          cmocka_unit_test(test_owner_is_checked),
-      cmocka_unit_test(test_space_for_descriptors), cmocka_unit_test(test_unclean_is_told),
-      cmocka_unit_test(test_half_made_folders),    cmocka_unit_test(test_memory_for_journals),
-      cmocka_unit_test(test_attributes_compared),  cmocka_unit_test(test_undo_tells_in_order),
+      cmocka_unit_test(test_killed_while_copying),
+      cmocka_unit_test(test_changed_meanwhile),
+      cmocka_unit_test(test_nowhere),
+      cmocka_unit_test(test_copy_gone_bad),
+      cmocka_unit_test(test_later_version),
+      cmocka_unit_test(test_later_at_a_free_name),
+      cmocka_unit_test(test_lying_disk),
+      cmocka_unit_test(test_purge_of_a_folder),
+      cmocka_unit_test(test_purge_fails),
+      cmocka_unit_test(test_owner_is_checked),
+      cmocka_unit_test(test_space_for_descriptors),
+      cmocka_unit_test(test_unclean_is_told),
+      cmocka_unit_test(test_half_made_folders),
+      cmocka_unit_test(test_memory_for_journals),
+      cmocka_unit_test(test_attributes_compared),
+      cmocka_unit_test(test_undo_tells_in_order),
   };
   return cmocka_run_group_tests_name("meanwhile", tests, NULL, NULL);
 }
