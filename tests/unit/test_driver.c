@@ -30,6 +30,9 @@ static struct {
   uid_t user;             /* who runs, when not 0 */
 } fake;
 
+/* libc's own names of the parameters are reserved ones.
+ * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
+
 static const uint8_t fake_times[32] = {0x01, 0xC4, 0x9A, 0x11, 0x22, 0x33, 0x44, 0x55,
                                        0x01, 0xC4, 0x9B, 0x66, 0x77, 0x88, 0x99, 0x00};
 #define NTFS_CREATED INT64_C(0x01C49A1122334455)
@@ -102,6 +105,8 @@ int fstatvfs(int fd, struct statvfs *out) {
 uid_t geteuid(void) {
   return fake.user != 0 ? fake.user : (uid_t)syscall(SYS_geteuid);
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 /* ---- The volume ---- */
 
