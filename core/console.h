@@ -6,6 +6,8 @@
 #ifndef KM_CONSOLE_H
 #define KM_CONSOLE_H
 
+#include "keymend.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -28,5 +30,11 @@ bool km_console_is_root(void);
  * that lead to it: $XDG_STATE_HOME/keymend/history, else $HOME/.local/state/keymend/history. false: neither is
  * set to an absolute path, or the file cannot be made. */
 bool km_console_history(char path[KM_MAX_CONSOLE_PATH]);
+
+/* Writes a file of this machine as a whole: into a new file beside it, which then takes its name, so that a
+ * failure leaves what was there. KM_REFUSED: `path` lies in one of the `count` `folders` or below (a folder that
+ * is not there counts for nothing), or it is there and no ordinary file. Else what the system says. */
+km_status km_console_save(const char *path, const char *data, size_t size,
+                          const char *const *folders, size_t count, km_error *error);
 
 #endif

@@ -1,5 +1,6 @@
 /* console.c: terminal, user and machine on POSIX systems */
 #include "console.h"
+#include "posix.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,4 +81,68 @@ bool km_console_history(char path[KM_MAX_CONSOLE_PATH]) {
   bool usable = fstat(file, &info) == 0 && S_ISREG(info.st_mode) && fchmod(file, 0600) == 0;
   close(file);
   return usable;
+}
+
+/* ---- Saving a file ---- */
+
+/* Whether the folder of `path` is one of `folders` or lies below; also where it is mounted twice. */
+static bool is_below(const char *path, const char *const *folders, size_t count) {
+  char at[KM_MAX_CONSOLE_PATH + sizeof "/.."];
+  struct stat here, before = {0}, folder;
+  const char *slash = strrchr(path, '/');
+  int length = slash == NULL ? snprintf(at, sizeof at, ".")
+                             : snprintf(at, sizeof at, "%.*s/", (int)(slash - path), path);
+  /* ".." of the root is the root itself, which ends the walk. */
+  while (length > 0 && (size_t)length < sizeof at - sizeof "/.." && stat(at, &here) == 0 &&
+         (here.st_dev != before.st_dev || here.st_ino != before.st_ino)) {
+    for (size_t i = 0; i < count; i++) {
+      if (stat(folders[i], &folder) == 0 && folder.st_dev == here.st_dev &&
+          folder.st_ino == here.st_ino)
+        return true;
+    }
+    before = here;
+    length += snprintf(at + length, sizeof at - (size_t)length, "/..");
+  }
+  return false;
+}
+
+static bool write_whole(int file, const char *data, size_t size) {
+  while (size > 0) {
+    ssize_t done = write(file, data, size);
+    if (done < 0 && errno == EINTR)
+      continue;
+    if (done <= 0)
+      return false;
+    data += done;
+    size -= (size_t)done;
+  }
+  return fsync(file) == 0;
+}
+
+km_status km_console_save(const char *path, const char *data, size_t size,
+                          const char *const *folders, size_t count, km_error *error) {
+  char beside[KM_MAX_CONSOLE_PATH];
+  struct stat info;
+  if (is_below(path, folders, count))
+    return km_fail(error, KM_REFUSED, 0,
+                   "save %s: it lies on the target's own volume, which is only read; save it elsewhere",
+                   path);
+  if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode))
+    return km_fail(error, KM_REFUSED, 0, "save %s: it is there and no ordinary file; give another name",
+                   path);
+  int length = snprintf(beside, sizeof beside, "%s.new-%ld", path, (long)getpid());
+  if (length < 0 || (size_t)length >= sizeof beside)
+    return km_fail(error, KM_LIMIT, 0, "save %s: the path is too long", path);
+  int file = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (file < 0)
+    return km_posix_fail(error, errno, "save", path, NULL);
+  int number = write_whole(file, data, size) ? 0 : errno;
+  if (close(file) != 0 && number == 0)
+    number = errno;
+  if (number == 0 && rename(beside, path) != 0)
+    number = errno;
+  if (number == 0)
+    return KM_OK;
+  unlink(beside);
+  return km_posix_fail(error, number, "save", path, NULL);
 }

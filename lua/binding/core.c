@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define MAX_FOLDERS 64 /* a root and a volume for every letter */
+
 /* ---- Names and hashes ---- */
 
 static int hash_with(lua_State *L,
@@ -176,6 +178,19 @@ static int core_user_is_root(lua_State *L) {
   return 1;
 }
 
+/* save_file(path, text, {folders}) -> true; the file must not lie in one of the folders */
+static int core_save_file(lua_State *L) {
+  size_t length = 0, count = 0;
+  km_error error;
+  const char *path = km_lua_check_text(L, 1);
+  const char *text = luaL_checklstring(L, 2, &length);
+  const char *const *folders = km_lua_check_texts(L, 3, MAX_FOLDERS, "save_file: folders", &count);
+  if (km_console_save(path, text, length, folders, count, &error) != KM_OK)
+    return km_lua_fail(L, &error);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 /* ---- What is embedded ---- */
 
 /* embedded_policies() -> {name = source} */
@@ -227,6 +242,7 @@ static const luaL_Reg functions[] = {
     {"is_terminal", core_is_terminal},
     {"width", core_width},
     {"user_is_root", core_user_is_root},
+    {"save_file", core_save_file},
     {"embedded_policies", core_embedded_policies},
     {"embedded_modules", core_embedded_modules},
     {"embedded_module", core_embedded_module},

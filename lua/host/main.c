@@ -6,7 +6,9 @@
 #include "prompt.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define STATUS_FAILED 8
@@ -43,11 +45,12 @@ static void push_module(lua_State *L, const char *name) {
 typedef struct arguments {
   int count;
   char **texts;
+  bool changed; /* set by run: the target is another now */
 } arguments;
 
 /* keymend.cli.main(arguments) -> exit status; everything that may raise. */
 static int run(lua_State *L) {
-  const arguments *given = lua_touserdata(L, 1);
+  arguments *given = lua_touserdata(L, 1);
   luaL_openlibs(L);
   clear_search_paths(L);
   push_module(L, "keymend");
@@ -61,12 +64,31 @@ static int run(lua_State *L) {
     lua_pushstring(L, given->texts[i]);
     lua_rawseti(L, -2, i);
   }
-  lua_call(L, 1, 1);
+  lua_call(L, 1, 2);
+  given->changed = lua_toboolean(L, -1);
+  lua_pop(L, 1);
   return 1;
 }
 
-static int run_lua(int count, char **texts) {
-  arguments given = {count, texts};
+/* Prints a message that may hold names from a volume: its line breaks and tabs as they are, all else escaped. */
+static void print_safely(const char *text) {
+  while (*text != '\0') {
+    size_t length = strcspn(text, "\n\t");
+    size_t need = km_escape(text, length, NULL, 0);
+    char *shown = malloc(need + 1);
+    if (shown != NULL) {
+      km_escape(text, length, shown, need + 1);
+      fwrite(shown, 1, need, stderr);
+      free(shown);
+    }
+    text += length;
+    if (*text != '\0')
+      fputc(*text++, stderr);
+  }
+}
+
+static int run_lua(int count, char **texts, bool *changed) {
+  arguments given = {count, texts, false};
   lua_State *L = luaL_newstate();
   if (L == NULL) {
     fputs("keymend: out of memory\n", stderr);
@@ -78,23 +100,31 @@ static int run_lua(int count, char **texts) {
   int status = STATUS_FAILED;
   if (lua_pcall(L, 1, 1, 1) == 0)
     status = lua_isnumber(L, -1) ? (int)lua_tointeger(L, -1) : 0;
-  else
-    fprintf(stderr, "keymend: internal error, please report it: %s\n", lua_tostring(L, -1));
+  else {
+    const char *message = lua_tostring(L, -1);
+    fputs("keymend: internal error, please report it: ", stderr);
+    print_safely(message != NULL ? message : "an error that is no text");
+    fputc('\n', stderr);
+  }
+  *changed = given.changed;
   lua_close(L);
   return status;
 }
 
 int main(int count, char **texts) {
   int status = 0;
+  bool changed = false;
 #ifdef SIGPIPE
   signal(SIGPIPE, SIG_IGN); /* a reader that went away is told of below */
 #endif
   if (count == 2 && strcmp(texts[1], "--version") == 0)
     puts("keymend " KM_VERSION);
   else
-    status = run_lua(count, texts);
+    status = run_lua(count, texts, &changed);
   if (fflush(stdout) == 0 && !ferror(stdout))
     return status;
   fputs("keymend: the output could not be written completely\n", stderr);
+  if (changed)
+    fputs("keymend: the change itself was done and stands; see it with keymend history\n", stderr);
   return status | STATUS_FAILED;
 }

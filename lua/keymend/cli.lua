@@ -33,11 +33,12 @@ function Context:page()
   return self.the_page
 end
 
--- A message for people on stderr; nothing with --json, where the document says it.
-function Context:say(text)
+-- A message for people on stderr; nothing with --json, where the document says it. `lines`: line breaks and tabs
+-- stay, as in the errors of scripts.
+function Context:say(text, lines)
   if self.options.json then return end
   io.stdout:flush()
-  io.stderr:write("keymend: ", core.escape(text), "\n")
+  io.stderr:write("keymend: ", lines and require("keymend.page").lines(text) or core.escape(text), "\n")
 end
 
 -- Prints the document of a run with --json. `parts`: see document.frame.
@@ -46,6 +47,7 @@ function Context:document(parts)
   parts.exit = self:status(parts.exit, parts)
   if self.opened and not parts.target then parts.target = document.target(self.opened:info()) end
   if self.loaded and not parts.policies then parts.policies = document.policies(self.loaded) end
+  self.documented = true
   emit(document.encode(document.frame(self.verb and self.verb.name, parts)) .. "\n")
   return parts.exit
 end
@@ -62,11 +64,14 @@ local REFUSED = {
   refused = true, stale = true, open = true, forged = true, busy = true, unsupported = true,
   ["read-only-target"] = true,
 }
+-- These refuse a change before it has begun; later, or when it was about reading, they have failed it.
+local REFUSED_UNTOUCHED = { access = true, ["read-only"] = true, ["no-space"] = true }
 local USAGE = { usage = true, option = true }
 
 function M.status_of(code, outcome)
   if outcome == "attention" then return EXIT.attention end
   if USAGE[code] then return EXIT.usage end
+  if outcome == "untouched" and REFUSED_UNTOUCHED[code] then return EXIT.refused end
   if outcome ~= "rolled-back" and outcome ~= "failed" and REFUSED[code] then return EXIT.refused end
   return EXIT.failed
 end
@@ -82,7 +87,7 @@ function Context:fail(message, code, native, outcome, parts)
     }
     return self:document(parts)
   end
-  self:say(message)
+  self:say(message, code == "script")
   return self:status(parts.exit, parts)
 end
 
@@ -108,7 +113,9 @@ function Context:command(verb, ...)
     end
   end
   for _, name in ipairs { "root", "volume", "windows", "times" } do add(name) end
-  if verb == "plan" or verb == "apply" or verb == "diagnose" then
+  -- A saved plan has been judged already, and says itself what was overruled.
+  local judges = (verb == "plan" or verb == "apply" or verb == "diagnose") and (...) ~= "--plan"
+  if judges then
     for _, name in ipairs { "policy", "onset", "adopt", "retire" } do
       if not (name == "adopt" and select("#", ...) > 0) then add(name) end
     end
@@ -125,16 +132,25 @@ local function volumes_of(list)
   for _, text in ipairs(list) do
     local letter, folder = text:match "^(%a):?=(.+)$"
     if not letter then return nil, ('--volume %s: write it as D:=DIR'):format(text) end
-    volumes[letter:upper()] = folder
+    letter = letter:upper()
+    if volumes[letter] then return nil, ("--volume: %s: is given twice"):format(letter) end
+    volumes[letter] = folder
   end
   return volumes
 end
 
 -- What to look at after the core could not open something; "" where its message says so.
-local function what_next(message)
-  if message:find("--", 1, true) or message:find("run keymend as", 1, true) then return "" end
+local function what_next(message, code)
+  if code == "damaged" or message:find("--", 1, true) or message:find("run keymend as", 1, true) then return "" end
   if message:find("times file", 1, true) then return "; check --times" end
   return "; check --root: the volume must be mounted there and readable"
+end
+
+-- The folders of the open target on this machine: its root and the volumes given.
+function Context:folders()
+  local folders = { self.opened:info().root }
+  for _, folder in pairs(volumes_of(self.options.volume) or {}) do folders[#folders + 1] = folder end
+  return folders
 end
 
 -- Opens the target of the options: target, or nil and the exit status. write: for verbs that change it.
@@ -149,7 +165,7 @@ function Context:open(write)
   local target, why, code, native = require("keymend").open {
     root = given.root, volumes = volumes, windows = given.windows, times = given.times, write = write,
   }
-  if not target then return nil, self:fail(why .. what_next(why), code, native, "failed") end
+  if not target then return nil, self:fail(why .. what_next(why, code), code, native, "failed") end
   self.opened = target
   return target
 end
@@ -248,6 +264,37 @@ local function wants_json(args)
   return false
 end
 
+-- An error of a script, policy or keymend itself as text; objects tell what they are, never their address.
+function M.error_text(value)
+  if type(value) == "string" then return value end
+  local meta = getmetatable(value)
+  if type(meta) == "table" and type(rawget(meta, "__tostring")) == "function" then
+    local ok, text = pcall(tostring, value)
+    if ok and type(text) == "string" then return text end
+  end
+  return ("an error that is a %s, not a text"):format(type(value))
+end
+
+function M.traceback(value)
+  return debug.traceback(M.error_text(value), 2)
+end
+
+-- What must not happen has happened: the document all the same (unless it has been printed), or the message with
+-- its place; the exit status.
+local function internal(context, message)
+  local text = "internal error, please report it: " .. message
+  if not context.options.json then
+    context:say(text, true)
+  elseif not context.documented then
+    local document = require "keymend.document"
+    emit(document.encode(document.frame(context.verb and context.verb.name, {
+      exit = EXIT.failed, changed = context.changed or false,
+      error = document.object { code = "internal", message = text, native = document.null },
+    })) .. "\n")
+  end
+  return EXIT.failed
+end
+
 local function run(context)
   local verb = context.verb
   if context.options.help then
@@ -257,7 +304,8 @@ local function run(context)
   return require("keymend.verbs." .. verb.module)[verb.name](context)
 end
 
--- Runs keymend with the words of its command line (args[0]: how it was called); returns the exit status.
+-- Runs keymend with the words of its command line (args[0]: how it was called); returns the exit status, and
+-- whether the target was changed.
 function M.main(args)
   local program = type(args[0]) == "string" and args[0]:find "[/\\]" and args[0] or "keymend"
   local parsed, message = options.parse(args)
@@ -266,7 +314,11 @@ function M.main(args)
     arguments = parsed and parsed.arguments or {}, verb = parsed and parsed.verb,
   }, Context)
   if not parsed then return usage(context, message) end
+  if parsed.options.json and parsed.options.help then
+    return usage(context, "--help prints text; leave --json out")
+  end
   if parsed.options.version then
+    if parsed.options.json then return context:document { exit = EXIT.done } end
     emit("keymend " .. core.version .. "\n")
     return EXIT.done
   end
@@ -279,10 +331,13 @@ function M.main(args)
   end
   local fits, why = options.check(parsed)
   if not fits then return usage(context, why) end
-  local status = run(context)
-  context:close()
+  local ok, status = xpcall(function() return run(context) end, M.traceback)
+  if not ok then status = internal(context, status) end
+  local closed, problem = xpcall(function() context:close() end, M.traceback)
+  if not closed and ok then status = internal(context, problem) end
   io.stdout:flush()
-  return status
+  -- Whoever loses the output must still learn that the target is another now.
+  return status, context.changed or false
 end
 
 return M

@@ -12,18 +12,28 @@ local M = {}
 M.null = json.null
 
 local TOP = {
-  "schema", "verb", "time", "keymend", "host", "target", "policies", "findings", "cases", "plan", "transaction",
-  "history", "keys", "services", "recovered", "changed", "restart_due", "exit", "error",
+  "schema", "verb", "time", "keymend", "host", "target", "policies", "findings", "cases", "plan", "saved",
+  "transaction", "history", "keys", "services", "recovered", "changed", "restart_due", "exit", "error",
+}
+
+-- RFC 3629: the well-formed sequences; overlong forms, surrogates and what lies above U+10FFFF are none.
+local SEQUENCES = {
+  "^[%z\1-\127]+", "^[\194-\223][\128-\191]", "^\224[\160-\191][\128-\191]",
+  "^[\225-\236\238\239][\128-\191][\128-\191]", "^\237[\128-\159][\128-\191]",
+  "^\240[\144-\191][\128-\191][\128-\191]", "^[\241-\243][\128-\191][\128-\191][\128-\191]",
+  "^\244[\128-\143][\128-\191][\128-\191]",
 }
 
 local function is_valid_utf8(text)
   local at = 1
   while at <= #text do
-    local first = text:byte(at)
-    local more = first < 0x80 and 0 or first >= 0xC2 and first < 0xE0 and 1 or first >= 0xE0 and first < 0xF0 and 2
-      or first >= 0xF0 and first < 0xF5 and 3
-    if not more or not text:sub(at + 1, at + more):find("^" .. ("[\128-\191]"):rep(more) .. "$") then return false end
-    at = at + 1 + more
+    local last
+    for _, sequence in ipairs(SEQUENCES) do
+      last = select(2, text:find(sequence, at))
+      if last then break end
+    end
+    if not last then return false end
+    at = last + 1
   end
   return true
 end

@@ -36,6 +36,9 @@ M.options = {
 
 local TARGET = { "root", "volume", "windows", "times" }
 local JUDGE = { "policy", "onset", "adopt", "retire", "accept-dirty-hive", "no-services" }
+-- What a saved plan was made with, so that apply --plan takes none of them.
+local JUDGED = { "policy", "onset", "adopt", "retire" }
+local TEXT = { "quiet", "no-color", "detailed-exitcode", "help" }
 local OUTPUT = { "json", "quiet", "no-color", "detailed-exitcode", "help" }
 
 local function join(...)
@@ -58,7 +61,7 @@ M.verbs = {
     help = "reverse a transaction (default: the newest that is done)" },
   { name = "recover", module = "change", max = 0, takes = join(TARGET, OUTPUT),
     help = "finish or put back what was interrupted" },
-  { name = "history", module = "change", max = 0, takes = join(TARGET, { "purge" }, OUTPUT),
+  { name = "history", module = "change", max = 0, takes = join(TARGET, { "purge", "yes" }, OUTPUT),
     help = "list the transactions of the target" },
   { name = "keys", module = "keys", max = 0, takes = join(TARGET, { "all", "container", "guid" }, OUTPUT),
     help = "what the key stores hold" },
@@ -67,11 +70,11 @@ M.verbs = {
   { name = "policies", arguments = "list | show NAME", module = "policies", max = 2,
     takes = join({ "policy" }, OUTPUT), help = "the policies there are; the text of one" },
   { name = "run", arguments = "SCRIPT [ARGUMENT...]", module = "script", rest = true,
-    takes = join(TARGET, { "write" }, OUTPUT),
+    takes = join(TARGET, { "write" }, TEXT),
     help = "run a Lua script with the globals keymend and, given --root, target" },
-  { name = "repl", module = "script", max = 0, takes = join(TARGET, { "write", "no-history" }, OUTPUT),
+  { name = "repl", module = "script", max = 0, takes = join(TARGET, { "write", "no-history" }, TEXT),
     help = "the interactive prompt" },
-  { name = "help", arguments = "[VERB]", module = "help", max = 1, takes = OUTPUT, help = "print help" },
+  { name = "help", arguments = "[VERB]", module = "help", max = 1, takes = TEXT, help = "print help" },
 }
 
 local function by_name(list)
@@ -110,12 +113,15 @@ local function take(given, args, at)
   local name, value = option_in(args[at])
   local option = option_of[name]
   if not option then
-    return nil, ("there is no option --%s%s"):format(name, spelling.hint(name, option_names))
+    return nil, ("there is no option --%s%s"):format(name, spelling.hint(name, option_names, "--"))
   end
   if option.value and value == nil then
     at = at + 1
     value = args[at]
-    if value == nil then return nil, ("--%s needs a value: --%s %s"):format(name, name, option.value) end
+    local is_option = value and value:sub(1, 2) == "--" and option_of[(option_in(value))]
+    if value == nil or is_option then
+      return nil, ("--%s needs a value: --%s %s"):format(name, name, option.value)
+    end
   elseif not option.value and value ~= nil then
     return nil, ("--%s takes no value"):format(name)
   end
@@ -168,6 +174,12 @@ function M.check(parsed)
   for name in pairs(parsed.options) do
     if not takes(verb, name) and name ~= "version" then
       return nil, ("%s does not take --%s"):format(verb.name, name)
+    end
+  end
+  for _, name in ipairs(parsed.options.plan and JUDGED or {}) do
+    if parsed.options[name] then
+      return nil, ("--plan FILE has been judged already, so it does not go with --%s; make a new plan with it: "
+        .. "keymend plan --%s ... --save FILE"):format(name, name)
     end
   end
   if verb.max and #parsed.arguments > verb.max then

@@ -31,6 +31,11 @@ function M.buffer(width)
   return page
 end
 
+-- Text with its line breaks and tabs kept and all else escaped.
+function M.lines(text)
+  return (text:gsub("[^\n\t]+", core.escape))
+end
+
 -- Characters, not bytes; combining and wide ones are counted as one.
 function M.length(text)
   return #text:gsub("[\128-\191]", "")

@@ -2,7 +2,7 @@
 --
 -- A plan is data until it is applied: machine_guid (as stored), key_store, policies (names, comma-separated),
 -- policy_list = { { name, source, sha256 } }, overrides, accept_dirty_hive, steps, stop, start, notes, blocked (false,
--- or why apply refuses). A step:
+-- or why apply refuses: the keymend folder), no_order (nil, or why: the services). A step:
 -- kind "retire" or "adopt", container, name, to (adopt), reason, and what was seen: size, identity, device,
 -- created_ticks, created_source, written_ticks, sha256. apply checks all that again under the lock, so that a stale
 -- plan is refused.
@@ -19,8 +19,12 @@ M.metatable = Plan
 
 -- Limits for plan files; the core has the same for steps (KM_MAX_STEPS).
 M.MAX_STEPS = 64
-M.MAX_SERVICES = 4096
 M.MAX_BYTES = 4 * 1024 * 1024
+-- Services to stop or to start (KM_MAX_JOURNAL_SERVICES), and the bytes of a name (KM_MAX_NAME with its NUL). A plan
+-- file may hold more, so that it can be told what is wrong with it.
+M.MAX_SERVICES = 1024
+M.MAX_NAME = 1023
+M.MAX_LISTED = 20000
 
 -- ---- Making ----
 
@@ -63,7 +67,8 @@ local function acting(diagnosis)
   return list
 end
 
--- Automatic services only: what else runs is started again by the core, which knows what it stopped.
+-- stop, start, and why they cannot be told (nil when they can). Automatic services only are started: what else runs
+-- is started again by the core, which knows what it stopped.
 local function services_of(diagnosis, policies)
   local stop, start = {}, {}
   if diagnosis.facts.options.no_services then return stop, start end
@@ -78,14 +83,38 @@ local function services_of(diagnosis, policies)
   end
   local known = #patterns > 0 and diagnosis.facts.services()
   if not known then return stop, start end
-  local order = known.handle:order(patterns, dependents)
+  local order, problem = known.handle:order(patterns, dependents)
   if order then stop = order.stop end
-  order = #start_patterns > 0 and known.handle:order(start_patterns, start_dependents)
-  for _, name in ipairs(order and order.start or {}) do
+  if order and #start_patterns > 0 then order, problem = known.handle:order(start_patterns, start_dependents) end
+  if not order then return {}, {}, problem or "unknown reason" end
+  for _, name in ipairs(#start_patterns > 0 and order.start or {}) do
     local service = known.graph:find(name)
     if service and service.start == "automatic" and not service.driver then start[#start + 1] = name end
   end
   return stop, start
+end
+
+local LEAVE_SERVICES = "--no-services leaves services alone"
+
+-- Why the journal cannot hold these services, or nil.
+local function services_obstacle(plan)
+  if plan.no_order then
+    return ("the order in which services stop and start cannot be told: %s. %s"):format(
+      plan.no_order:gsub("%.%s*$", ""), LEAVE_SERVICES)
+  end
+  for _, what in ipairs { "stop", "start" } do
+    local list = plan[what]
+    if #list > M.MAX_SERVICES then
+      return ("the plan has %d services to %s, and keymend takes %d at most. Narrow the services of the policy; %s")
+        :format(#list, what, M.MAX_SERVICES, LEAVE_SERVICES)
+    end
+    for index, name in ipairs(list) do
+      if name == "" or #name > M.MAX_NAME then
+        return ("the name of service %d to %s is %d bytes long, and keymend takes 1 to %d. Narrow the services of the "
+          .. "policy; %s"):format(index, what, #name, M.MAX_NAME, LEAVE_SERVICES)
+      end
+    end
+  end
 end
 
 local function overrides_of(options)
@@ -106,7 +135,7 @@ local function software_dirty(info)
   return false
 end
 
-local function notes_of(diagnosis, policies)
+local function notes_of(diagnosis, policies, obstacle)
   local notes = {}
   if software_dirty(diagnosis.info) and not diagnosis.facts.options.accept_dirty_hive then
     notes[#notes + 1] = "apply refuses this plan as long as the SOFTWARE hive is dirty: the machine GUID may be stale. "
@@ -115,6 +144,7 @@ local function notes_of(diagnosis, policies)
   for _, one in ipairs(diagnosis.findings) do
     if one.blocks then notes[#notes + 1] = "apply refuses this plan: " .. one.text end
   end
+  if obstacle then notes[#notes + 1] = "apply refuses this plan: " .. obstacle .. "." end
   for _, policy in ipairs(policies) do
     for _, text in ipairs(policy.after) do notes[#notes + 1] = "Afterwards: " .. text end
   end
@@ -134,12 +164,13 @@ function M.from_diagnosis(diagnosis)
   for _, one in ipairs(diagnosis.findings) do
     blocked = blocked or one.blocks and one.text:gsub("%.?$", ". ", 1) .. one.remedy
   end
-  local stop, start = services_of(diagnosis, policies)
+  local stop, start, no_order = services_of(diagnosis, policies)
+  local obstacle = services_obstacle { stop = stop, start = start, no_order = no_order }
   local plan = setmetatable({
     machine_guid = info.machine_guid, key_store = info.key_store, policies = table.concat(names, ","),
     policy_list = list, overrides = overrides_of(options), accept_dirty_hive = options.accept_dirty_hive or false,
-    steps = diagnosis.blocked and {} or steps_of(diagnosis), stop = stop, start = start,
-    notes = notes_of(diagnosis, policies), blocked = blocked, target = diagnosis.target, info = info,
+    steps = diagnosis.blocked and {} or steps_of(diagnosis), stop = stop, start = start, no_order = no_order,
+    notes = notes_of(diagnosis, policies, obstacle), blocked = blocked, target = diagnosis.target, info = info,
   }, Plan)
   diagnosis.made_plan = plan
   return plan
@@ -177,21 +208,28 @@ function Plan:data()
   }
 end
 
--- Writes the plan for a later apply; true, or nil, message.
-function Plan:save(path)
+-- Writes the plan for a later apply, as a whole or not at all; true, or nil, message, code, native. folders: those
+-- of the target, which a plan must not change (default: its root).
+function Plan:save(path, folders)
   local document = require "keymend.document"
-  local file, message = io.open(path, "wb")
-  if not file then return nil, ("the plan cannot be saved: %s"):format(message), "io" end
-  local ok, why = file:write(document.encode({
+  local saved, message, code, native = core.save_file(path, document.encode({
     schema = 1, document = "keymend plan", keymend = core.version, host = core.host(),
     made = core.time_text((core.time_now())), plan = self:data(),
-  }), "\n")
-  local closed, close_why = file:close()
-  if not ok or not closed then
-    os.remove(path)
-    return nil, ("the plan cannot be saved: %s: %s"):format(path, why or close_why), "io"
-  end
-  return true
+  }) .. "\n", folders or { self.info and self.info.root })
+  if saved then return true end
+  return nil, "the plan cannot be saved: " .. message, code, native
+end
+
+-- Leaves services alone, whatever the plan says.
+function Plan:without_services()
+  self.stop, self.start, self.no_order = {}, {}, nil
+  self:overrule "--no-services"
+end
+
+-- Names one more option that overruled, for the journal.
+function Plan:overrule(option)
+  if (" " .. self.overrides .. " "):find(" " .. option .. " ", 1, true) then return end
+  self.overrides = self.overrides == "" and option or self.overrides .. " " .. option
 end
 
 local function bad(path, field, wanted)
@@ -200,7 +238,7 @@ local function bad(path, field, wanted)
 end
 
 local function names_ok(list)
-  if type(list) ~= "table" or #list > M.MAX_SERVICES then return false end
+  if type(list) ~= "table" or #list > M.MAX_LISTED then return false end
   for index = 1, #list do
     if type(list[index]) ~= "string" or list[index]:find "%z" then return false end
   end
@@ -312,10 +350,15 @@ end
 
 -- ---- Applying ----
 
+-- Why the services of the plan cannot be taken, or nil.
+Plan.services_obstacle = services_obstacle
+
 -- Why apply would refuse the plan before it touches anything, or nil.
 function Plan:obstacle()
   if #self.steps == 0 then return "there is nothing to do in this plan" end
   if self.blocked then return self.blocked end
+  local services = services_obstacle(self)
+  if services then return services end
   if software_dirty(self.target:info()) and not self.accept_dirty_hive then
     return "the SOFTWARE hive is dirty, so the machine GUID may be stale. Start this Windows once and shut it down "
       .. "cleanly, or overrule with --accept-dirty-hive"

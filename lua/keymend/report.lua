@@ -128,6 +128,9 @@ end
 
 -- What has to be done before apply is ready to do a plan; nil when nothing.
 local function first_of_all(plan, diagnosis)
+  if plan:services_obstacle() then
+    return "see keymend plan: apply refuses its services; --no-services leaves them alone."
+  end
   if plan.blocked then return "first look at the keymend folder (see below); apply refuses till then." end
   for _, hive in ipairs(diagnosis.info.hives or {}) do
     if hive.dirty and hive.name:upper() == "SOFTWARE" and not plan.accept_dirty_hive then
@@ -191,11 +194,19 @@ local function guid_text(info)
   return info.guid ~= "" and info.guid or '"' .. info.machine_guid .. '"'
 end
 
+-- How many names of the survey are of the case; they are counted by class.
+local function matched(case)
+  if type(case.matches) == "number" then return case.matches end
+  local sum = 0
+  for _, count in pairs(case.matches) do sum = sum + count end
+  return sum
+end
+
 local function store_text(diagnosis)
   local survey = diagnosis.facts.survey
   if not survey then return nil end
   local others = survey.files
-  for _, case in ipairs(diagnosis.cases) do others = others - math.max(case.matches, #case.keys) end
+  for _, case in ipairs(diagnosis.cases) do others = others - math.max(matched(case), #case.keys) end
   return ("%s: %d current, %d foreign, %d stray%s"):format(plural(survey.files, "file"), survey.current, survey.foreign,
     survey.stray, #diagnosis.cases > 0 and others > 0
       and ("; %d are of key containers that no policy here judges"):format(others) or "")

@@ -32,10 +32,10 @@ function M.nearest(word, words)
   return best
 end
 
--- "; did you mean X?" or "".
-function M.hint(word, words)
+-- "; did you mean X?" or "". prefix: stands before each of `words` where it is typed.
+function M.hint(word, words, prefix)
   local best = M.nearest(word, words)
-  return best and ('; did you mean "%s"?'):format(best) or ""
+  return best and ('; did you mean "%s%s"?'):format(prefix or "", best) or ""
 end
 
 return M

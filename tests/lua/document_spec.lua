@@ -28,6 +28,17 @@ describe("the document", function()
   it("is valid UTF-8 whatever a name holds", function()
     local text = document.encode { "a\255\192\128", "\237\130" }
     assert.is_nil(text:find "[\192\193\245-\255]")
+    for _, broken in ipairs {
+      "\237\160\128", "\244\144\128\128", "\224\128\128", "\240\128\128\128", "\194", "\128", "\226\130",
+    } do
+      assert.is_nil(document.encode({ "a" .. broken .. "b" }):find "[\128-\255]", broken)
+      assert.is_nil(document.quote("a" .. broken):find "[\128-\255]", broken)
+    end
+    for _, whole in ipairs {
+      "\195\164", "\224\164\132", "\237\159\191", "\238\128\160", "\240\159\152\128", "\244\128\128\128", "\239\188\161",
+    } do
+      assert.equal(whole, json.decode(document.encode { whole })[1])
+    end
   end)
 
   it("has every field of a run, null where there is nothing", function()

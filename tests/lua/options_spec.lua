@@ -38,9 +38,10 @@ describe("arguments", function()
   it("that are wrong are told with what was meant", function()
     local WRONG = {
       { { "diagnoze" }, 'there is no verb "diagnoze"; did you mean "diagnose"?' },
-      { { "plan", "--rot", "x" }, 'no option --rot; did you mean "root"?' },
+      { { "plan", "--rot", "x" }, 'no option --rot; did you mean "--root"?' },
       { { "plan", "--root" }, "--root needs a value" },
       { { "plan", "--root=" }, "empty" },
+      { { "plan", "--root", "--json" }, "--root needs a value" },
       { { "plan", "--json=yes" }, "--json takes no value" },
       { { "plan", "--root", "a", "--root", "b" }, "given twice" },
       { { "plan", "-x" }, "no option -x" },
@@ -56,9 +57,23 @@ describe("arguments", function()
     local fits, message = options.check(assert(parse("keys", "--yes")))
     assert.is_nil(fits)
     assert.equal("keys does not take --yes", message)
+    for _, verb in ipairs { "run", "repl", "help" } do
+      assert.equal(verb .. " does not take --json", select(2, options.check(assert(parse("--json", verb)))))
+    end
     fits, message = options.check(assert(parse("diagnose", "extra")))
     assert.is_nil(fits)
     assert.truthy(message:find("one word too many", 1, true))
+  end)
+end)
+
+describe("a saved plan", function()
+  it("does not go with what it was judged by", function()
+    for _, name in ipairs { "policy", "onset", "adopt", "retire" } do
+      local fits, message = options.check(assert(parse("apply", "--plan", "x", "--" .. name, "y")))
+      assert.is_nil(fits)
+      assert.truthy(message:find("does not go with --" .. name, 1, true), message)
+    end
+    assert.is_true(options.check(assert(parse("apply", "--plan", "x", "--no-services", "--accept-dirty-hive"))))
   end)
 end)
 

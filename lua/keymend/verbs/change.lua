@@ -8,11 +8,12 @@ local report = require "keymend.report"
 local EXIT = cli.exit
 local M = {}
 
--- Prints the stages of a transaction as they are done: progress, and a function that ends it. Offline nothing is
--- waited for, so lines that say the same of several services become one.
-local function progress_on(context)
+-- Prints `title`, then the stages of a transaction as they are done: progress, and a function that ends it. Offline
+-- nothing is waited for, so lines that say the same of several services become one.
+local function progress_on(context, title)
   if context.options.json or context.options.quiet then return nil, function() end end
   local page, together = context:page(), context.opened:info().backend == "offline"
+  if title then page:line(title, "strong") end
   local last
   local function flush()
     if not last then return end
@@ -39,18 +40,18 @@ end
 
 -- ---- apply ----
 
--- Shows the plan and asks; true, or nil and the exit status.
-local function confirm(context, plan, parts)
+-- Shows what will be done (show(page)) and asks; true, or nil and the exit status.
+local function confirm(context, question, show, parts)
   local page = context:page()
   if context.options.yes then return true end
   if context.options.json or not (core.is_terminal(0) and core.is_terminal(1)) then
     parts.exit = parts.exit or 0
-    return nil, context:fail("refused: not confirmed. There is no terminal to ask on; look at the plan and give --yes",
-      "refused", nil, "untouched", parts)
+    return nil, context:fail("refused: not confirmed. There is no terminal to ask on; look at " .. question.look
+      .. " and give --yes", "refused", nil, "untouched", parts)
   end
-  require("keymend.plan").print(page, plan)
+  show(page)
   page:blank()
-  io.stdout:write "Apply this plan? [y/N] "
+  io.stdout:write(question.text, " [y/N] ")
   io.stdout:flush()
   local answer = (io.stdin:read "*l" or ""):lower():gsub("%s", "")
   page:blank()
@@ -69,7 +70,12 @@ local function saved_plan(context, diagnosis, parts)
     parts.exit = judge.left(diagnosis)
     return nil, context:fail("refused: " .. why, stale, nil, "untouched", parts)
   end
-  plan.accept_dirty_hive = plan.accept_dirty_hive or context.options["accept-dirty-hive"] or false
+  plan.blocked = require("keymend.plan").from_diagnosis(diagnosis).blocked
+  if context.options["accept-dirty-hive"] then
+    plan.accept_dirty_hive = true
+    plan:overrule "--accept-dirty-hive"
+  end
+  if context.options["no-services"] then plan:without_services() end
   return plan
 end
 
@@ -86,6 +92,22 @@ local function plan_to_apply(context, diagnosis, parts)
   return plan
 end
 
+-- The diagnosis of the target after a change that is committed; nil and an error for the document when there is none,
+-- which takes nothing away from the change.
+local function judge_after(context, judging)
+  local ok, after, message, code, native
+  ok, after, message, code, native = xpcall(function()
+    return require("keymend.diagnosis").run(context.opened, context.loaded, judging)
+  end, cli.traceback)
+  if ok and after then return after end
+  local document = require "keymend.document"
+  return nil, document.object {
+    code = ok and code or "internal", native = ok and native ~= 0 and native or document.null,
+    message = "the change is done and stands, but the target cannot be diagnosed after it: "
+      .. (ok and message or after),
+  }
+end
+
 -- The outcome in people's words.
 local OUTCOME = {
   untouched = "Nothing was changed.", ["rolled-back"] = "It failed, and everything is as it was before.",
@@ -93,12 +115,11 @@ local OUTCOME = {
     .. "touch neither, mend the cause (see the message), then run keymend recover.",
 }
 
--- A failed change: prints what became of the target; the exit status.
-local function failed(context, result, parts, left)
+-- A failed change: prints what became of the target; the exit status. became: in other words than OUTCOME.
+local function failed(context, result, parts, left, became)
   local message, code, native, outcome = result[2], result[3], result[4], result[5] or "untouched"
-  if not context.options.json and OUTCOME[outcome] then
-    context:page():text_block(OUTCOME[outcome])
-  end
+  became = became or OUTCOME[outcome]
+  if not context.options.json and became then context:page():text_block(became) end
   parts.exit = outcome == "attention" and 0 or left
   if code == "not-found" and outcome == "untouched" then code = "refused" end
   if cli.status_of(code, outcome) == EXIT.refused then message = "refused: " .. message end
@@ -109,6 +130,7 @@ local function deferred(context, names)
   return context.opened:info().backend == "offline" and names and #names > 0 or false
 end
 
+-- after: the diagnosis, or nil.
 local function print_done(context, txn, after)
   local page = context:page()
   page:blank()
@@ -118,6 +140,7 @@ local function print_done(context, txn, after)
   end
   page:item("Undo:", "", { indent = 7 })
   page:line("  " .. context:command("undo", txn.id))
+  if not after then return end
   page:blank()
   page:heading "The target now"
   report.diagnosis(page, after, { quiet = true })
@@ -137,30 +160,38 @@ function M.apply(context)
     return context:fail("refused: " .. obstacle, "refused", nil, "untouched", parts)
   end
   local agreed
-  agreed, status = confirm(context, plan, parts)
+  agreed, status = confirm(context, { text = "Apply this plan?", look = "the plan" },
+    function(page) require("keymend.plan").print(page, plan) end, parts)
   if not agreed then return status end
-  if not context.options.json and not context.options.quiet then
-    context:page():line(("Applying %s"):format(report.plural(#plan.steps, "step")), "strong")
-  end
-  local progress, flush = progress_on(context)
+  local progress, flush = progress_on(context, ("Applying %s"):format(report.plural(#plan.steps, "step")))
   local result = { plan:apply { progress = progress } }
   flush()
   if not result[1] then return failed(context, result, parts, judge.left(diagnosis)) end
-  local txn, after = result[1]
-  after, status = context:diagnose_again { command = diagnosis.facts.options.command }
-  if not after then return status end
-  status = judge.left(after)
+  context.changed = true
+  local txn = result[1]
+  local after, problem = judge_after(context, { command = diagnosis.facts.options.command })
+  status = after and judge.left(after) or EXIT.findings
   if context.options.json then
-    parts = context:diagnosis_parts(after, { plan = parts.plan })
-    parts.transaction = require("keymend.document").transaction(txn)
+    parts = after and context:diagnosis_parts(after, { plan = parts.plan }) or { plan = parts.plan }
+    parts.transaction, parts.error = require("keymend.document").transaction(txn), problem
     parts.changed, parts.restart_due, parts.exit = true, deferred(context, txn.start), status
     return context:document(parts)
   end
   print_done(context, txn, after)
+  if problem then context:say(problem.message, true) end
   return context:status(status, { changed = true, restart_due = deferred(context, txn.start) })
 end
 
 -- ---- undo ----
+
+-- The transactions of `history` in this state.
+local function states(history, state)
+  local list = {}
+  for _, txn in ipairs(history or {}) do
+    if txn.state == state then list[#list + 1] = txn end
+  end
+  return list
+end
 
 -- The newest transaction that can be undone.
 local function newest_committed(history)
@@ -192,13 +223,17 @@ function M.undo(context)
     return context:fail("refused: there is no transaction to undo on this target; see keymend history", "refused", nil,
       "untouched", parts)
   end
-  if not context.options.json and not context.options.quiet then
-    context:page():line(("Undoing %s"):format(id), "strong")
+  local known = false
+  for _, txn in ipairs(history) do known = known or txn.id == id end
+  if not known then
+    return context:fail(("refused: there is no transaction %s on this target; see keymend history"):format(id),
+      "refused", nil, "untouched", parts)
   end
-  local progress, flush = progress_on(context)
+  local progress, flush = progress_on(context, #states(history, "unreadable") == 0 and "Undoing " .. id or nil)
   local result = { target:undo(id, { progress = progress }) }
   flush()
   if not result[1] then return failed(context, result, parts, 0) end
+  context.changed = true
   if context.options.json then
     parts.transaction = require("keymend.document").transaction(result[1])
     parts.changed, parts.restart_due, parts.exit = true, deferred(context, result[1].start), 0
@@ -215,12 +250,17 @@ end
 function M.recover(context)
   local target, status = context:open(true)
   if not target then return status end
+  local history = target:history()
   local progress, flush = progress_on(context)
   local result = { target:recover { progress = progress } }
   flush()
   local parts = {}
-  if not result[1] then return failed(context, result, parts, 0) end
+  if not result[1] then
+    local untried = #states(history, "unreadable") > 0 and #states(history, "open") == 0
+    return failed(context, result, parts, 0, untried and "Nothing was tried, and nothing was changed." or nil)
+  end
   local count = result[1]
+  context.changed = count > 0
   parts.recovered, parts.changed, parts.exit = count, count > 0, 0
   if context.options.json then return context:document(parts) end
   local page = context:page()
@@ -236,12 +276,37 @@ end
 
 -- ---- history ----
 
+-- The transaction `id` as history has it; nil where history cannot be read or does not know it.
+local function transaction_of(context, id)
+  local history = context.opened:history()
+  context.reported = context:report_open(history or {})
+  for _, txn in ipairs(history or {}) do
+    if txn.id == id then return txn end
+  end
+end
+
 local function purge(context, id)
+  local before = transaction_of(context, id)
+  local parts = { findings = require("keymend.document").findings(context.reported) }
+  if before and before.state ~= "purged" then
+    local agreed, status = confirm(context, {
+      text = "Empty its vault? It cannot be undone after that.", look = "keymend history",
+    }, function(page) report.transaction(page, before) end, parts)
+    if not agreed then return status end
+  end
   local ok, message, code, native = context.opened:purge(id)
-  if not ok then return context:fail(message, code == "not-found" and "refused" or code, native) end
-  if context.options.json then return context:document { exit = 0, changed = true } end
-  context:page():line(("Purged: the vault of transaction %s is empty; it cannot be undone any more."):format(id))
-  return context:status(0, { changed = true })
+  if not ok then
+    if code == "not-found" then code = "refused" end
+    if cli.status_of(code) == EXIT.refused then message = "refused: " .. message end
+    return context:fail(message, code, native, nil, parts)
+  end
+  local changed = not before or before.state ~= "purged"
+  context.changed = changed
+  parts.exit, parts.changed = 0, changed
+  if context.options.json then return context:document(parts) end
+  context:page():line((changed and "Purged: the vault of transaction %s is empty; it cannot be undone any more."
+    or "Transaction %s was purged before: its vault is empty."):format(id))
+  return context:status(0, { changed = changed })
 end
 
 function M.history(context)
@@ -252,6 +317,10 @@ function M.history(context)
   if not history then
     if code ~= "forged" then return context:fail(message, code, native) end
     context:say(message)
+    if not context.options.json then
+      context:page():line "Whether there are transactions is not known (see the message)."
+      return context:status(EXIT.findings, {})
+    end
     history = {}
   end
   local open = context:report_open(history)
@@ -260,7 +329,9 @@ function M.history(context)
     local list = {}
     for index, txn in ipairs(history) do list[index] = document.transaction(txn) end
     local problem = message and document.object { code = code, message = message } or nil
-    return context:document { exit = 0, history = list, findings = document.findings(open), error = problem }
+    return context:document {
+      exit = problem and EXIT.findings or 0, history = list, findings = document.findings(open), error = problem,
+    }
   end
   local page = context:page()
   if #history == 0 then page:line "No transaction of keymend on this target." end

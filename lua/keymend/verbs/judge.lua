@@ -54,9 +54,11 @@ end
 -- Prints that there is nothing to do; the exit status.
 function M.nothing(context, diagnosis)
   local status = M.left(diagnosis)
+  local path = context.options.save
   if context.options.json then
     return context:document(context:diagnosis_parts(diagnosis, {
       exit = status, plan = require("keymend.document").plan(require("keymend.plan").from_diagnosis(diagnosis)),
+      saved = path and require("keymend.document").null,
     }))
   end
   require("keymend.report").diagnosis(context:page(), diagnosis, { quiet = true })
@@ -64,6 +66,7 @@ function M.nothing(context, diagnosis)
     context:page():blank()
     context:page():line(status == 0 and "Nothing to do." or "There is nothing that apply could mend.")
   end
+  if path then context:page():line(("There is no plan to save; %s was not written."):format(path)) end
   return status
 end
 
@@ -79,7 +82,7 @@ local function print_plan(context, plan)
   if context.options.save then
     page:line(("Saved as %s. Nothing has been changed. To do it:"):format(context.options.save))
     page:line("  " .. context:command("apply", "--plan", context.options.save))
-  elseif not plan.blocked then
+  elseif not plan.blocked and not plan:services_obstacle() then
     page:line "Nothing has been changed. To do it:"
     page:line("  " .. context:command "apply")
   end
@@ -92,13 +95,16 @@ function M.plan(context)
   if not plan then return M.refuse(context, diagnosis, message) end
   if #plan.steps == 0 then return M.nothing(context, diagnosis) end
   if context.options.save then
-    local saved, why, code = plan:save(context.options.save)
-    if not saved then return context:fail(why, code) end
+    local saved, why, code, native = plan:save(context.options.save, context:folders())
+    if not saved then
+      if code == "refused" then why = "refused: " .. why end
+      return context:fail(why, code, native)
+    end
   end
-  status = M.left_by_plan(diagnosis) + (plan.blocked and EXIT.refused or 0)
+  status = M.left_by_plan(diagnosis) + ((plan.blocked or plan:services_obstacle()) and EXIT.refused or 0)
   if context.options.json then
     return context:document(context:diagnosis_parts(diagnosis, {
-      exit = status, plan = require("keymend.document").plan(plan),
+      exit = status, plan = require("keymend.document").plan(plan), saved = context.options.save,
     }))
   end
   print_plan(context, plan)

@@ -25,5 +25,5 @@ return {
       { "adopt", volume.c23(volume.OLD), volume.c23(volume.NEW) },
     },
   },
-  apply = { exit = 12 },
+  apply = { exit = 36 },
 }
