@@ -15,6 +15,8 @@ local M = {}
 
 -- Two creation times within this many seconds count as the same: copied together, or tunnelled by NTFS.
 M.SAME_TIME = 2
+-- No key file is larger (KM_MAX_KEY_FILE).
+M.MAX_KEY_FILE = 65536
 -- Findings name this many files in their text; the evidence and the list below name them all.
 local NAMED = 3
 
@@ -24,22 +26,31 @@ local function quoted_container(key)
   return (key.container or "") ~= "" and ('"%s"'):format(key.container) or "an unnamed key container"
 end
 
+local function odd(key)
+  return key.regular == false or key.reparse
+end
+
+local function oversized(key)
+  return key.status == "limit" and (key.size or 0) > M.MAX_KEY_FILE
+end
+
 -- id: the finding; unsound: the file cannot work or is not safe, so nothing adopts it; says(key, case): why, or nil
 local FAULTS = {
   { id = "key.reparse", unsound = true, says = function(key)
     if key.reparse then return "it is a symbolic link or reparse point" end
-    if key.regular == false then return "it is not an ordinary file" end
+    if key.regular == false then return "it is not an ordinary file but a folder or a device" end
   end },
   { id = "key.hard-link", unsound = true, says = function(key)
-    if (key.links or 1) > 1 then return ("it has %d hard links"):format(key.links) end
+    if (key.links or 1) > 1 and not odd(key) then return ("it has %d hard links"):format(key.links) end
   end },
   { id = "key.unreadable", unsound = true, says = function(key)
-    if key.regular == false or key.reparse then return nil end
+    if odd(key) or oversized(key) then return nil end
     if key.status ~= "ok" and key.status ~= "damaged" then
       return (key.damage or "") ~= "" and key.damage or ("it cannot be read (%s)"):format(key.status)
     end
   end },
   { id = "key.damaged", unsound = true, says = function(key)
+    if oversized(key) then return ("it has %.0f bytes, more than any key file"):format(key.size) end
     if key.status == "damaged" then
       return (key.damage or "") ~= "" and key.damage or "its lengths do not add up"
     end
@@ -92,26 +103,78 @@ local function near(a, b)
   return math.abs(a - b) <= M.SAME_TIME
 end
 
+-- A times file tells times by name, and perhaps from before keymend gave a file this name. Only a transaction that
+-- gave it these bytes can say that the time is theirs.
+local function time_of_former(case, key)
+  for index = #case.history, 1, -1 do
+    local txn = case.history[index]
+    for _, file in ipairs(facts.stands(txn) and txn.files or {}) do
+      if file.before and file.after and file.after:lower() == key.name:lower() then
+        return file.sha256 ~= key.sha256 or not file.created or not near(file.created, key.created)
+      end
+    end
+  end
+end
+
+-- Why a creation time is no evidence, or nil. Times of two sources are never compared: with a times file it alone
+-- counts.
+local function time_problem(case, key)
+  local source = key.created_source
+  if key.owner_trusted == false then return "its owner may set its times, so they prove nothing" end
+  if case.times_file and source ~= "times-file" then return "--times does not tell its creation time" end
+  if not key.created or source == "none" then return "its creation time is not known" end
+  if source ~= "ntfs" and source ~= "times-file" then
+    return "this file system keeps no creation time of Windows, only that of the copy"
+  end
+  if key.written and key.created > key.written + M.SAME_TIME then
+    return "it was created after its last write, so it is a copy"
+  end
+  if source == "times-file" and time_of_former(case, key) then
+    return "keymend gave it this name, and the time given for the name may be that of the file before it"
+  end
+end
+
 -- Sets usable_time, or time_problem.
 local function study_time(case, key)
-  local source = key.created_source
-  if not key.created or source == "none" then
-    key.time_problem = "its creation time is not known"
-  elseif source ~= "ntfs" and source ~= "times-file" then
-    key.time_problem = "this file system keeps no creation time of Windows, only that of the copy"
-  elseif key.written and key.created > key.written + M.SAME_TIME then
-    key.time_problem = "it was created after its last write, so it is a copy"
-  else
-    key.usable_time = key.created
-  end
-  if not key.usable_time then return end
+  key.time_problem = time_problem(case, key)
+  if key.time_problem then return end
+  key.usable_time = key.created
   for _, other in ipairs(case.keys) do
-    if other ~= key and other.created and near(key.created, other.created) then
+    local comparable = other ~= key and other.owner_trusted ~= false and other.created
+      and other.created_source == key.created_source and not M.same_bytes(key, other)
+    if comparable and near(key.created, other.created) then
       key.usable_time = nil
       key.time_problem = ("it was created at the same time as %s (copied together, or a time inherited from the "
         .. "name)"):format(other.name)
     end
   end
+end
+
+function M.same_bytes(key, other)
+  return (key.sha256 or "") ~= "" and key.sha256 == other.sha256
+end
+
+local function better_twin(key, other)
+  local time, other_time = key.usable_time or math.huge, other.usable_time or math.huge
+  if time ~= other_time then return time < other_time end
+  return key.name < other.name
+end
+
+-- Candidates with the same bytes are one key: the oldest file stands for it, the others are its twins.
+local function join_twins(case)
+  local by_sum, joined = {}, {}
+  table.sort(case.candidates, better_twin)
+  for _, key in ipairs(case.candidates) do
+    local sum = (key.sha256 or "") ~= "" and key.sha256 or key.name
+    if by_sum[sum] then
+      table.insert(by_sum[sum].twins, key)
+    else
+      by_sum[sum], key.twins = key, {}
+      joined[#joined + 1] = key
+    end
+  end
+  table.sort(joined, function(a, b) return a.name < b.name end)
+  case.candidates = joined
 end
 
 -- Sorts the keys and says what is known of each.
@@ -125,7 +188,10 @@ function M.study(case)
     if key.candidate then table.insert(case.candidates, key) end
   end
   case.current = case.currents[1]
+  case.times_file = case.options.times ~= nil
+  for _, key in ipairs(case.keys) do case.times_file = case.times_file or key.created_source == "times-file" end
   for _, key in ipairs(case.keys) do study_time(case, key) end
+  join_twins(case)
   if case.options.onset then case.onset = case.options.onset end
 end
 
@@ -162,10 +228,16 @@ end
 
 local SOURCES = { ntfs = "stored by NTFS", ["times-file"] = "--times" }
 
-local function made_evidence(list, key, what)
+local function source_text(case, key)
+  if not SOURCES[key.created_source] then return "no evidence: the time of a copy" end
+  if case.times_file and key.created_source ~= "times-file" then return "no evidence: not told by --times" end
+  if key.owner_trusted == false then return "no evidence: its owner may set it" end
+  return SOURCES[key.created_source]
+end
+
+local function made_evidence(list, case, key, what)
   if not key.created then return end
-  evidence(list, "created", ("%s was made (%s): %s"):format(what,
-    SOURCES[key.created_source] or "no evidence: the time of a copy", key.name),
+  evidence(list, "created", ("%s was made (%s): %s"):format(what, source_text(case, key), key.name),
     key.created, key.created_ticks)
 end
 
@@ -189,9 +261,9 @@ end
 
 local function repair_findings(case, key, retire, why)
   local list = {}
-  made_evidence(list, key, "the old key file")
+  made_evidence(list, case, key, "the old key file")
   guid_evidence(list, case)
-  if retire then made_evidence(list, retire, "the current key file") end
+  if retire then made_evidence(list, case, retire, "the current key file") end
   evidence(list, "choice", "the old key file was chosen because " .. why)
   find(case, retire and "key.regenerated" or "key.orphaned", { old_guid = key.guid },
     { evidence = list, keys = names_of(retire and { retire, key } or { key }) })
@@ -200,7 +272,7 @@ end
 local function ambiguous(case, among, reason)
   local list = {}
   guid_evidence(list, case)
-  for _, key in ipairs(among) do made_evidence(list, key, "a candidate") end
+  for _, key in ipairs(among) do made_evidence(list, case, key, "a candidate") end
   find(case, "key.ambiguous", { count = #among, reason = reason },
     { evidence = list, keys = names_of(among), commands = adopt_commands(case, among) })
   return { refused = "several key files could be the right one: " .. reason }
@@ -218,7 +290,8 @@ end
 
 local function too_many(case)
   if not case.too_many then return nil end
-  find(case, "key.too-many", { limit = facts.MAX_MATCHES })
+  local make = case.options.command or function(...) return "keymend " .. table.concat({ ... }, " ") end
+  find(case, "key.too-many", { limit = facts.MAX_MATCHES }, { commands = { make("plan", "--adopt", "NAME") } })
   return { refused = "too many key files" }
 end
 
@@ -256,6 +329,7 @@ local function overruled(case)
   local adopt = case.chosen_adopt
   local retire = case.chosen_retire or (adopt and case.current)
   if not adopt and not retire then return nil end
+  if case.too_many and not adopt then return nil end
   case.refused_choice = adopt and no_adopt(adopt) or retire and no_retire(case, retire) or nil
   if case.refused_choice then return nil end
   if not adopt and #case.candidates > 0 then return choose(case, case.candidates, retire, "named with --retire") end
@@ -263,8 +337,8 @@ local function overruled(case)
   for _, fault in ipairs(adopt and adopt.faults or {}) do
     evidence(list, "against", ("%s: %s"):format(adopt.name, fault.why))
   end
-  if adopt then made_evidence(list, adopt, "the chosen key file") end
-  if retire then made_evidence(list, retire, "the current key file") end
+  if adopt then made_evidence(list, case, adopt, "the chosen key file") end
+  if retire then made_evidence(list, case, retire, "the current key file") end
   find(case, retire and "key.regenerated" or "key.orphaned",
     { name = adopt and adopt.name or "", retired = retire and retire.name or "" },
     { evidence = list, keys = names_of { adopt or retire, adopt and retire },
@@ -275,10 +349,16 @@ local function overruled(case)
   }
 end
 
+-- A file that counts and that keymend may not read leaves everything open. What a user or a renaming hand made does
+-- not count, whatever is in it; of a file whose owner is not known nobody can tell that.
+local function counts(key)
+  return key.class ~= "stray" and (key.owner_trusted ~= false or (key.owner or "") == "")
+end
+
 local function unreadable(case)
   local blocked, list = {}, {}
   for _, key in ipairs(case.keys) do
-    local why = has_fault(key, "key.unreadable")
+    local why = counts(key) and has_fault(key, "key.unreadable")
     if why then
       blocked[#blocked + 1] = key
       evidence(list, "content", ("%s: %s"):format(key.name, why))
@@ -289,13 +369,13 @@ local function unreadable(case)
   return { refused = "key files could not be read" }
 end
 
--- The newest committed transaction whose adopted file is the current one, byte for byte.
+-- The newest transaction that stands and whose adopted file is the current one, byte for byte.
 local function adopted_before(case)
   local current = case.current
   if not current or not current.sound or (current.sha256 or "") == "" then return nil end
   for index = #case.history, 1, -1 do
     local txn = case.history[index]
-    for _, file in ipairs(txn.state == "committed" and txn.files or {}) do
+    for _, file in ipairs(facts.stands(txn) and txn.files or {}) do
       if file.before and file.after and file.after:lower() == current.name:lower()
         and file.sha256 == current.sha256 then
         local list = evidence({}, "transaction", ("it was %s before"):format(file.before), txn.ended, txn.ended_ticks)
@@ -305,6 +385,23 @@ local function adopted_before(case)
       end
     end
   end
+end
+
+-- Somebody copied the old key file to the current name: the right key is in place.
+local function same_key(case)
+  local current = case.current
+  if not current or not current.sound or current.disproved or current.owner_trusted == false then return nil end
+  local list, same = {}, {}
+  for _, key in ipairs(case.foreign) do
+    if key.candidate and M.same_bytes(key, current) then
+      key.same_key = true
+      same[#same + 1] = key
+      evidence(list, "content", ("it has the same bytes as %s, so it is the same key"):format(key.name))
+    end
+  end
+  if #same == 0 then return nil end
+  find(case, "key.healthy", {}, { evidence = list, keys = { current.name, same[1].name } })
+  return { healthy = true }
 end
 
 local function nothing_there(case)
@@ -345,11 +442,13 @@ local function current_unsound(case)
   local current = case.current
   if current.sound or (current.keyless and not has_fault(current, "key.name-mismatch")
     and not has_fault(current, "key.hard-link")) then return nil end
+  local stuck = no_retire(case, current) -- then no key file can be adopted either
+  local choices = stuck and {} or case.candidates
   for _, fault in ipairs(current.faults) do
     find(case, fault.id, { names = current.name }, { severity = "error", keys = { current.name }, wording = "current",
-      remedy = case.candidates[1] and "Restore it from a backup. If you know that another key file is the right one, "
+      remedy = choices[1] and "Restore it from a backup. If you know that another key file is the right one, "
         .. "name it; the current one then goes into the vault:" or nil,
-      evidence = evidence({}, "content", fault.why), commands = adopt_commands(case, case.candidates) }, current)
+      evidence = evidence({}, "content", fault.why), commands = adopt_commands(case, choices) }, current)
   end
   return {}
 end
@@ -357,7 +456,7 @@ end
 local function healthy(case)
   local current = case.current
   local list = {}
-  made_evidence(list, current, "it")
+  made_evidence(list, case, current, "it")
   find(case, "key.healthy", {}, { evidence = list, keys = { current.name } })
   return { healthy = true }
 end
@@ -400,39 +499,39 @@ local function newer_foreign(case)
   for _, key in ipairs(case.candidates) do
     if key.usable_time > case.current.usable_time then
       newer[#newer + 1] = key
-      made_evidence(list, key, "a newer key file")
+      made_evidence(list, case, key, "a newer key file")
     end
   end
   if #newer == 0 then return nil end
-  made_evidence(list, case.current, "the current key file")
+  made_evidence(list, case, case.current, "the current key file")
   find(case, "key.newer-foreign", { count = #newer }, { evidence = list, keys = names_of(newer),
     commands = adopt_commands(case, newer) })
   return { healthy = true, undecided = true }
 end
 
--- Candidates older than the current file and made before the machine GUID was last written.
-local function older_candidates(case)
-  local older, bound = {}, case.info.guid_written
+-- A candidate older than the current file, but made after the machine GUID was last written, should not be: then the
+-- time of the registry key is wrong (a restored hive, a tool that does not set it, a clock), or the file is not of
+-- this Windows. Neither is proof of anything.
+local function guid_time_contradicts(case)
+  local late, list, bound = {}, {}, case.info.guid_written
   for _, key in ipairs(case.candidates) do
     if bound and key.usable_time > bound + M.SAME_TIME then
-      key.after_reset = true
-    else
-      older[#older + 1] = key
+      late[#late + 1] = key
+      made_evidence(list, case, key, "an older key file")
     end
   end
-  return older
-end
-
-local function none_older(case)
-  case.older = older_candidates(case)
-  if #case.older > 0 then return nil end
-  return healthy(case)
+  if #late == 0 then return nil end
+  guid_evidence(list, case)
+  made_evidence(list, case, case.current, "the current key file")
+  find(case, "key.times-useless", { count = #late }, { evidence = list, wording = "contradiction",
+    keys = names_of { case.current, unpack(case.candidates) }, commands = adopt_commands(case, case.candidates) })
+  return { refused = "the time of the machine GUID's registry key contradicts the key files" }
 end
 
 -- KB 884872: the file made nearest to the onset is the one that Windows regenerated.
 local function onset_elsewhere(case)
   local onset, ticks, reason = rules.onset(case.policy.onset, case)
-  if not onset then return ambiguous(case, case.older, "the onset is not known: " .. reason) end
+  if not onset then return ambiguous(case, case.candidates, "the onset is not known: " .. reason) end
   case.onset = onset
   local nearest
   for _, key in ipairs(case.keys) do
@@ -441,7 +540,7 @@ local function onset_elsewhere(case)
   end
   if nearest == case.current then return nil end
   local list = evidence({}, "onset", "the onset, " .. reason, onset, ticks)
-  for _, key in ipairs(case.keys) do made_evidence(list, key, key.class == "current" and "the current key file"
+  for _, key in ipairs(case.keys) do made_evidence(list, case, key, key.class == "current" and "the current key file"
     or "another key file") end
   find(case, "key.onset-mismatch", { onset = facts.time(onset, ticks), nearest = nearest.name },
     { evidence = list, keys = { nearest.name, case.current.name } })
@@ -451,18 +550,19 @@ end
 local function regenerated(case)
   local key, reason, fault = rules.retire(case.policy.retire, case)
   if not key then
-    if fault then return ambiguous(case, case.older, reason) end
+    if fault then return ambiguous(case, case.candidates, reason) end
     find(case, "key.healthy", {}, { keys = { case.current.name },
       evidence = evidence({}, "policy", "the policy keeps the current key file: " .. reason) })
     return { healthy = true }
   end
-  return choose(case, case.older, case.current, reason)
+  return choose(case, case.candidates, case.current, reason)
 end
 
 -- The order is the rule: proof of history beats times, times beat names.
 M.chain = {
-  too_many, two_currents, overruled, unreadable, nothing_there, adopted_before, current_missing, current_unsound,
-  no_candidate, current_useless, times_useless, newer_foreign, none_older, onset_elsewhere, regenerated,
+  two_currents, overruled, too_many, unreadable, nothing_there, adopted_before, same_key, current_missing,
+  current_unsound,
+  no_candidate, current_useless, times_useless, newer_foreign, guid_time_contradicts, onset_elsewhere, regenerated,
 }
 
 -- ---- What is told of the other files ----
@@ -499,7 +599,7 @@ end
 
 local function why_left(key)
   if key.faults[1] then return key.faults[1].why end
-  if key.after_reset then return "made after the machine GUID was last written, so not by this Windows before that" end
+  if key.same_key then return "the same key as the current one, byte for byte" end
   if key.usable_time then return "sound; made " .. facts.time(key.created, key.created_ticks) end
   return "sound; " .. (key.time_problem or "its creation time is not known")
 end

@@ -100,7 +100,7 @@ local function creation_times(diagnosis)
 end
 
 local function policies(diagnosis)
-  if #diagnosis.policies > 0 then return end
+  if #diagnosis.policies > 0 or #diagnosis.facts.unknown > 0 then return end
   local info = diagnosis.info
   add(diagnosis, "policy.none", { version = (info.product or "") ~= "" and info.product or info.version or "unknown" })
 end
@@ -117,19 +117,46 @@ local function containers(diagnosis)
   end
 end
 
--- One reset leaves one old GUID, so what is adopted by rule must agree on it.
+-- The old GUIDs that `keys` allow, files with the same bytes included: a set, and a list for people.
+local function guids_of(keys)
+  local set, list = {}, {}
+  local function take(guid)
+    if not set[guid] then list[#list + 1] = guid end
+    set[guid] = true
+  end
+  for _, key in ipairs(keys) do
+    take(key.guid)
+    for _, twin in ipairs(key.twins or {}) do take(twin.guid) end
+  end
+  return set, table.concat(list, " or ")
+end
+
+-- The keys among which a container's old GUID is: the one that is adopted by rule, or the candidates of one that is
+-- undecided. Second: it is decided.
+local function old_keys(case)
+  local verdict = case.verdict
+  if verdict.chosen then return nil end
+  if verdict.adopt and verdict.adopt.guid then return { verdict.adopt }, true end
+  return verdict.refused and #case.candidates > 0 and case.candidates or nil, false
+end
+
+-- One reset leaves one old GUID, so what is adopted by rule must agree on it; and what is undecided must allow it.
 local function guid_conflict(diagnosis)
-  local seen, list, count, first = {}, {}, 0, nil
+  local common, list, decided = nil, {}, false
   for _, case in ipairs(diagnosis.cases) do
-    local key = case.verdict.adopt
-    if key and not case.verdict.chosen then
-      list[#list + 1] = ('"%s": %s'):format(case.container, key.guid)
-      if not seen[key.guid] then
-        seen[key.guid], count, first = true, count + 1, first or key.guid
+    local keys, sure = old_keys(case)
+    if keys then
+      local set, text = guids_of(keys)
+      list[#list + 1] = ('"%s": %s'):format(case.container, text)
+      decided = decided or sure
+      local both = {}
+      for guid in pairs(set) do
+        if not common or common[guid] then both[guid] = true end
       end
+      common = both
     end
   end
-  if count > 1 then add(diagnosis, "case.guid-conflict", { list = table.concat(list, ", ") }) end
+  if decided and not next(common) then add(diagnosis, "case.guid-conflict", { list = table.concat(list, ", ") }) end
 end
 
 -- What a policy's own checks find: each a function (keys, case) -> id of its own, fields.
@@ -156,6 +183,15 @@ local function disabled_names(graph, policy)
   return names
 end
 
+-- Services that cannot be read may hide a broken key container, so that is never in order.
+local function unknown_policies(diagnosis)
+  local names = {}
+  for index, policy in ipairs(diagnosis.facts.unknown) do names[index] = policy.name end
+  local _, problem = diagnosis.facts.services()
+  add(diagnosis, "service.unreadable", { problem = problem:gsub("%.%s*$", ""), names = table.concat(names, ", ") },
+    { severity = "error", wording = "unknown" })
+end
+
 -- Of the services that the applying policies name, which cannot start.
 local function services(diagnosis)
   local known, problem
@@ -174,6 +210,7 @@ local function services(diagnosis)
       end
     end
   end
+  if #diagnosis.facts.unknown > 0 then return unknown_policies(diagnosis) end
   if problem then add(diagnosis, "service.unreadable", { problem = problem }) end
 end
 

@@ -3,6 +3,7 @@
 -- One survey of the key store for all containers together, then only their files are inspected. `facts`:
 --   target, info, options         as given; options: onset, onset_ticks, adopt = {names}, retire = {names}
 --   policies                      those that apply
+--   unknown                       those that may apply: they ask for a service, and the services cannot be read
 --   history, history_problem      transactions, oldest first, or { code, message }
 --   survey                        of the key store; nil when there is none
 --   cases                         one for each container of each policy (see container.lua)
@@ -13,7 +14,7 @@ local rules = require "keymend.rules"
 
 local M = {}
 
--- The core keeps this many names of one container (KM_MAX_MATCHES).
+-- The core keeps this many names of one container, strays counted apart (KM_MAX_MATCHES).
 M.MAX_MATCHES = 1000
 
 local function services_of(target)
@@ -21,10 +22,13 @@ local function services_of(target)
   return function()
     if known == nil and problem == nil then
       local handle, message = target:services()
-      if handle then
-        known = { handle = handle, graph = require("keymend.graph").new(handle:list()) }
-      else
+      local list = handle and handle:list()
+      if not list then
         problem = message or "unknown reason"
+      elseif #list == 0 then -- no Windows runs without any
+        problem = "the key Services of the SYSTEM hive is missing or empty"
+      else
+        known = { handle = handle, graph = require("keymend.graph").new(list) }
       end
     end
     return known, problem
@@ -86,18 +90,20 @@ local function inspect(facts, name, class)
   return key
 end
 
--- Fills the cases from the survey's matches. A container with too many is told so, and none of its files is read.
+-- Fills the cases from the survey's matches. Of a container with too many only the current file is read, for what
+-- --adopt names.
 local function fill(facts, cases)
   local by_hash = {}
   for _, case in ipairs(cases) do by_hash[case.hash] = case end
   for _, match in ipairs(facts.survey.matches) do
     local case = by_hash[match.hash:lower()]
-    case.matches = case.matches + 1
-    case.too_many = facts.survey.truncated and case.matches >= M.MAX_MATCHES
+    case.matches[match.class] = (case.matches[match.class] or 0) + 1
+    case.too_many = case.too_many
+      or facts.survey.truncated and match.class ~= "stray" and case.matches[match.class] >= M.MAX_MATCHES
   end
   for _, match in ipairs(facts.survey.matches) do
     local case = by_hash[match.hash:lower()]
-    if not case.too_many then
+    if not case.too_many or match.class == "current" then
       local key, message, code, native = inspect(facts, match.name, match.class)
       if key then
         case.keys[#case.keys + 1] = key
@@ -109,10 +115,16 @@ local function fill(facts, cases)
   return true
 end
 
--- Whether a committed transaction has done to a file what an option asks for once more.
+-- Whether what a transaction did still holds. A purged one was done too: only its vault is empty, and its journal
+-- still tells the names and the SHA-256.
+function M.stands(txn)
+  return txn.state == "committed" or txn.state == "purged"
+end
+
+-- Whether a transaction that stands has done to a file what an option asks for once more.
 local function done_before(facts, name, option)
   for _, txn in ipairs(facts.history) do
-    for _, file in ipairs(txn.state == "committed" and txn.files or {}) do
+    for _, file in ipairs(M.stands(txn) and txn.files or {}) do
       if file.before == name and (option == "adopt") == (file.after ~= nil) then return true end
     end
   end
@@ -135,7 +147,8 @@ local function resolve(facts, cases, name, option)
   end
   for _, case in ipairs(cases) do
     if case.hash == key.container_hash then
-      key.class = "stray"
+      local parts = core.unique_name(name)
+      if not parts or parts.hash ~= case.hash then key.class = "stray" end
       case.keys[#case.keys + 1] = key
       return case, key
     end
@@ -173,7 +186,7 @@ end
 local function case_of(facts, owned)
   return {
     container = owned.name, hash = owned.hash, policy = owned.policy, facts = facts, info = facts.info,
-    options = facts.options, history = facts.history, keys = {}, matches = 0, findings = {},
+    options = facts.options, history = facts.history, keys = {}, matches = {}, findings = {},
   }
 end
 
@@ -192,12 +205,14 @@ end
 -- the caller gave, else a status of the core.
 function M.gather(target, policies, options)
   local facts = {
-    target = target, info = target:info(), options = options or {}, policies = {}, cases = {},
+    target = target, info = target:info(), options = options or {}, policies = {}, unknown = {}, cases = {},
     master_keys = {}, services = services_of(target),
   }
   read_history(facts)
   for _, policy in ipairs(policies) do
-    if rules.applies(policy.applies, facts) then facts.policies[#facts.policies + 1] = policy end
+    local holds = rules.applies(policy.applies, facts)
+    local list = holds and facts.policies or holds == nil and facts.unknown
+    if list then list[#list + 1] = policy end
   end
   local owned, message, code, native = owners(facts.policies)
   if not owned then return nil, message, code, native end

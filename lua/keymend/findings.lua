@@ -7,7 +7,8 @@
 --   fixable   apply mends it without being asked for more
 --   refuses   while it stands no plan is made for what it names (exit status 32)
 --   blocks    a plan is made, but apply would refuse it (exit status 32)
---   chosen, retired, current  other wordings { text?, remedy? }: the administrator decided; the current key file itself
+--   chosen, retired, current, contradiction, unknown  other wordings { text?, remedy? }: the administrator decided;
+--             the current key file itself; the registry contradicts the files; it is not known what applies
 -- A policy may add ids that begin with its own name and a dot, and may give its own text or remedy for the
 -- ids here (policy.lua); it cannot change severity, fixable and refuses.
 
@@ -94,7 +95,13 @@ return {
   ["service.unreadable"] = {
     severity = "warning",
     text = "The services of this Windows cannot be read: %{problem}",
-    remedy = "Policies that ask for a service do not apply until then.",
+    remedy = "No service is stopped or started because of that. Mend the SYSTEM hive, then run keymend again.",
+    unknown = {
+      text = "The services of this Windows cannot be read (%{problem}), so nobody can tell whether these policies "
+        .. "apply: %{names}. What they would judge is not judged.",
+      remedy = "Mend the SYSTEM hive or restore it from a backup, then run keymend again. Or name a policy of your own "
+        .. "that asks for no service with --policy FILE.",
+    },
   },
 
   -- One key container: what is wrong
@@ -141,6 +148,13 @@ return {
     refuses = true,
     text = 'The creation times of the key files of "%{container}" do not tell which is the older.',
     remedy = "Give the original times with --times FILE, or name the right key file:",
+    contradiction = {
+      text = 'Key files of "%{container}" under other machine GUIDs (%{count}) are older than the current one, yet '
+        .. "made after the registry key of the machine GUID was last written. One of these times is wrong, so nothing "
+        .. "tells whether the current key is the right one.",
+      remedy = "A restored registry, a tool that changes the machine GUID without moving that time, or a wrong clock "
+        .. "does this. If the services work, leave all as it is. If they fail, name the right key file:",
+    },
   },
   ["key.lost"] = {
     severity = "error",
@@ -152,7 +166,8 @@ return {
     severity = "error",
     refuses = true,
     text = 'There are more than %{limit} key files for "%{container}": too many to judge.',
-    remedy = "Some program makes keys and never deletes them. Find it, move its files away, then run keymend again.",
+    remedy = "Some program makes keys and never deletes them. Find it, move its files away, then run keymend again. "
+      .. "Or, if you know the right key file, name it:",
   },
   ["key.unreadable"] = {
     severity = "error",
@@ -267,6 +282,8 @@ return {
     current = {
       text = 'The current key file of "%{container}" is no ordinary file but a link, reparse '
         .. 'point or folder: %{names}',
+      remedy = "Windows makes no such thing here, and nothing can be adopted while it bears this name. Look who made "
+        .. "it, move it away, then run keymend again.",
     },
   },
   ["key.stray"] = {

@@ -29,34 +29,43 @@ function holds.windows(rule, facts)
     and (not rule.below or M.compare_versions(version, rule.below) < 0)
 end
 
+-- Services that cannot be read do not tell that one is absent.
 function holds.has_service(rule, facts)
   local services = facts.services()
-  return services ~= nil and services.graph:find(rule.name) ~= nil
+  if not services then return nil end
+  return services.graph:find(rule.name) ~= nil
+end
+
+-- `stop` when one part is that, else unknown when one part is, else the contrary.
+local function combine(rule, facts, stop)
+  local answer = not stop
+  for _, inner in ipairs(rule) do
+    local one = M.applies(inner, facts)
+    if one == stop then return stop end
+    if one == nil then answer = nil end
+  end
+  return answer
 end
 
 function holds.all_of(rule, facts)
-  for _, inner in ipairs(rule) do
-    if not M.applies(inner, facts) then return false end
-  end
-  return true
+  return combine(rule, facts, false)
 end
 
 function holds.any_of(rule, facts)
-  for _, inner in ipairs(rule) do
-    if M.applies(inner, facts) then return true end
-  end
-  return false
+  return combine(rule, facts, true)
 end
 
 function holds.not_(rule, facts)
-  return not M.applies(rule[1], facts)
+  local inner = M.applies(rule[1], facts)
+  if inner == nil then return nil end
+  return not inner
 end
 
 function holds.always()
   return true
 end
 
--- Whether a condition holds for the target of `facts`.
+-- Whether a condition holds for the target of `facts`: true, false, or nil when that cannot be known.
 function M.applies(rule, facts)
   return holds[rule.rule](rule, facts)
 end
@@ -83,6 +92,27 @@ function adopt.proved()
   return nil, "none of them is proved by the data it protects"
 end
 
+-- A backup saved before other candidates were made cannot have named them: "" or a clause that says so.
+local function too_early(old, chosen, candidates)
+  local later = {}
+  for _, key in ipairs(candidates) do
+    if key ~= chosen and old.saved and key.usable_time and key.usable_time > old.saved then
+      later[#later + 1] = ("%s (%s)"):format(key.name, core.time_text(key.created_ticks or key.usable_time))
+    end
+  end
+  if #later == 0 then return "" end
+  return ("; it was saved before %s was made, so it could not have named %s"):format(table.concat(later, ", "),
+    #later == 1 and "that GUID" or "those GUIDs")
+end
+
+-- The GUIDs that a candidate stands for: its own, and those of files with the same bytes.
+local function named_by(named, key)
+  if named[key.guid] then return named[key.guid] end
+  for _, twin in ipairs(key.twins or {}) do
+    if named[twin.guid] then return named[twin.guid] end
+  end
+end
+
 -- The only candidate whose GUID a backup of the registry names. A backup saved after the problem began that still
 -- names the old GUID contradicts itself, so it does not count.
 function adopt.guid_history(_, candidates, case)
@@ -92,12 +122,13 @@ function adopt.guid_history(_, candidates, case)
     if not late then named[old.guid] = named[old.guid] or old end
   end
   for _, key in ipairs(candidates) do
-    if named[key.guid] then found[#found + 1] = key end
+    if named_by(named, key) then found[#found + 1] = key end
   end
   if #found == 1 then
-    local old = named[found[1].guid]
+    local old = named_by(named, found[1])
     return found[1], ('the backup hive "%s", saved %s, names its GUID as machine GUID, and that of no other candidate')
       :format(old.path, old.saved_ticks and core.time_text(old.saved_ticks) or "at an unknown time")
+      .. too_early(old, found[1], candidates)
   end
   return nil, #found == 0 and "no backup of the registry names one of their GUIDs"
     or "backups of the registry name the GUIDs of several"

@@ -99,6 +99,47 @@ describe("times", function()
     assert.same({ "error key.regenerated" }, lines(kb(source, { made = RESET + 82, created_source = "times-file" })))
   end)
 
+  it("of two sources are never compared", function()
+    local early, late = { made = LONG_AGO, created_source = "times-file" }, { made = RESET + 82 }
+    local found = judge(kb(early, late))
+    assert.same({ "error key.times-useless" }, fake.lines(found))
+    assert.truthy(found.findings[1].evidence[1].text:find("--times does not tell", 1, true))
+    local newer = { made = RESET + 82, created_source = "times-file" }
+    assert.same({ "error key.times-useless" }, lines(kb({ made = LONG_AGO }, newer)))
+    assert.same({ "error key.times-useless" }, lines(kb({ made = RESET + 90 }, { made = LONG_AGO,
+      created_source = "times-file" })))
+    assert.same({ "error key.times-useless" }, lines(kb(), nil, { times = "t.body" }))
+  end)
+
+  it("of a name that keymend gave to another file prove nothing", function()
+    local keys = {
+      fake.key(OLD, { made = LONG_AGO, created_source = "times-file" }),
+      fake.key(NEW, { made = RESET + 82, created_source = "times-file" }),
+    }
+    local file = { before = fake.name(THIRD), after = fake.name(OLD), sha256 = keys[1].sha256,
+      created = LONG_AGO - DAY }
+    for _, state in ipairs { "committed", "purged" } do
+      local history = { { id = "t", state = state, ended = RESET, files = { file } } }
+      assert.same({ "error key.times-useless" }, lines(keys, { transactions = history }))
+    end
+    local history = { { id = "t", state = "undone", ended = RESET, files = { file } } }
+    assert.same({ "error key.regenerated" }, lines(keys, { transactions = history }))
+    history[1].state, file.created = "committed", LONG_AGO
+    assert.same({ "error key.regenerated" }, lines(keys, { transactions = history }))
+  end)
+
+  it("of a user's file prove nothing and disturb nothing", function()
+    local keys = kb()
+    keys[3] = fake.key(THIRD, { made = RESET + 82, owner = "uid:1000", owner_trusted = false })
+    assert.same({ "error key.regenerated", "warning key.foreign-owner" }, lines(keys))
+    keys[3].made, keys[3].created = RESET + DAY, RESET + DAY
+    assert.same({ "error key.regenerated", "warning key.foreign-owner" }, lines(keys, nil, { onset = RESET + DAY }))
+    local early = { made = LONG_AGO - DAY, owner = "uid:1000", owner_trusted = false }
+    local found = judge(kb(nil, early))
+    assert.same({ "error key.times-useless", "error key.foreign-owner" }, fake.lines(found))
+    assert.truthy(found.findings[1].evidence[1].text:find("its owner may set its times", 1, true))
+  end)
+
   it("decide nothing when they are not known", function()
     assert.same({ "error key.times-useless" }, lines(kb({ created_source = "none" })))
   end)
@@ -135,9 +176,17 @@ describe("old and new", function()
     assert.same({ "info key.newer-foreign" }, fake.lines(found))
   end)
 
-  it("a foreign key made after the reset is no candidate for it", function()
+  it("refuses when an older key was made after the machine GUID's registry key was written", function()
     local keys = { fake.key(OLD, { made = RESET + DAY }), fake.key(NEW, { made = RESET + 2 * DAY }) }
-    assert.same({ "info key.healthy", "info key.leftover" }, lines(keys))
+    local found = judge(keys)
+    assert.same({ "error key.times-useless" }, fake.lines(found))
+    assert.truthy(found.findings[1].text:find("after the registry key", 1, true))
+    assert.equal("refused", found.verdict)
+    keys[3] = fake.key(THIRD, { made = LONG_AGO })
+    found = judge(keys)
+    assert.same({ "error key.times-useless" }, fake.lines(found))
+    assert.equal(2, #found.findings[1].commands)
+    assert.equal(OLD, verdict(keys, nil, { adopt = { fake.name(OLD) } }).adopt.guid)
   end)
 
   it("onset nearest another file is refused", function()
@@ -185,6 +234,27 @@ describe("several candidates", function()
   it("are not decided by a backup that contradicts itself", function()
     local info = { old_guids = { backup(OLD, RESET + 10 * DAY) } }
     assert.same({ "error key.ambiguous" }, lines(three(), { info = info }))
+  end)
+
+  it("say so when the backup is older than another candidate", function()
+    local made = verdict(three(), { info = { old_guids = { backup(OLD, LONG_AGO + DAY) } } })
+    assert.equal(OLD, made.adopt.guid)
+    assert.truthy(made.reason:find("it was saved before " .. fake.name(THIRD), 1, true))
+    made = verdict(three(), { info = { old_guids = { backup(THIRD, RESET - DAY) } } })
+    assert.is_nil(made.reason:find("it was saved before", 1, true))
+  end)
+
+  it("with the same bytes are one", function()
+    local keys = three()
+    keys[3].sha256 = keys[1].sha256
+    local made = verdict(keys)
+    assert.equal(OLD, made.adopt.guid)
+    keys[1].created_source = "none"
+    assert.equal(THIRD, verdict(keys).adopt.guid)
+    made = verdict({ keys[1], keys[3] }, { info = { old_guids = { backup(OLD, LONG_AGO) } } })
+    assert.equal(THIRD, made.adopt.guid)
+    assert.truthy(made.reason:find("backup hive", 1, true))
+    assert.equal(OLD, verdict(keys, nil, { adopt = { fake.name(OLD) } }).adopt.guid)
   end)
 
   it("are decided by --adopt", function()
@@ -278,6 +348,36 @@ describe("faults", function()
     assert.equal("refused", found.verdict)
   end)
 
+  it("what a user or a renaming hand made does not block it", function()
+    local unread = { made = LONG_AGO - DAY, status = "access", none = { "container_hash", "signature", "sha256" } }
+    local keys = kb()
+    keys[3] = fake.key(THIRD, with { status = "access", owner = "uid:1000", owner_trusted = false })
+    keys[4] = fake.key(NEW, unread)
+    keys[4].name = fake.name(NEW) .. ".OLD"
+    assert.same({ "error key.regenerated", "warning key.stray", "warning key.foreign-owner" }, lines(keys))
+    keys[3].owner = nil -- it could not be looked at
+    assert.same({ "error key.unreadable", "warning key.stray", "warning key.foreign-owner" }, lines(keys))
+  end)
+
+  it("a file larger than any key file is damaged, not unreadable", function()
+    local keys = kb()
+    keys[3] = fake.key(THIRD, with({ status = "limit", size = 70000, none = { "container_hash", "signature" } },
+      LONG_AGO - DAY))
+    assert.same({ "error key.regenerated", "warning key.damaged" }, lines(keys))
+    keys[3].size = 2658 -- as with too many open files
+    assert.same({ "error key.unreadable" }, lines(keys))
+  end)
+
+  it("a folder with the current name is an error, and nothing is adopted", function()
+    local folder = { regular = false, status = "refused", links = 2, none = { "container_hash", "signature" } }
+    local made, found = verdict(kb(nil, folder))
+    assert.is_nil(made.adopt)
+    assert.same({ "error key.reparse" }, fake.lines(found))
+    assert.truthy(found.findings[1].evidence[1].text:find("folder", 1, true))
+    assert.same({}, found.findings[1].commands)
+    assert.truthy(verdict(kb(nil, folder), nil, { adopt = { fake.name(OLD) } }).refused)
+  end)
+
   it("names that differ by case alone are refused", function()
     local upper = fake.key(NEW, { made = LONG_AGO, name = fake.name(NEW):upper() })
     assert.same({ "error key.ambiguous" }, lines { upper, fake.key(NEW, { made = RESET + 82 }) })
@@ -297,6 +397,30 @@ describe("faults", function()
     local found, _, _, target = judge(keys, { truncated = true })
     assert.same({ "error key.too-many" }, fake.lines(found))
     assert.equal(0, target.inspected)
+  end)
+
+  it("more files than can be judged leave --adopt", function()
+    local keys = { fake.key(NEW, { made = RESET + 82 }) }
+    for index = 1, 1000 do
+      local name = fake.HASH .. ("_%08x-0000-4000-8000-000000000000"):format(index)
+      keys[index + 1] = fake.key(OLD, { made = LONG_AGO, name = name })
+    end
+    local made, found = verdict(keys, { truncated = true }, { adopt = { keys[8].name } })
+    assert.equal(keys[8].name, made.adopt.name)
+    assert.equal(fake.name(NEW), made.retire.name)
+    assert.same({ "error key.regenerated" }, fake.lines(found))
+    assert.is_nil(verdict(keys, { truncated = true }, { retire = { fake.name(NEW) } }).retire)
+    table.remove(keys, 1)
+    keys[1000] = fake.key(OLD, { made = LONG_AGO }) -- the survey gave no more than 1,000
+    assert.same({ "error key.orphaned" }, lines(keys, { truncated = true }, { adopt = { fake.name(OLD) } }))
+  end)
+
+  it("any number of strays does not hide the others", function()
+    local keys = kb()
+    for index = 1, 1000 do
+      keys[index + 2] = fake.key(OLD, { made = LONG_AGO - DAY, name = fake.HASH .. "_p" .. index })
+    end
+    assert.same({ "error key.regenerated", "warning key.stray" }, lines(keys, { truncated = true }))
   end)
 end)
 
@@ -393,6 +517,30 @@ describe("overruling", function()
   end)
 end)
 
+describe("a copy of the old key under the current name", function()
+  local function copied(fields)
+    fields.made = fields.made or RESET + 82
+    local keys = kb(nil, fields)
+    keys[2].sha256 = keys[1].sha256
+    return keys
+  end
+
+  it("is healthy whatever the times", function()
+    for _, fields in ipairs { {}, { created_source = "none" }, { made = LONG_AGO } } do
+      local found = judge(copied(fields))
+      assert.same({ "info key.healthy", "info key.leftover" }, fake.lines(found))
+      assert.equal("healthy", found.verdict)
+      assert.truthy(found.findings[1].evidence[1].text:find("same bytes as " .. fake.name(OLD), 1, true))
+      assert.truthy(found.findings[2].evidence[1].text:find("the same key", 1, true))
+    end
+  end)
+
+  it("is not when a user owns it", function()
+    local found = judge(copied { owner = "uid:1000", owner_trusted = false })
+    assert.same({ "error key.times-useless", "error key.foreign-owner" }, fake.lines(found))
+  end)
+end)
+
 describe("history", function()
   local function adopted(sha256, state)
     return { { id = "20261123T121959Z-3f9a2c", state = state or "committed", ended = RESET + DAY, files = {
@@ -404,6 +552,14 @@ describe("history", function()
     local current = fake.key(NEW, { made = RESET + 82 })
     local keys = { current, fake.key(THIRD, { made = LONG_AGO }) }
     assert.same({ "info key.adopted", "info key.leftover" }, lines(keys, { transactions = adopted(current.sha256) }))
+  end)
+
+  it("settles it when its vault was purged too", function()
+    local current = fake.key(NEW, { made = RESET + 82 })
+    local keys = { current, fake.key(THIRD, { made = LONG_AGO }) }
+    local history = { transactions = adopted(current.sha256, "purged") }
+    assert.same({ "info key.adopted", "info key.leftover" }, lines(keys, history))
+    assert.same({ "info key.adopted" }, lines({ current }, history, { adopt = { fake.name(OLD) } }))
   end)
 
   it("settles nothing once it is undone, or for another file", function()
@@ -472,6 +628,19 @@ describe("the target", function()
     assert.same({ "error key.regenerated", "warning service.unreadable" }, lines(kb(), { services_error = "damaged" }))
   end)
 
+  it("whose services cannot be read is never in order", function()
+    local asks = { rule = "has_service", name = "IISADMIN" }
+    local iis = fake.policy { applies = { rule = "all_of", { rule = "windows", from = "5.0", below = "5.2" }, asks } }
+    for _, more in ipairs { { services_error = "damaged" }, { service_list = {} } } do
+      local found = judge(kb(), more, nil, { iis })
+      assert.same({ "error service.unreadable" }, fake.lines(found))
+      assert.truthy(found.findings[1].text:find("iis5", 1, true))
+      assert.equal("broken", found.verdict)
+    end
+    local later = fake.policy { applies = { rule = "all_of", asks, { rule = "windows", from = "6.0" } } }
+    assert.same({ "info policy.none" }, lines(kb(), { services_error = "damaged" }, nil, { later }))
+  end)
+
   it("without a policy that applies is not judged", function()
     local policy = fake.policy { applies = { rule = "windows", from = "6.0" } }
     assert.same({ "info policy.none" }, lines(kb(), nil, nil, { policy }))
@@ -499,6 +668,25 @@ describe("several containers", function()
     assert.truthy(fake.finding(found, "case.guid-conflict"))
     assert.is_true(found.blocked)
     assert.equal("refused", found.verdict)
+  end)
+
+  it("that are undecided must allow the old GUID of the others", function()
+    local other = "aaaaaaaa-53ab-4f0e-a2c6-90b1d4e8f327"
+    local keys = { fake.key(OLD, { made = LONG_AGO }), dcom(THIRD), dcom(other) }
+    local found = judge(keys, nil, nil, { both() })
+    assert.truthy(fake.finding(found, "case.guid-conflict").text:find(THIRD .. " or " .. other, 1, true))
+    assert.is_true(found.blocked)
+    keys[3] = dcom(OLD)
+    found = judge(keys, nil, nil, { both() })
+    assert.is_nil(fake.finding(found, "case.guid-conflict"))
+  end)
+
+  it("with the same bytes under two GUIDs agree on either", function()
+    local keys = { fake.key(OLD, { made = LONG_AGO }), fake.key(THIRD, { made = LONG_AGO + DAY }), dcom(THIRD) }
+    keys[2].sha256 = keys[1].sha256
+    local found = judge(keys, nil, nil, { both() })
+    assert.is_nil(fake.finding(found, "case.guid-conflict"))
+    assert.equal("repair", found.verdict)
   end)
 
   it("belong to the more specific policy", function()

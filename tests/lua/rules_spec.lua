@@ -48,6 +48,18 @@ describe("conditions", function()
     assert.is_true(applies { rule = "always" })
   end)
 
+  it("are unknown when the services cannot be read", function()
+    local facts = { info = { version = "5.0" }, services = function() return nil, "damaged" end }
+    local win, other = { rule = "windows", from = "5.0" }, { rule = "windows", from = "6.0" }
+    local function answer(rule) return rules.applies(rule, facts) end
+    assert.is_nil(answer(yes))
+    assert.is_nil(answer { rule = "not_", yes })
+    assert.is_nil(answer { rule = "all_of", yes, win })
+    assert.is_false(answer { rule = "all_of", yes, other })
+    assert.is_nil(answer { rule = "any_of", yes, other })
+    assert.is_true(answer { rule = "any_of", yes, win })
+  end)
+
   it("say how narrow they are", function()
     local windows = { rule = "windows", from = "5.0", below = "5.2" }
     assert.equal(3, rules.specificity { rule = "all_of", windows, yes })
