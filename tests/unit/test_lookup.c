@@ -177,8 +177,8 @@ static void test_mount_points(void **state) {
   test_tree *tree = *state;
   km_error error;
   int fd;
-  if (access("/proc/self", F_OK) != 0 || access("/sys/kernel", F_OK) != 0) {
-    print_message("skipped: /proc and /sys are not mounted here\n");
+  if (access("/proc/self", F_OK) != 0) {
+    print_message("skip: /proc is not mounted here\n");
     skip();
   }
   km_target_options options = {.root = "/"};
