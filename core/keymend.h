@@ -333,7 +333,7 @@ KM_API km_status km_scan_next(km_scan *scan, km_scan_entry *entry, km_error *err
 KM_API void km_scan_close(km_scan *scan);
 
 #define KM_MAX_GUIDS 256    /* distinct foreign GUIDs counted apart; the rest is counted together */
-#define KM_MAX_MATCHES 1000 /* names kept of one container */
+#define KM_MAX_MATCHES 1000 /* names kept of one container and class */
 
 typedef struct km_guid_count {
   char guid[KM_GUID_TEXT];
@@ -352,9 +352,10 @@ typedef struct km_survey {
   size_t guid_count;
   uint64_t other_guids; /* foreign files whose GUID did not fit into `guids` */
   km_match
-      *matches; /* every name that begins with an asked hash, strays included; sorted by name */
+      *matches; /* every name that begins with an asked hash, strays and folders with unique names
+                   included; sorted by name */
   size_t match_count;
-  bool truncated; /* a container had more than KM_MAX_MATCHES names */
+  bool truncated; /* a container had more than KM_MAX_MATCHES current or foreign names */
 } km_survey;
 
 /* One pass over the key store: counts, and the names of the containers asked for (32 hex digits each, any

@@ -23,6 +23,16 @@ static bool is_adopt(const km_step *step) {
   return step->kind == KM_STEP_ADOPT;
 }
 
+/* A step serves the container that it names: whoever edited the plan, no other one's file is moved. */
+static km_status check_container(const km_step *step, const char *name_hash, km_error *error) {
+  char hash[KM_HASH_TEXT];
+  if (step->container == NULL || km_container_hash(step->container, hash, NULL) != KM_OK ||
+      strcmp(hash, name_hash) != 0)
+    return km_fail(error, KM_MISUSE, 0,
+                   "plan: %s: its key container is not the one that the step names", step->name);
+  return KM_OK;
+}
+
 static km_status check_adopt(const km_step *step, const km_target_info *info, km_error *error) {
   km_unique_name to;
   if (step->to == NULL || !km_unique_name_parse(step->to, &to) || strcmp(to.guid, info->guid) != 0)
@@ -31,11 +41,22 @@ static km_status check_adopt(const km_step *step, const km_target_info *info, km
                    step->name);
   if (km_same_name(step->name, step->to))
     return km_fail(error, KM_MISUSE, 0, "plan: adopt %s: it has that name already", step->name);
-  return KM_OK;
+  return check_container(step, to.hash, error);
+}
+
+static km_status check_retire(const km_step *step, const km_target_info *info, km_error *error) {
+  km_unique_name name;
+  if (!km_unique_name_parse(step->name, &name))
+    return km_fail(error, KM_MISUSE, 0, "plan: retire %s: it is not a unique name", step->name);
+  if (strcmp(name.guid, info->guid) != 0)
+    return km_fail(error, KM_MISUSE, 0,
+                   "plan: retire %s: only a current key file stands in the way, and this name is"
+                   " not of this machine's GUID",
+                   step->name);
+  return check_container(step, name.hash, error);
 }
 
 static km_status check_step(const km_step *step, const km_target_info *info, km_error *error) {
-  km_unique_name unique;
   if (step->name == NULL || !km_store_name_valid(step->name))
     return km_fail(error, KM_MISUSE, 0, "plan: a step's file name is not one of a key store");
   if (!sha256_valid(step->sha256))
@@ -45,9 +66,10 @@ static km_status check_step(const km_step *step, const km_target_info *info, km_
                    step->name, KM_MAX_KEY_FILE);
   if (is_adopt(step))
     return check_adopt(step, info, error);
-  if (step->kind != KM_STEP_RETIRE || !km_unique_name_parse(step->name, &unique))
-    return km_fail(error, KM_MISUSE, 0, "plan: retire %s: it is not a unique name", step->name);
-  return KM_OK;
+  if (step->kind != KM_STEP_RETIRE)
+    return km_fail(error, KM_MISUSE, 0, "plan: %s: the step neither retires nor adopts it",
+                   step->name);
+  return check_retire(step, info, error);
 }
 
 /* No file in two steps, no name given twice, and a name that is given is free or retired. */
@@ -100,7 +122,7 @@ km_status km_plan_check(const km_plan *plan, const km_target_info *info, km_erro
 
 static km_status stale(km_error *error, const char *name, const char *what) {
   return km_fail(error, KM_STALE, 0,
-                 "%s: %s since the plan was made. The store has changed: " ADVICE, name, what);
+                 "%s: %s since the plan was made. The store has changed. " ADVICE, name, what);
 }
 
 static km_status stale_time(km_error *error, const char *name, const char *what, km_time then,
@@ -108,7 +130,7 @@ static km_status stale_time(km_error *error, const char *name, const char *what,
   char was[KM_TIME_TEXT], is[KM_TIME_TEXT];
   return km_fail(error, KM_STALE, 0,
                  "%s: its %s was %s when the plan was made, and is %s now. The store has"
-                 " changed: " ADVICE,
+                 " changed. " ADVICE,
                  name, what, km_time_text(then, was), km_time_text(now, is));
 }
 
@@ -131,7 +153,7 @@ static km_status check_info(const km_step *step, const km_file_info *info, km_er
   if (info->size != step->size)
     return km_fail(error, KM_STALE, 0,
                    "%s: its size was %" PRIu64 " bytes when the plan was made, and is %" PRIu64
-                   " now. The store has changed: " ADVICE,
+                   " now. The store has changed. " ADVICE,
                    step->name, step->size, info->size);
   if (step->identity != 0 && info->identity != step->identity)
     return stale(error, step->name, "it was replaced by another file");
@@ -229,7 +251,7 @@ static km_status check_taken(const km_plan *plan, const char *name, km_error *er
     if (retired == NULL || strcmp(retired->name, name) != 0)
       return km_fail(error, KM_STALE, 0,
                      "%s: the name is taken, and the plan does not retire that file. The store has"
-                     " changed: " ADVICE,
+                     " changed. " ADVICE,
                      name);
   }
   return KM_OK;

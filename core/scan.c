@@ -67,16 +67,21 @@ km_status km_scan_open(km_target *target, km_store_kind kind, km_scan **out, km_
   return KM_OK;
 }
 
+static km_status next_name(km_scan *scan, km_scan_entry *entry, bool *is_folder, km_error *error) {
+  km_status status =
+      scan->backend->listing_next(scan->listing, &entry->name, &entry->length, is_folder, error);
+  if (!status) {
+    entry->kind = km_name_classify(entry->name, entry->length, scan->guid);
+  }
+  return status;
+}
+
 km_status km_scan_next(km_scan *scan, km_scan_entry *entry, km_error *error) {
   bool is_folder;
   km_status status;
   do {
-    status =
-        scan->backend->listing_next(scan->listing, &entry->name, &entry->length, &is_folder, error);
+    status = next_name(scan, entry, &is_folder, error);
   } while (!status && is_folder);
-  if (!status) {
-    entry->kind = km_name_classify(entry->name, entry->length, scan->guid);
-  }
   return status;
 }
 
@@ -97,7 +102,7 @@ void km_scan_close(km_scan *scan) {
 
 typedef struct wanted_hash {
   char text[HASH_LENGTH]; /* lower case */
-  size_t matches;
+  size_t matches[3];      /* by km_name_class */
 } wanted_hash;
 
 typedef struct surveyor {
@@ -188,17 +193,18 @@ static bool begins_with(const char *name, const char *hash) {
 static km_status keep_match(surveyor *state, const km_scan_entry *entry, size_t hash,
                             km_error *error) {
   km_survey *survey = state->survey;
-  if (state->wanted[hash].matches == KM_MAX_MATCHES) {
-    survey->truncated = true;
+  size_t *matches = &state->wanted[hash].matches[entry->kind];
+  if (*matches == KM_MAX_MATCHES) {
+    survey->truncated |= entry->kind != KM_NAME_STRAY;
     return KM_OK;
   }
   if (survey->match_count == state->match_room) {
     size_t room = state->match_room ? state->match_room * 2 : 16;
-    km_match *matches = realloc(survey->matches, room * sizeof *matches);
-    if (!matches) {
+    km_match *rows = realloc(survey->matches, room * sizeof *rows);
+    if (!rows) {
       return no_memory(error);
     }
-    survey->matches = matches;
+    survey->matches = rows;
     state->match_room = room;
   }
   char *name = malloc(entry->length + 1);
@@ -207,7 +213,7 @@ static km_status keep_match(surveyor *state, const km_scan_entry *entry, size_t 
   }
   memcpy(name, entry->name, entry->length);
   name[entry->length] = 0;
-  state->wanted[hash].matches++;
+  ++*matches;
   survey->matches[survey->match_count++] = (km_match){name, entry->kind, hash};
   return KM_OK;
 }
@@ -232,10 +238,16 @@ static km_status match_name(surveyor *state, const km_scan_entry *entry, km_erro
 static km_status survey_entries(surveyor *state, km_scan *scan, km_error *error) {
   km_survey *survey = state->survey;
   km_scan_entry entry;
+  bool is_folder;
   km_status status;
-  while ((status = km_scan_next(scan, &entry, error)) == KM_OK) {
-    survey->files++;
-    if (entry.kind == KM_NAME_CURRENT) {
+  while ((status = next_name(scan, &entry, &is_folder, error)) == KM_OK) {
+    if (is_folder && entry.kind == KM_NAME_STRAY) {
+      continue;
+    }
+    survey->files += !is_folder;
+    if (is_folder) {
+      /* no file to count, but it stands where a key file would */
+    } else if (entry.kind == KM_NAME_CURRENT) {
       survey->current++;
     } else if (entry.kind == KM_NAME_FOREIGN) {
       survey->foreign++;

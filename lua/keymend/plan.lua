@@ -306,22 +306,46 @@ function M.load(path)
   return setmetatable(clean, Plan)
 end
 
--- Why a file cannot be what the step says, whoever wrote the plan file; nil when it can.
-local function misfit(info, step, key)
-  local parts = step.kind == "adopt" and core.unique_name(step.to)
-  if not parts then return nil end
-  if parts.guid ~= info.guid then return "its new name would not end in the machine GUID" end
-  if key.container_hash ~= parts.hash then return "it is of another key container than its new name" end
-  if key.status ~= "ok" or key.keyless then return "it holds no sound key" end
+local function overruled(plan, option, name)
+  return (" " .. plan.overrides .. " "):find((" --%s %s "):format(option, name), 1, true) ~= nil
 end
 
-local function step_change(target, step)
+local function misfit_adopt(plan, step, key, parts)
+  if key.container_hash ~= parts.hash then return "it is of another key container than its new name" end
+  if key.status ~= "ok" or key.keyless then return "it holds no sound key" end
+  local own = core.unique_name(step.name)
+  if overruled(plan, "adopt", step.name) then return nil end
+  if key.owner_trusted == false then return "it is owned by a user, and the plan does not say --adopt of it" end
+  if not own or own.hash ~= parts.hash then return "it was renamed by hand, and the plan does not say --adopt of it" end
+end
+
+local function misfit_retire(plan, step)
+  if overruled(plan, "retire", step.name) then return nil end
+  for _, other in ipairs(plan.steps) do
+    if other.kind == "adopt" and other.to:lower() == step.name:lower() then return nil end
+  end
+  return "nothing is adopted in its place, and the plan does not say --retire of it"
+end
+
+-- Why a file cannot be what the step says, whoever wrote the plan file; nil when it can.
+local function misfit(plan, info, step, key)
+  local adopt = step.kind == "adopt"
+  local parts = core.unique_name(adopt and step.to or step.name)
+  if not parts or parts.guid ~= info.guid then
+    return (adopt and "its new name" or "its name") .. " does not end in the machine GUID"
+  end
+  if core.hash(step.container) ~= parts.hash then return "it is not of the key container that the plan names" end
+  if adopt then return misfit_adopt(plan, step, key, parts) end
+  return misfit_retire(plan, step)
+end
+
+local function step_change(plan, target, step)
   local key, message = target:inspect(step.name)
   if not key then return message or "it is gone" end
   if key.sha256 ~= step.sha256 or key.size ~= step.size then return "its content is another" end
   if (key.written_ticks or "0") ~= step.written_ticks then return "it was written since" end
-  local why = misfit(target:info(), step, key)
-  if why then return why end
+  local why = misfit(plan, target:info(), step, key)
+  if why then return nil, why end
   -- Identities mean something on the device alone where they were seen.
   if (key.device or "0") ~= step.device then step.identity = "0" end
 end
@@ -338,7 +362,11 @@ function Plan:fit(target)
       self.key_store, info.key_store or ""), "stale"
   end
   for _, step in ipairs(self.steps) do
-    local change = step_change(target, step)
+    local change, why = step_change(self, target, step)
+    if why then
+      return nil, ('the plan file does not fit: %s "%s": %s; make a new plan'):format(step.kind, step.name, why),
+        "stale"
+    end
     if change then
       return nil, ('the key store has changed since the plan was made: "%s": %s; make a new plan'):format(
         step.name, change), "stale"

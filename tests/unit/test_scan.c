@@ -114,6 +114,9 @@ static void test_survey(void **state) {
   store_file(tree, "c2319c42033a5ca7f44e731bfd3fa2b", "", 0);
   store_file(tree, "c2", "", 0);
   tree_folder(tree, TREE_STORE "/" HASH "_folder");
+  tree_folder(tree, TREE_STORE "/" OTHER_HASH "_" TREE_GUID); /* in the place of a key file */
+  tree_folder(tree, TREE_STORE "/"
+                               "00000000000000000000000000000000_" TREE_GUID);
   assert_int_equal(km_survey_store(&tree->target, hashes, 2, &survey, &error), KM_OK);
   assert_int_equal(survey->files, 8);
   assert_int_equal(survey->current, 1);
@@ -124,9 +127,10 @@ static void test_survey(void **state) {
   assert_int_equal(survey->guids[0].files, 2);
   assert_string_equal(survey->guids[1].guid, "aaaaaaaa-8888-7777-6666-555555555555");
   assert_int_equal(survey->other_guids, 0);
-  assert_int_equal(survey->match_count, 5);
+  assert_int_equal(survey->match_count, 6);
   assert_false(survey->truncated);
   static const char *const names[] = {
+      OTHER_HASH "_" TREE_GUID,
       OTHER_HASH "_AAAAAAAA-8888-7777-6666-555555555555",
       "C2319C42033A5CA7F44E731BFD3FA2B5_" OLD_GUID ".OLD",
       HASH,
@@ -163,6 +167,31 @@ static void test_survey_limits(void **state) {
   assert_int_equal(survey->other_guids, files - KM_MAX_GUIDS);
   assert_int_equal(survey->match_count, KM_MAX_MATCHES);
   assert_true(survey->truncated);
+  km_survey_free(survey);
+}
+
+/* Anybody may make files in the store: strays never crowd out the names that count. */
+static void test_survey_strays(void **state) {
+  test_tree *tree = *state;
+  km_survey *survey;
+  km_error error;
+  const char *const hashes[] = {HASH};
+  for (int i = 0; i < KM_MAX_MATCHES + 20; i++) {
+    char name[128];
+    snprintf(name, sizeof name, HASH "_%d", i);
+    store_file(tree, name, "", 0);
+  }
+  store_file(tree, HASH "_" TREE_GUID, "", 0);
+  store_file(tree, HASH "_" OLD_GUID, "", 0);
+  assert_int_equal(km_survey_store(&tree->target, hashes, 1, &survey, &error), KM_OK);
+  assert_int_equal(survey->stray, KM_MAX_MATCHES + 20);
+  assert_int_equal(survey->match_count, KM_MAX_MATCHES + 2);
+  assert_false(survey->truncated);
+  size_t unique = 0;
+  for (size_t i = 0; i < survey->match_count; i++) {
+    unique += survey->matches[i].kind != KM_NAME_STRAY;
+  }
+  assert_int_equal(unique, 2);
   km_survey_free(survey);
 }
 
@@ -289,11 +318,17 @@ static void test_master_keys(void **state) {
 
 int test_scan(void) {
   const struct CMUnitTest tests[] = {
-      WITH_STORE(test_scan_kinds),        WITH_STORE(test_scan_no_guid),
-      WITH_STORE(test_scan_other_stores), WITH_STORE(test_survey),
-      WITH_STORE(test_survey_limits),     WITH_STORE(test_survey_misuse),
-      WITH_STORE(test_inspect),           WITH_STORE(test_inspect_odd),
-      WITH_STORE(test_master_keys),       cmocka_unit_test(test_time_source_ids),
+      WITH_STORE(test_scan_kinds),
+      WITH_STORE(test_scan_no_guid),
+      WITH_STORE(test_scan_other_stores),
+      WITH_STORE(test_survey),
+      WITH_STORE(test_survey_limits),
+      WITH_STORE(test_survey_misuse),
+      WITH_STORE(test_survey_strays),
+      WITH_STORE(test_inspect),
+      WITH_STORE(test_inspect_odd),
+      WITH_STORE(test_master_keys),
+      cmocka_unit_test(test_time_source_ids),
   };
   return cmocka_run_group_tests_name("scan", tests, NULL, NULL);
 }

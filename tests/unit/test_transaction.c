@@ -77,6 +77,13 @@ typedef struct test_plan {
   km_step steps[6];
 } test_plan;
 
+/* The container of a name in the store, or of the name a step gives. */
+static const char *container_of(const char *name, const char *to) {
+  char hash[KM_HASH_TEXT];
+  snprintf(hash, sizeof hash, "%.32s", to != NULL ? to : name);
+  return km_known_container(hash);
+}
+
 static void make_plan(fake_volume *v, const scenario *s, test_plan *out) {
   static const char *const services[] = {"W3SVC", "IISADMIN", NULL};
   memset(out, 0, sizeof *out);
@@ -94,7 +101,7 @@ static void make_plan(fake_volume *v, const scenario *s, test_plan *out) {
     const km_file_meta *meta = fake_meta(v, FAKE_STORE, name);
     km_step *step = &out->steps[out->plan.step_count++];
     step->kind = s->steps[i].to != NULL ? KM_STEP_ADOPT : KM_STEP_RETIRE;
-    step->container = "Microsoft Internet Information Server";
+    step->container = container_of(name, s->steps[i].to);
     step->name = name;
     step->to = s->steps[i].to;
     step->reason = "as the test says";
@@ -551,7 +558,7 @@ static void test_forged_folder(void **state) {
 
 static void test_bad_plans(void **state) {
   (void)state;
-  for (int change = 0; change < 12; change++) {
+  for (int change = 0; change < 17; change++) {
     test_plan plan;
     km_status status = KM_MISUSE;
     fake_volume *v = make_volume(&scenarios[0], false);
@@ -581,6 +588,16 @@ static void test_bad_plans(void **state) {
       adopt->size = KM_MAX_KEY_FILE + 1, status = KM_LIMIT;
     if (change == 11)
       fake_target(v)->info.guid_form = KM_GUID_BRACES, status = KM_REFUSED;
+    if (change == 12)
+      retire->name = A "_" OLD; /* no current key file */
+    if (change == 13)
+      retire->name = B "_" NEW; /* of another container */
+    if (change == 14)
+      retire->container = "MS IIS DCOM Server";
+    if (change == 15)
+      adopt->container = "MS IIS DCOM Server";
+    if (change == 16)
+      adopt->container = NULL;
     expect(v, &plan.plan, status, NULL);
     fake_free(v);
   }
