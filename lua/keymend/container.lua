@@ -241,10 +241,10 @@ local function made_evidence(list, case, key, what)
     key.created, key.created_ticks)
 end
 
-local function guid_evidence(list, case)
+local function guid_evidence(list, case, doubted)
   if case.info.guid_written then
-    evidence(list, "guid-written", "the registry key that holds the machine GUID was last written; the reset was no "
-      .. "later", case.info.guid_written, case.info.guid_written_ticks)
+    evidence(list, "guid-written", "the registry key that holds the machine GUID was last written"
+      .. (doubted and "" or "; the reset was no later"), case.info.guid_written, case.info.guid_written_ticks)
   end
 end
 
@@ -262,6 +262,9 @@ end
 local function repair_findings(case, key, retire, why)
   local list = {}
   made_evidence(list, case, key, "the old key file")
+  for _, twin in ipairs(key.twins or {}) do
+    evidence(list, "content", ("%s has the same bytes, so it is the same key"):format(twin.name))
+  end
   guid_evidence(list, case)
   if retire then made_evidence(list, case, retire, "the current key file") end
   evidence(list, "choice", "the old key file was chosen because " .. why)
@@ -521,7 +524,7 @@ local function guid_time_contradicts(case)
     end
   end
   if #late == 0 then return nil end
-  guid_evidence(list, case)
+  guid_evidence(list, case, true)
   made_evidence(list, case, case.current, "the current key file")
   find(case, "key.times-useless", { count = #late }, { evidence = list, wording = "contradiction",
     keys = names_of { case.current, unpack(case.candidates) }, commands = adopt_commands(case, case.candidates) })
@@ -560,7 +563,7 @@ end
 
 -- The order is the rule: proof of history beats times, times beat names.
 M.chain = {
-  two_currents, overruled, too_many, unreadable, nothing_there, adopted_before, same_key, current_missing,
+  two_currents, overruled, unreadable, adopted_before, too_many, nothing_there, same_key, current_missing,
   current_unsound,
   no_candidate, current_useless, times_useless, newer_foreign, guid_time_contradicts, onset_elsewhere, regenerated,
 }

@@ -289,7 +289,9 @@ local function system_root(state)
   hive.set(root, "ControlSet001\\Control\\ServiceGroupOrder", "List", "multi", GROUPS)
   hive.set(root, "MountedDevices", "\\DosDevices\\C:", "binary", "\1\2\3\4\0\126\0\0\0\0\0\0")
   local services = {}
-  for _, service in ipairs(SERVICES) do services[#services + 1] = service end
+  for _, service in ipairs(spec.services ~= false and SERVICES or {}) do
+    services[#services + 1] = service
+  end
   for _, service in ipairs(spec.more_services or {}) do services[#services + 1] = service end
   local changes = spec.services or {}
   for _, service in ipairs(services) do
@@ -369,7 +371,7 @@ end
 --   others         GUID suffix of the usual other key files (default volume.OLD), false: none of them
 --   cng            { Keys = { { container=, guid=, made= } }, SystemKeys = { ... } }
 --   backups        { { guid=, written=, saved=, folder= } }: backup hives, in repair or RegBack by default
---   services       { NAME = { start=, depends= } or false }; more_services: rows like SERVICES
+--   services       { NAME = { start=, depends= } or false }, false: no Services key; more_services: rows like SERVICES
 --   master_keys    GUIDs in Protect\S-1-5-18 (default volume.MASTER_KEY), false: no Protect folder
 --   dirty          { SOFTWARE = true }: unequal sequence numbers
 --   store          false: no key store; drive: letter of its volume; shell_folders: false for none
