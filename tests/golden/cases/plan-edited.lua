@@ -34,7 +34,7 @@ return {
     keys = {
       { container = volume.IIS, guid = volume.OLD, made = "2001-03-14T10:22:31Z" },
       { container = volume.IIS, guid = volume.NEW, made = "2004-09-13T06:14:02Z" },
-      { container = volume.IIS, guid = volume.THIRD, made = "2001-03-14T10:22:31Z", owner = 1000 },
+      { container = volume.IIS, guid = volume.THIRD, made = "2001-05-14T10:22:31Z", owner = 1000 },
     },
   },
   script = function(t)

@@ -19,6 +19,7 @@ return {
     local history = t:json("history").document
     local purged = t:keymend("history", { "--purge", history.history[1].id, "--yes" })
     t.check.equal(purged.exit, 0, "purge: " .. purged.out .. purged.err)
+    t.check.equal(t:json("history").document.history[1].state, "purged", "it is purged")
     t:again { findings = { "info key.adopted" } }
     local adopted = t:keymend("diagnose", { "--adopt", volume.c23(volume.OLD) })
     t.check.equal(adopted.exit, 0, "--adopt of what was adopted is done: " .. adopted.err)
