@@ -216,10 +216,18 @@ function M.services(graph, chosen, order)
   local list = {}
   for index, service in ipairs(chosen) do
     list[index] = some(service, { "name", "display", "start", "driver", "account", "group" }, {
-      needs = graph:needs(service), needed_by = graph:dependents(service.name),
+      needs = graph:needs(service), needs_groups = graph:needs_groups(service),
+      needed_by = graph:dependents(service.name),
     })
   end
-  return { list = list, stop = order.stop, start = order.start, cycles = order.cycles, missing = order.missing }
+  local groups = {}
+  for index, group in ipairs(graph:groups_of(chosen)) do
+    groups[index] = some(group, { "name", "members", "needed_by" })
+  end
+  return {
+    list = list, groups = groups, stop = order.stop, start = order.start, cycles = order.cycles,
+    missing = order.missing,
+  }
 end
 
 -- The document around the parts: what every run says. `parts` may lack anything.

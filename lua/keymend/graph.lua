@@ -1,6 +1,8 @@
 -- graph.lua: the service graph as Lua tables: who needs whom, through groups too
 --
--- Built from services:list() of keymend.core once; names are compared ignoring ASCII case, as Windows does.
+-- Built from services:list() of keymend.core once; names are compared ignoring ASCII case, as Windows does. Groups are
+-- nodes of their own: a member never stands beside everyone who needs its group, since a large group that many need
+-- would fill the memory.
 
 local core = require "keymend.core"
 
@@ -10,21 +12,24 @@ local Graph = {}
 Graph.__index = Graph
 
 function M.new(list)
-  local graph = setmetatable({ list = list, by_name = {}, in_group = {}, needed_by = {} }, Graph)
-  for _, service in ipairs(list) do
-    graph.by_name[service.name:lower()] = service
-    local group = (service.group or ""):lower()
-    if group ~= "" then
-      graph.in_group[group] = graph.in_group[group] or {}
-      table.insert(graph.in_group[group], service)
+  local graph = setmetatable({ list = list, by_name = {}, groups = {}, group_names = {}, needed_by = {} }, Graph)
+  local function group_of(name)
+    local key = name:lower()
+    if not graph.groups[key] then
+      graph.groups[key] = { name = name, members = {}, needed_by = {} }
+      table.insert(graph.group_names, key)
     end
+    return graph.groups[key]
   end
   for _, service in ipairs(list) do
+    graph.by_name[service.name:lower()] = service
+    if (service.group or "") ~= "" then table.insert(group_of(service.group).members, service.name) end
     for _, needed in ipairs(graph:needs(service)) do
       local key = needed:lower()
       graph.needed_by[key] = graph.needed_by[key] or {}
       table.insert(graph.needed_by[key], service.name)
     end
+    for _, group in ipairs(graph:needs_groups(service)) do table.insert(group_of(group).needed_by, service.name) end
   end
   return graph
 end
@@ -33,25 +38,49 @@ function Graph:find(name)
   return self.by_name[name:lower()]
 end
 
--- The names that a service needs; members of a group it needs included.
-function Graph:needs(service)
-  local names, seen = {}, {}
-  local function add(name)
+-- `names` without the repeated ones.
+local function distinct(names)
+  local list, seen = {}, {}
+  for _, name in ipairs(names or {}) do
     if not seen[name:lower()] then
       seen[name:lower()] = true
-      names[#names + 1] = name
+      list[#list + 1] = name
     end
   end
-  for _, name in ipairs(service.depends or {}) do add(name) end
-  for _, group in ipairs(service.depends_groups or {}) do
-    for _, member in ipairs(self.in_group[group:lower()] or {}) do add(member.name) end
-  end
-  return names
+  return list
 end
 
--- The names that need `name` directly.
+-- The names that a service needs itself.
+function Graph:needs(service)
+  return distinct(service.depends)
+end
+
+-- The groups that a service needs.
+function Graph:needs_groups(service)
+  return distinct(service.depends_groups)
+end
+
+-- The names that need `name` itself, not its group.
 function Graph:dependents(name)
   return self.needed_by[name:lower()] or {}
+end
+
+-- A group: { name, members = {names}, needed_by = {names} }, or nil.
+function Graph:group(name)
+  return self.groups[name:lower()]
+end
+
+-- The groups that somebody needs and that `services` need or belong to, in the order of the list.
+function Graph:groups_of(services)
+  local wanted, list = {}, {}
+  for _, service in ipairs(services) do
+    wanted[(service.group or ""):lower()] = true
+    for _, name in ipairs(service.depends_groups or {}) do wanted[name:lower()] = true end
+  end
+  for _, key in ipairs(self.group_names) do
+    if wanted[key] and #self.groups[key].needed_by > 0 then list[#list + 1] = self.groups[key] end
+  end
+  return list
 end
 
 -- The names that fit one of the patterns (* and ?).
@@ -70,7 +99,7 @@ end
 
 -- `names` and, when `dependents`, everything that needs them, in the order of the list.
 function Graph:reach(names, dependents)
-  local seen, queue = {}, {}
+  local seen, seen_groups, queue = {}, {}, {}
   local function add(name)
     local key = name:lower()
     if self.by_name[key] and not seen[key] then
@@ -82,6 +111,11 @@ function Graph:reach(names, dependents)
   local at = 1
   while dependents and queue[at] do
     for _, name in ipairs(self:dependents(queue[at])) do add(name) end
+    local group = (self.by_name[queue[at]].group or ""):lower()
+    if group ~= "" and not seen_groups[group] then
+      seen_groups[group] = true
+      for _, name in ipairs(self.groups[group].needed_by) do add(name) end
+    end
     at = at + 1
   end
   local reached = {}

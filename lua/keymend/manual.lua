@@ -2,6 +2,7 @@
 --
 -- Follows KB 884872 with the names and paths of this target. Commands are those that Windows 2000 has already.
 
+local core = require "keymend.core"
 local facts = require "keymend.facts"
 local report = require "keymend.report"
 
@@ -21,27 +22,61 @@ function Steps:add(text, ...)
   for _, command in ipairs { ... } do self.page:line("      " .. command) end
 end
 
+-- What is to be said of the last step.
+function Steps:note(text)
+  self.page:item("", text, { indent = 4 })
+end
+
 local function quoted(path)
   return '"' .. path .. '"'
 end
 
-local function stop_services(steps, plan)
-  if #plan.stop == 0 then return end
-  local commands = {}
-  for index, name in ipairs(plan.stop) do commands[index] = "net stop " .. quoted(name) end
-  steps:add("Stop the services that use the key, in this order. What does not run says so; that is fine.",
-    unpack(commands))
+-- Whether a command line carries the name as it is: cmd gives some characters a meaning even between quotes, and
+-- what the page would escape would be typed as another name.
+local function is_safe(name)
+  return not name:find '["&|<>^%%!*?]' and core.escape(name) == name
+end
+
+local LEFT_OUT = "%s %s no command line here: its name holds characters that a command line would take for commands. "
+  .. "Do this in %s."
+
+-- Commands of `net` for the services; those whose names are not safe are told apart.
+local function net(steps, word, names, text)
+  if #names == 0 then return end
+  local commands, left = {}, {}
+  for _, name in ipairs(names) do
+    if is_safe(name) then
+      commands[#commands + 1] = "net " .. word .. " " .. quoted(name)
+    else
+      left[#left + 1] = name
+    end
+  end
+  steps:add(text, unpack(commands))
+  if #left > 0 then
+    steps:note(LEFT_OUT:format(quoted(table.concat(left, '", "')), #left == 1 and "has" or "have",
+      "the window Services"))
+  end
+end
+
+-- The commands when the file's name is safe; else a note instead.
+local function add_for(steps, name, text, ...)
+  if is_safe(name) then
+    steps:add(text, ...)
+  else
+    steps:add(text)
+    steps:note(LEFT_OUT:format(quoted(name), "has", "the Explorer"))
+  end
 end
 
 local function look(steps, plan)
   local seen = {}
-  steps:add("Open a command prompt and go to the key store.", "cd /d " .. quoted(plan.key_store))
+  add_for(steps, plan.key_store, "Open a command prompt and go to the key store.", "cd /d " .. quoted(plan.key_store))
   for _, step in ipairs(plan.steps) do
-    local hash = step.name:sub(1, 32)
+    local hash = (step.to or step.name):sub(1, 32)
     if not seen[hash] then
       seen[hash] = true
       steps:add(('List the key files of "%s" with their creation times (in Explorer: the column Created), and compare '
-        .. "them with the ones below."):format(step.container), "dir /a /tc " .. hash .. "*")
+        .. "them with the ones below."):format(step.container), "dir /a /tc " .. quoted(hash .. "*"))
     end
   end
   steps:add(("Check with regedit that MachineGuid in HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Cryptography still "
@@ -53,20 +88,23 @@ local function made_text(step)
 end
 
 local function retire(steps, step, folder)
-  steps:add(("Back up the current key file of \"%s\" (%s, %d bytes). If something goes wrong, this copy brings it "
-    .. "back."):format(step.container, made_text(step), step.size),
+  add_for(steps, step.name, ('Back up the current key file of "%s" (%s, %d bytes). If something goes wrong, this copy '
+    .. "brings it back."):format(step.container, made_text(step), step.size),
     "xcopy /h /k /o " .. quoted(step.name) .. " " .. folder .. "\\")
-  steps:add("Only when the copy is there: delete it from the key store.", "del /f /a " .. quoted(step.name))
+  add_for(steps, step.name, "Only when the copy is there: delete it from the key store.",
+    "del /f /a " .. quoted(step.name))
   steps:add("Wait at least 20 seconds. NTFS gives a file that gets a name freed just before the creation time of the "
     .. "former one, and the times would tell nothing any more.")
 end
 
 local function adopt(steps, step, folder)
-  steps:add(("Back up the key file that is to be adopted for \"%s\" too (%s, %d bytes)."):format(step.container,
-    made_text(step), step.size), "xcopy /h /k /o " .. quoted(step.name) .. " " .. folder .. "\\")
-  steps:add("Give it the name that Windows looks for: all from the underscore on becomes the machine GUID.",
-    "attrib -h -s " .. quoted(step.name), "ren " .. quoted(step.name) .. " " .. step.to,
-    "attrib +s " .. step.to)
+  add_for(steps, step.name, ("Back up the key file that is to be adopted for \"%s\" too (%s, %d bytes)."):format(
+    step.container, made_text(step), step.size), "xcopy /h /k /o " .. quoted(step.name) .. " " .. folder .. "\\")
+  local parts = core.unique_name(step.name)
+  add_for(steps, step.name, parts and parts.hash == step.to:sub(1, 32)
+    and "Give it the name that Windows looks for: all from the underscore on becomes the machine GUID."
+    or "Give it the name that Windows looks for: " .. step.to .. ".",
+    "attrib -h -s " .. quoted(step.name), "ren " .. quoted(step.name) .. " " .. step.to, "attrib +s " .. step.to)
 end
 
 -- System drive of the target: "C:" of "C:\WINNT".
@@ -88,15 +126,12 @@ function M.print(page, plan)
   steps:add("Make a folder for the backups that only administrators may read (their group has another name on a "
     .. "localized Windows); say yes when it asks.", "mkdir " .. folder,
     "cacls " .. folder .. " /g Administrators:F SYSTEM:F")
-  stop_services(steps, plan)
+  net(steps, "stop", plan.stop,
+    "Stop the services that use the key, in this order. What does not run says so; that is fine.")
   for _, step in ipairs(plan.steps) do
     if step.kind == "retire" then retire(steps, step, folder) else adopt(steps, step, folder) end
   end
-  if #plan.start > 0 then
-    local commands = {}
-    for index, name in ipairs(plan.start) do commands[index] = "net start " .. quoted(name) end
-    steps:add("Start the services again, in this order.", unpack(commands))
-  end
+  net(steps, "start", plan.start, "Start the services again, in this order.")
   steps:add("Check that the services work. Only after some days delete the folder with the backups.")
   for _, note in ipairs(plan.notes) do
     local after = note:match "^Afterwards: (.*)$"

@@ -17,6 +17,8 @@ local M = {}
 M.folder = package.config:sub(1, 1) == "/" and "/etc/keymend/policies/" or nil
 -- A policy is written by hand; what is larger is no policy.
 M.MAX_BYTES = 1024 * 1024
+-- Entries of one list: containers, services, symptoms.
+M.MAX_ENTRIES = 1000
 
 -- ---- Finding the text ----
 
@@ -69,7 +71,7 @@ local function line_of(text, field)
   local number = 0
   for line in (text .. "\n"):gmatch "(.-)\n" do
     number = number + 1
-    if line:find("^%s*" .. field .. "%s*=") then return number end
+    if line:find("^%s*" .. field:gsub("%W", "%%%0") .. "%s*=") then return number end
   end
 end
 
@@ -97,6 +99,9 @@ end
 local function texts(context, value, field, wanted)
   if type(value) == "string" then value = { value } end
   if type(value) ~= "table" or value["function"] then wrong(context, field, wanted, value) end
+  if #value > M.MAX_ENTRIES then
+    wrong(context, field, ("a list of at most %d entries"):format(M.MAX_ENTRIES), #value)
+  end
   local list = {}
   for index, one in ipairs(value) do
     if type(one) ~= "string" or one == "" then wrong(context, ("%s, entry %d"):format(field, index), "text", one) end
@@ -104,6 +109,24 @@ local function texts(context, value, field, wanted)
   end
   return list
 end
+
+local function version_or_nil(value)
+  return value == nil or type(value) == "string" and value:find "^%d+%.?%d*%.?%d*$" ~= nil
+end
+
+-- What the builders (policy_env.lua) ensure, for rules that a policy wrote out by hand: what is wrong, or nil.
+local RULE_FORMS = {
+  windows = function(rule)
+    return not (version_or_nil(rule.from) and version_or_nil(rule.below)) and 'versions as text, such as "5.0"'
+  end,
+  has_service = function(rule)
+    return not (type(rule.name) == "string" and rule.name ~= "") and "the name of a service"
+  end,
+  not_ = function(rule) return #rule ~= 1 and "one condition" end,
+  all_of = function(rule) return #rule == 0 and "at least one rule" end,
+  any_of = function(rule) return #rule == 0 and "at least one rule" end,
+  first_of = function(rule) return #rule == 0 and "at least one rule" end,
+}
 
 -- A rule: data of a known builder, or a function where `functions`.
 local function rule_field(context, field, value, functions)
@@ -118,6 +141,9 @@ local function rule_field(context, field, value, functions)
     wrong(context, field, "one of " .. table.concat(names, ", ") .. (functions and " or a function" or ""),
       type(value) == "table" and value.rule or value)
   end
+  local form = RULE_FORMS[value.rule]
+  local fault = form and form(value)
+  if fault then wrong(context, field, ("%s: %s"):format(value.rule, fault), value) end
   for _, inner in ipairs(value) do rule_field(context, field, inner, functions) end
   return value
 end
@@ -163,6 +189,25 @@ local function services_field(context, value)
   return settings, patterns
 end
 
+-- The %{fields} in texts that keymend fills for an id of its own: those of its own texts, and the container.
+local function fields_of(known)
+  local fields = { container = true }
+  for name in ((known.text or "") .. (known.remedy or "")):gmatch "%%{([%w_]+)}" do fields[name] = true end
+  return fields
+end
+
+local function check_template(context, field, template, known)
+  local fields = fields_of(known)
+  for name in (template or ""):gmatch "%%{([%w_]+)}" do
+    if not fields[name] then
+      local names = {}
+      for one in pairs(fields) do names[#names + 1] = "%{" .. one .. "}" end
+      table.sort(names)
+      wrong(context, field, "a text with no other fields than " .. table.concat(names, ", "), "%{" .. name .. "}")
+    end
+  end
+end
+
 local SEVERITY = { info = true, warning = true, error = true }
 
 local function one_finding(context, name, id, entry)
@@ -177,6 +222,10 @@ local function one_finding(context, name, id, entry)
     if not allowed or type(value) ~= "string" then
       wrong(context, field, known and "text and remedy as text" or "severity, text and remedy as text", tostring(key))
     end
+  end
+  if known then
+    check_template(context, field .. ".text", entry.text, known)
+    check_template(context, field .. ".remedy", entry.remedy, known)
   end
   if not known and (not SEVERITY[entry.severity] or not entry.text) then
     wrong(context, field, "severity (info, warning or error) and text", entry.severity)

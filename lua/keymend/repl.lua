@@ -370,6 +370,12 @@ function repl.session(options)
     local _ = environment.keymend[name] -- loads it, so that its names can be completed
   end
   environment.target = options.target
+  -- Names from a volume must not harm a terminal; a file or pipe gets them as they are.
+  environment.print = core.is_terminal(1) and function(...)
+    local shown = {}
+    for index = 1, select("#", ...) do shown[index] = safe_lines(tostring((select(index, ...)))) end
+    print(table.concat(shown, "\t"))
+  end or nil
   environment.help = function(value)
     print(repl.help(value, { options.target, environment.keymend }))
   end

@@ -32,15 +32,9 @@ local function containers_of(diagnosis, test)
   return listed(names)
 end
 
-local function worst(diagnosis)
-  local first = diagnosis.findings[1]
-  for _, one in ipairs(diagnosis.findings) do
-    if one.id == "case.guid-conflict" then first = one end -- what keeps the orphans from being mended
-  end
-  return first and finding.at_least(first, "warning") and first or nil
-end
 
--- For the gravest finding: cause and action in one line each; %c stands for the containers.
+-- For the gravest finding: cause and action in one line each; %c stands for the containers. beside: the cause
+-- says nothing of the keys, so what they are like is said before it; the action alone stands after it.
 local LINES = {
   ["key.regenerated"] = { "%c: the machine GUID was reset." },
   ["key.orphaned"] = { "%c: its key file is orphaned." },
@@ -64,24 +58,40 @@ local LINES = {
   ["guid.malformed"] = { "The machine GUID in the registry is malformed.", "correct MachineGuid (see below)." },
   ["store.absent"] = { "The key store cannot be used.", "name its volume with --volume, or restore the folder." },
   ["hive.dirty"] = {
-    "The keys are in order, but a registry hive was not closed cleanly.",
+    beside = "a registry hive was not closed cleanly.",
     "start this Windows once and shut it down cleanly.",
   },
   ["txn.open"] = { "A transaction of keymend was interrupted.", "keymend recover, then diagnose again (see below)." },
   ["txn.forged"] = {
-    "The keys are in order, but the folder for transactions is not keymend's.", "look who made it (see below).",
+    beside = "the folder for transactions is not keymend's.", "look who made it (see below).",
   },
   ["txn.unreadable"] = {
-    "The keys are in order, but the journal of a transaction is unreadable.", "look at its vault (see below).",
+    beside = "the journal of a transaction is unreadable.", "look at its vault (see below).",
   },
   ["service.disabled"] = {
-    "The keys are in order, but services are disabled.", "check whether they are meant to run (see below).",
+    beside = "services are disabled.", "check whether they are meant to run (see below).",
   },
   ["service.cycle"] = {
-    "The keys are in order, but services need one another in a circle.", "remove one dependency (see below).",
+    beside = "services need one another in a circle.", "remove one dependency (see below).",
   },
   ["service.unreadable"] = { "The services of this Windows cannot be read.", "see below." },
 }
+
+local function is_beside(one)
+  return LINES[one.id] ~= nil and LINES[one.id].beside ~= nil
+end
+
+local function worst(diagnosis)
+  local first = diagnosis.findings[1]
+  for _, one in ipairs(diagnosis.findings) do
+    if one.id == "case.guid-conflict" then first = one end -- what keeps the orphans from being mended
+  end
+  if not first or not finding.at_least(first, "warning") then return nil end
+  for _, one in ipairs(diagnosis.findings) do
+    if is_beside(first) and one.container and finding.at_least(one, "warning") then return one end
+  end
+  return first
+end
 
 local function affected(diagnosis, id)
   return containers_of(diagnosis, function(case)
@@ -100,9 +110,29 @@ local function own_cause(diagnosis, first)
   end
 end
 
+-- What the keys are like, for what is found beside them.
+local function keys_text(diagnosis)
+  if #diagnosis.cases == 0 then return "No key was judged, and " end
+  local undecided = containers_of(diagnosis, function(case) return case.verdict.undecided end)
+  if undecided ~= "" then return undecided .. ": perhaps none (see below); and " end
+  local others = containers_of(diagnosis, function(case) return not case.verdict.healthy end)
+  return others ~= "" and others .. ": not in order (see below); and " or "The keys are in order, but "
+end
+
+-- Whether a file beside a key in order is damaged or disproved: it may have been the right one once.
+local function is_doubtful(diagnosis)
+  for _, case in ipairs(diagnosis.cases) do
+    for _, key in ipairs(case.keys) do
+      if key.class ~= "current" and (key.status == "damaged" or key.disproved) then return true end
+    end
+  end
+  return false
+end
+
 local function cause(diagnosis)
   local first = worst(diagnosis)
   if first then
+    if is_beside(first) then return keys_text(diagnosis) .. LINES[first.id].beside end
     local text = own_cause(diagnosis, first) or (LINES[first.id] or {})[1] or first.text
     return (text:gsub("%%c", function() return affected(diagnosis, first.id) end))
   end
@@ -110,8 +140,9 @@ local function cause(diagnosis)
   local undecided = containers_of(diagnosis, function(case) return case.verdict.undecided end)
   if undecided ~= "" then return undecided .. ": perhaps none (see below)." end
   local names = containers_of(diagnosis, function() return true end)
-  return ("none: the key%s of %s %s in order."):format(#diagnosis.cases > 1 and "s" or "", names,
-    #diagnosis.cases > 1 and "are" or "is")
+  local many = #diagnosis.cases > 1
+  return ("none%s: the key%s of %s %s in order."):format(is_doubtful(diagnosis) and " found" or "", many and "s" or "",
+    names, many and "are" or "is")
 end
 
 local function steps_text(diagnosis)
@@ -123,7 +154,8 @@ local function steps_text(diagnosis)
   local parts = {}
   if retire > 0 then parts[#parts + 1] = ("retires %d"):format(retire) end
   if adopt > 0 then parts[#parts + 1] = ("adopts %d"):format(adopt) end
-  return table.concat(parts, ", ") .. (retire + adopt > 1 and " key files" or " key file")
+  local last = adopt > 0 and adopt or retire
+  return table.concat(parts, " and ") .. (last == 1 and " key file" or " key files")
 end
 
 -- What has to be done before apply is ready to do a plan; nil when nothing.
@@ -151,8 +183,8 @@ local function action(diagnosis)
     end
     return "nothing to do."
   end
-  local line = LINES[first.id] and LINES[first.id][2]
-  return line or diagnosis.verdict == "refused" and "keymend refuses to guess; you decide (see below)."
+  local line = LINES[first.id] or {}
+  return line[line.beside and 1 or 2] or diagnosis.verdict == "refused" and "keymend refuses to guess; you decide (see below)."
     or "see below."
 end
 
@@ -391,6 +423,7 @@ end
 local function needs_text(graph, service)
   local needs, by = graph:needs(service), graph:dependents(service.name)
   local parts = {}
+  for _, name in ipairs(graph:needs_groups(service)) do needs[#needs + 1] = "the group " .. name end
   if #needs > 0 then parts[#parts + 1] = "needs " .. listed(needs) end
   if #by > 0 then parts[#parts + 1] = "needed by " .. listed(by) end
   return table.concat(parts, "; ")
@@ -409,6 +442,10 @@ function M.services(page, graph, chosen, order, patterns)
       { style = "strong", text_style = service.start == "disabled" and "warning" or nil })
     local needs = needs_text(graph, service)
     if needs ~= "" then page:text_block(needs, 4) end
+  end
+  for _, group in ipairs(graph:groups_of(chosen)) do
+    page:item("  group " .. group.name, "needed by " .. listed(group.needed_by), { style = "strong" })
+    page:text_block(#group.members > 0 and "its members are " .. listed(group.members) or "it has no member", 4)
   end
   page:blank()
   order_line(page, "Stop order:", order.stop)

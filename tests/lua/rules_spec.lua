@@ -90,8 +90,23 @@ describe("the service graph", function()
       { name = "A", group = "g", depends = { "B" }, depends_groups = {} },
       { name = "B", group = "", depends = {}, depends_groups = { "G" } },
     }
-    assert.same({ "A" }, circle:needs(circle:find "b"))
+    assert.same({}, circle:needs(circle:find "b"))
+    assert.same({ "G" }, circle:needs_groups(circle:find "b"))
+    assert.same({ { name = "g", members = { "A" }, needed_by = { "B" } } }, circle:groups_of { circle:find "a" })
     assert.same({ "A", "B" }, names(circle:reach({ "A" }, true)))
+  end)
+
+  it("keeps a large group that many need as one node", function()
+    local list = {}
+    for index = 1, 9000 do
+      list[#list + 1] = { name = "M" .. index, group = "Big", depends = {}, depends_groups = {} }
+      list[#list + 1] = { name = "D" .. index, group = "", depends = {}, depends_groups = { "big" } }
+    end
+    local began = os.clock()
+    local large = graph.new(list)
+    assert.equal(9001, #large:reach({ "M1" }, true))
+    assert.equal(9000, #large:groups_of({ large:find "D7" })[1].members)
+    assert.is_true(os.clock() - began < 5)
   end)
 end)
 

@@ -54,7 +54,7 @@ local function pass(target, store, wanted, each)
   local iterator, message, code, native = target:keys(store.kind)
   if not iterator then return nil, message, code, native end
   local result = { files = 0, current = 0, foreign = 0, stray = 0, other = 0, guids = {}, found = {}, distinct = 0 }
-  for name, class, hash, guid in iterator do
+  local function take(name, class, hash, guid)
     result.files = result.files + 1
     result[class] = result[class] + 1
     if class ~= "stray" and guid then
@@ -72,7 +72,12 @@ local function pass(target, store, wanted, each)
     end
     if each then each(name, class, hash, guid) end
   end
-  if iterator.close then iterator:close() end
+  -- A walk that cannot go on raises.
+  local walked, problem = pcall(function()
+    for name, class, hash, guid in iterator do take(name, class, hash, guid) end
+  end)
+  iterator:close()
+  if not walked then return nil, cli.error_text(problem), "io" end
   return result
 end
 
@@ -160,19 +165,26 @@ local function print_json(context, wanted, guid, findings)
   end
   local parts = { exit = 0, keys = stores, target = document.target(target:info()), findings = findings }
   if not (context.options.all or guid) then return context:document(parts) end
-  local text = document.encode(document.frame("keys", parts))
-  io.stdout:write((text:gsub("%s*}%s*$", "")), ',\n  "names":[')
-  local first = true
+  -- How it went stands behind the names, since a walk may fail on its way.
+  local frame = document.frame("keys", parts)
+  frame.exit, frame.error = nil, nil
+  io.stdout:write((document.encode(frame):gsub("%s*}%s*$", "")), ',\n  "names":[')
+  context.documented = true
+  local first, failure = true, document.null
   for _, store in ipairs(STORES) do
-    pass(target, store, nil, function(name, class, hash, suffix)
+    local passed, message, code, native = pass(target, store, nil, function(name, class, hash, suffix)
       if guid and suffix ~= guid then return end
       io.stdout:write(first and "\n" or ",\n", '    {"store":"', store.kind, '","class":"', class, '","name":',
         document.quote(name), ',"hash":', document.quote(hash), ',"guid":', document.quote(suffix), "}")
       first = false
     end)
+    if not passed and code ~= "not-found" then
+      failure = document.object { code = code, message = message, native = native ~= 0 and native or document.null }
+    end
   end
-  io.stdout:write "]\n}\n"
-  return EXIT.done
+  local status = failure == document.null and EXIT.done or EXIT.failed
+  io.stdout:write("],\n  ", (document.encode({ exit = status, error = failure }):gsub("^{%s*", "")), "\n")
+  return status
 end
 
 function M.keys(context)

@@ -41,8 +41,9 @@ local function show(context)
     if not loaded then return status end
     return context:document { exit = 0, text = text }
   end
-  -- As it stands, so that it can be copied; with a policy from elsewhere the terminal is spared control characters.
-  io.stdout:write(source == "shipped" and text or (text:gsub("[%z\1-\8\11-\31\127]", "?")))
+  -- As it stands, so that it can be copied; what control and bidi characters hide in a policy from elsewhere
+  -- is shown.
+  io.stdout:write(source == "shipped" and text or require("keymend.page").lines((text:gsub("\r\n", "\n"))))
   return EXIT.done
 end
 

@@ -26,6 +26,16 @@ local function load_script(path)
   return loadstring((text:gsub("^#[^\n]*", "")), "@" .. path)
 end
 
+-- What went wrong in a script: its own frames alone, and the usual mistake.
+local function explain(message, context)
+  message = message:gsub("\n%s*%[C%]: in function 'xpcall'.*$", "")
+  if not context.opened and message:find("global 'target'", 1, true) then
+    message = message:gsub("\n",
+      "\nThere is no target. Options stand before the script: keymend run --root DIR SCRIPT\n", 1)
+  end
+  return message
+end
+
 -- Runs a script; its number (0 to 255) is the exit status, an error gives 8.
 function M.run(context)
   local path = table.remove(context.arguments, 1)
@@ -43,8 +53,8 @@ function M.run(context)
   rawset(_G, "arg", words)
   rawset(_G, "keymend", require "keymend")
   rawset(_G, "target", context.opened)
-  local ok, result = xpcall(function() return chunk(unpack(words)) end, debug.traceback)
-  if not ok then return context:fail(tostring(result), "script") end
+  local ok, result = xpcall(function() return chunk(unpack(words)) end, cli.traceback)
+  if not ok then return context:fail(explain(result, context), "script") end
   if type(result) == "number" and result >= 0 and result <= 255 and result == math.floor(result) then return result end
   return EXIT.done
 end

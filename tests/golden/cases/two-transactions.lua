@@ -40,7 +40,7 @@ return {
     check.equal(t:keymend("undo", { older }).exit, 0, "undo of the older afterwards")
     check.same_text(t.shell.listing(t:store()), t.shell.listing(original), "the store before both")
     t:expect("two-transactions.history2.txt", t:keymend("history").out)
-    check.equal(t:keymend("history", { "--purge", older }).exit, 0, "purge of the older")
+    check.equal(t:keymend("history", { "--purge", older, "--yes" }).exit, 0, "purge of the older")
     check.equal(t:keymend("undo", { older }).exit, 32, "a purged transaction cannot be undone")
   end,
 }
