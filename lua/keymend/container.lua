@@ -272,12 +272,13 @@ local function repair_findings(case, key, retire, why)
     { evidence = list, keys = names_of(retire and { retire, key } or { key }) })
 end
 
-local function ambiguous(case, among, reason)
+local function ambiguous(case, among, reason, by_hand)
   local list = {}
   guid_evidence(list, case)
   for _, key in ipairs(among) do made_evidence(list, case, key, "a candidate") end
   find(case, "key.ambiguous", { count = #among, reason = reason },
-    { evidence = list, keys = names_of(among), commands = adopt_commands(case, among) })
+    { evidence = list, keys = names_of(among), remedy = by_hand,
+      commands = not by_hand and adopt_commands(case, among) or nil })
   return { refused = "several key files could be the right one: " .. reason }
 end
 
@@ -301,7 +302,8 @@ end
 -- NTFS never shows two names that differ by case alone; a copy on another file system may.
 local function two_currents(case)
   if #case.currents < 2 then return nil end
-  return ambiguous(case, case.currents, "their names differ by case alone, and Windows sees only one of them")
+  return ambiguous(case, case.currents, "their names differ by case alone, and Windows sees only one of them",
+    "Compare them, and move all but the right one away by hand; no option chooses between them.")
 end
 
 -- Why the core would not touch a file whatever the administrator says, or nil.
@@ -576,11 +578,12 @@ local function tell_faults(case, verdict)
   for _, key in ipairs(case.keys) do
     for _, fault in ipairs(key == verdict.retire and {} or key.faults) do
       if not key.told[fault.id] and fault.id ~= "key.unreadable" then
-        if not kinds[fault.id] then
-          kinds[fault.id] = { keys = {}, whys = {} }
-          order[#order + 1] = fault.id
+        local of = fault.id .. (key == case.current and " current" or "") -- told apart: other words, graver
+        if not kinds[of] then
+          kinds[of] = { id = fault.id, keys = {}, whys = {} }
+          order[#order + 1] = of
         end
-        local kind = kinds[fault.id]
+        local kind = kinds[of]
         kind.keys[#kind.keys + 1] = key
         kind.whys[#kind.keys] = fault.why
         kind.current = kind.current or key == case.current
@@ -588,13 +591,13 @@ local function tell_faults(case, verdict)
       end
     end
   end
-  for _, id in ipairs(order) do
-    local kind = kinds[id]
+  for _, of in ipairs(order) do
+    local kind = kinds[of]
     local list = {}
     for index, key in ipairs(kind.keys) do
       evidence(list, "content", (#kind.keys > 1 and key.name .. ": " or "") .. kind.whys[index])
     end
-    find(case, id, { names = some_names(kind.keys) }, { evidence = list, keys = names_of(kind.keys),
+    find(case, kind.id, { names = some_names(kind.keys) }, { evidence = list, keys = names_of(kind.keys),
       severity = kind.current and not verdict.adopted and "error" or verdict.healthy and "info" or nil,
       wording = #kind.keys == 1 and (kind.current and "current" or kind.chosen and "chosen") or nil })
   end

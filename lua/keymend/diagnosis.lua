@@ -194,7 +194,7 @@ end
 
 -- Of the services that the applying policies name, which cannot start.
 local function services(diagnosis)
-  local known, problem
+  local known, problem, unordered
   local told = {}
   for _, policy in ipairs(diagnosis.policies) do
     if #policy.service_patterns > 0 then known, problem = diagnosis.facts.services() end
@@ -203,7 +203,8 @@ local function services(diagnosis)
       if #names > 0 then
         add(diagnosis, "service.disabled", { names = table.concat(names, ", ") })
       end
-      local order = known.handle:order(policy.service_patterns, policy.services.dependents)
+      local order, why = known.handle:order(policy.service_patterns, policy.services.dependents)
+      if not order then unordered = why or "unknown reason" end
       for _, cycle in ipairs(order and order.cycles or {}) do
         if not told[cycle] then add(diagnosis, "service.cycle", { cycle = cycle }) end
         told[cycle] = true
@@ -211,6 +212,7 @@ local function services(diagnosis)
     end
   end
   if #diagnosis.facts.unknown > 0 then return unknown_policies(diagnosis) end
+  problem = problem or unordered and "their order: " .. unordered
   if problem then add(diagnosis, "service.unreadable", { problem = problem }) end
 end
 

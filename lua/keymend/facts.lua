@@ -35,26 +35,31 @@ local function services_of(target)
   end
 end
 
--- Two policies for one container: the more specific one has it; equally specific ones are a load error.
+-- Several policies for one container: the most specific one has it; when two are, that is a load error.
 local function owners(policies)
   local owner, order = {}, {}
   for _, policy in ipairs(policies) do
+    local narrow = rules.specificity(policy.applies)
     for _, container in ipairs(policy.containers) do
       local other = owner[container.hash]
-      if not other then
-        order[#order + 1] = container.hash
-      elseif rules.specificity(other.policy.applies) == rules.specificity(policy.applies) then
-        return nil, ('policies "%s" (%s) and "%s" (%s) both claim the key container "%s" and are equally specific; '
-          .. "narrow the applies of one of them, or choose one with --policy"):format(
-          other.policy.name, other.policy.source, policy.name, policy.source, container.name), "policy"
-      end
-      if not other or rules.specificity(policy.applies) > rules.specificity(other.policy.applies) then
-        owner[container.hash] = { policy = policy, name = container.name, hash = container.hash }
+      if not other then order[#order + 1] = container.hash end
+      if not other or narrow > other.narrow then
+        owner[container.hash] = { policy = policy, name = container.name, hash = container.hash, narrow = narrow }
+      elseif narrow == other.narrow then
+        other.rival = other.rival or policy
       end
     end
   end
   local owned = {}
-  for _, hash in ipairs(order) do owned[#owned + 1] = owner[hash] end
+  for _, hash in ipairs(order) do
+    local one = owner[hash]
+    if one.rival then
+      return nil, ('policies "%s" (%s) and "%s" (%s) both claim the key container "%s" and are equally specific; '
+        .. "narrow the applies of one of them, or choose one with --policy"):format(
+        one.policy.name, one.policy.source, one.rival.name, one.rival.source, one.name), "policy"
+    end
+    owned[#owned + 1] = one
+  end
   return owned
 end
 

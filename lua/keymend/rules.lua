@@ -233,23 +233,36 @@ end
 
 -- ---- onset: when the problem began: seconds, ticks, reason ----
 
+local LATEST = 4e11 -- seconds; beyond what a FILETIME holds
+
+-- What a policy's function says: seconds since 1970 or a time as text; nil, nil, why when it is neither.
+local function own_onset(rule, case)
+  local policy = case.policy
+  local answer, message = policy.state:call(rule["function"], plain_keys(case.keys), plain_case(case))
+  if type(answer) ~= "table" then return nil, nil, ("%s: onset: %s"):format(policy.shown, tostring(message)) end
+  local given, why = answer.key
+  if type(given) == "number" then
+    if given > 0 and given < LATEST then return given, nil, "from the policy's onset rule" end
+    why = "the function returned a number that is no time: seconds since 1970 were expected"
+  elseif type(given) == "string" then
+    local seconds, ticks = core.time_parse(given)
+    if seconds then return seconds, ticks, "from the policy's onset rule" end
+    why = "the function returned a text that is no time: " .. ticks
+  elseif given == nil then
+    why = answer.reason and tostring(answer.reason) or "the function gave neither a time nor a reason"
+  else
+    why = ("the function returned a %s, not seconds since 1970 or a time as text"):format(type(given))
+  end
+  return nil, nil, ("%s: onset: %s"):format(policy.shown, why)
+end
+
 -- "regeneration": the regenerated key file was made when a program first missed the old one.
 function M.onset(rule, case)
   if case.options.onset then
     return case.options.onset, case.options.onset_ticks, "given with --onset"
   end
+  if rule["function"] then return own_onset(rule, case) end
   local current = case.current
-  if rule["function"] then
-    local answer, message = case.policy.state:call(rule["function"], plain_keys(case.keys), plain_case(case))
-    local seconds = type(answer) == "table" and answer.key
-    if type(seconds) == "string" then
-      local parsed, ticks = core.time_parse(seconds)
-      if parsed then return parsed, ticks, "from the policy's onset rule" end
-    elseif type(seconds) == "number" then
-      return seconds, nil, "from the policy's onset rule"
-    end
-    if message then return nil, nil, ("%s: onset: %s"):format(case.policy.shown, message) end
-  end
   return current.created, current.created_ticks, "when the current key file was made"
 end
 

@@ -28,6 +28,37 @@ local function kb(old, new)
   return { fake.key(OLD, old or { made = LONG_AGO }), fake.key(NEW, new or { made = RESET + 82 }) }
 end
 
+describe("several policies for one container", function()
+  local function with(narrow, name)
+    local applies = { rule = "all_of" }
+    for index = 1, narrow do applies[index] = { rule = "windows", from = "5.0" } end
+    return fake.policy { name = name, applies = applies }
+  end
+
+  it("leave it to the most specific, in whatever order they are named", function()
+    local a, b, c = with(1, "a"), with(3, "b"), with(1, "c")
+    for _, order in ipairs { { a, b, c }, { a, c, b }, { b, a, c }, { c, a, b } } do
+      local found, message = judge(kb(), nil, nil, order)
+      assert.truthy(found, message)
+      assert.equal("b", found.cases[1].policy.name)
+    end
+    local found, message, code = judge(kb(), nil, nil, { a, with(1, "d"), c })
+    assert.is_nil(found)
+    assert.equal("policy", code)
+    assert.truthy(message:find("equally specific", 1, true))
+  end)
+end)
+
+describe("services without an order", function()
+  it("are told, and apply refuses them", function()
+    local found = judge(kb(), { order_error = "out of memory" })
+    assert.truthy(fake.finding(found, "service.unreadable").text:find("out of memory", 1, true))
+    local plan = require("keymend.plan").make(found)
+    assert.truthy(plan:obstacle():find("order in which services stop and start cannot be told: out of memory", 1, true))
+    assert.same({}, plan.stop)
+  end)
+end)
+
 describe("one container", function()
   it("is healthy with its current key alone", function()
     local found = judge { fake.key(NEW, { made = LONG_AGO }) }

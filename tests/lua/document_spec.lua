@@ -35,7 +35,8 @@ describe("the document", function()
       assert.is_nil(document.quote("a" .. broken):find "[\128-\255]", broken)
     end
     for _, whole in ipairs {
-      "\195\164", "\224\164\132", "\237\159\191", "\238\128\160", "\240\159\152\128", "\244\128\128\128", "\239\188\161",
+      "\195\164", "\224\164\132", "\237\159\191", "\238\128\160", "\240\159\152\128", "\244\128\128\128",
+      "\239\188\161",
     } do
       assert.equal(whole, json.decode(document.encode { whole })[1])
     end

@@ -65,6 +65,7 @@ function Services:list() return self.services end
 -- The order that the core would give for IIS; what is asked is kept for the tests.
 function Services:order(patterns, dependents)
   self.asked = { patterns = patterns, dependents = dependents }
+  if self.order_error then return nil, self.order_error, "memory" end
   return {
     stop = { "MSFTPSVC", "SMS_EXECUTIVE", "W3SVC", "IISADMIN" },
     start = { "IISADMIN", "MSFTPSVC", "W3SVC", "SMS_EXECUTIVE" }, cycles = self.cycles or {}, missing = {},
@@ -83,7 +84,7 @@ end
 
 function Target:services()
   if self.services_error then return nil, self.services_error, "damaged" end
-  return setmetatable({ services = self.service_list, cycles = self.cycles }, Services)
+  return setmetatable({ services = self.service_list, cycles = self.cycles, order_error = self.order_error }, Services)
 end
 
 function Target:survey(hashes)

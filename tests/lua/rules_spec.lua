@@ -110,6 +110,26 @@ describe("the service graph", function()
   end)
 end)
 
+describe("an onset rule of a policy", function()
+  local function onset(answer, reason)
+    local policy = fake.policy { onset = { rule = "own", ["function"] = function() return answer, reason end } }
+    local case = { options = {}, policy = policy, info = {}, keys = {}, current = { created = 1 } }
+    return rules.onset(policy.onset, case)
+  end
+
+  it("gives a time, or nothing at all", function()
+    assert.equal(1095055960, (onset(1095055960)))
+    assert.equal(1095055960, (onset "2004-09-13T06:12:40Z"))
+    for _, garbage in ipairs { 1e300, 0 / 0, -1, 0, 1 / 0, true, "yesterday" } do
+      local seconds, _, why = onset(garbage)
+      assert.is_nil(seconds, tostring(garbage))
+      assert.truthy(why:find("policy iis5: onset: the function returned", 1, true), why)
+    end
+    assert.truthy(select(3, onset(nil, "no event log")):find("onset: no event log", 1, true))
+    assert.truthy(select(3, onset(nil)):find("neither a time nor a reason", 1, true))
+  end)
+end)
+
 describe("spelling", function()
   it("finds the nearest word, and none when none is near", function()
     local words = { "diagnose", "plan", "apply", "recover" }
