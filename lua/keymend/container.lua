@@ -19,6 +19,8 @@ M.SAME_TIME = 2
 M.MAX_KEY_FILE = 65536
 -- Findings name this many files in their text; the evidence and the list below name them all.
 local NAMED = 3
+-- Rows of evidence of one finding; whoever fills a key store with names does not fill the report.
+M.MAX_EVIDENCE = 30
 
 -- ---- What speaks against one key file; the first of a kind is enough ----
 
@@ -197,6 +199,11 @@ end
 
 -- ---- Findings and evidence ----
 
+local function evidence(list, kind, text, seconds, ticks)
+  list[#list + 1] = { kind = kind, text = text, time = seconds, ticks = ticks }
+  return list
+end
+
 local function names_of(keys)
   local names = {}
   for index, key in ipairs(keys) do names[index] = key.name end
@@ -210,20 +217,23 @@ local function some_names(keys)
   return table.concat(names, ", ")
 end
 
+local function cut(list)
+  local more = #list - M.MAX_EVIDENCE
+  if more <= 1 then return end
+  for index = #list, M.MAX_EVIDENCE + 1, -1 do list[index] = nil end
+  evidence(list, "more", ("and %d more"):format(more))
+end
+
 -- Adds a finding to the case. `about`: the key file whose fault it is, so that it is told once.
 local function find(case, id, fields, extra, about)
   fields, extra = fields or {}, extra or {}
   if about then about.told[id] = true end
+  if extra.evidence then cut(extra.evidence) end
   fields.container = case.container
   extra.container, extra.hash = case.container, case.hash
   local made = finding.make(id, fields, extra, case.policy)
   case.findings[#case.findings + 1] = made
   return made
-end
-
-local function evidence(list, kind, text, seconds, ticks)
-  list[#list + 1] = { kind = kind, text = text, time = seconds, ticks = ticks }
-  return list
 end
 
 local SOURCES = { ntfs = "stored by NTFS", ["times-file"] = "--times" }
@@ -594,6 +604,9 @@ local function tell_faults(case, verdict)
   for _, of in ipairs(order) do
     local kind = kinds[of]
     local list = {}
+    if kind.id == "key.stray" and (case.matches.stray or 0) >= facts.MAX_MATCHES then
+      evidence(list, "limit", ("of all such names only %d were looked at"):format(facts.MAX_MATCHES))
+    end
     for index, key in ipairs(kind.keys) do
       evidence(list, "content", (#kind.keys > 1 and key.name .. ": " or "") .. kind.whys[index])
     end

@@ -451,7 +451,13 @@ describe("faults", function()
     for index = 1, 1000 do
       keys[index + 2] = fake.key(OLD, { made = LONG_AGO - DAY, name = fake.HASH .. "_p" .. index })
     end
-    assert.same({ "error key.regenerated", "warning key.stray" }, lines(keys, { truncated = true }))
+    local found = judge(keys, { truncated = true })
+    assert.same({ "error key.regenerated", "warning key.stray" }, fake.lines(found))
+    local stray = fake.finding(found, "key.stray")
+    assert.equal(1000, #stray.keys)
+    assert.equal(31, #stray.evidence)
+    assert.truthy(stray.evidence[1].text:find("only 1000", 1, true))
+    assert.equal("and 971 more", stray.evidence[31].text)
   end)
 end)
 
