@@ -365,6 +365,7 @@ km_txn *km_txn_make(const km_target *target, const km_record_row *row) {
   const char *problem = readable ? row->journal.problem : row->problem;
   memcpy(txn->id, row->id, sizeof txn->id);
   txn->state = row->state;
+  txn->result = row->journal.result;
   txn->vault = km_vault_path(target, row->id);
   txn->key_store = km_copy_text(target->info.key_store);
   txn->problem = km_copy_text(problem);

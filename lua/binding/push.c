@@ -371,6 +371,7 @@ void km_lua_push_txn(lua_State *L, const km_txn *txn) {
   lua_newtable(L);
   km_lua_set_text(L, "id", txn->id);
   km_lua_set_text(L, "state", km_txn_state_id(txn->state));
+  km_lua_set_text(L, "result", km_txn_state_id(txn->result));
   km_lua_set_time(L, "begun", txn->begun);
   km_lua_set_time(L, "ended", txn->ended);
   km_lua_set_text(L, "vault", txn->vault);

@@ -201,7 +201,7 @@ end
 
 function M.transaction(txn)
   local out = some(txn, {
-    "id", "state", "vault", "key_store", "policies", "overrides", "machine_guid", "made_by", "problem",
+    "id", "state", "result", "vault", "key_store", "policies", "overrides", "machine_guid", "made_by", "problem",
   })
   timed(txn, out, { "begun", "ended" })
   out.stop, out.start, out.files = txn.stop or {}, txn.start or {}, {}

@@ -120,10 +120,10 @@ local function fill(facts, cases)
   return true
 end
 
--- Whether what a transaction did still holds. A purged one was done too: only its vault is empty, and its journal
--- still tells the names and the SHA-256.
+-- Whether what a transaction did still holds. That its vault was purged later does not matter: the journal still
+-- tells the names and the SHA-256, and how it ended.
 function M.stands(txn)
-  return txn.state == "committed" or txn.state == "purged"
+  return txn.state == "committed" or txn.state == "purged" and txn.result == "committed"
 end
 
 -- Whether a transaction that stands has done to a file what an option asks for once more.
