@@ -184,8 +184,8 @@ local function action(diagnosis)
     return "nothing to do."
   end
   local line = LINES[first.id] or {}
-  return line[line.beside and 1 or 2] or diagnosis.verdict == "refused" and "keymend refuses to guess; you decide (see below)."
-    or "see below."
+  return line[line.beside and 1 or 2]
+    or diagnosis.verdict == "refused" and "keymend refuses to guess; you decide (see below)." or "see below."
 end
 
 local function downtime(diagnosis)
@@ -391,14 +391,15 @@ end
 local STATES = {
   empty = "made but never begun; nothing was touched", open = "interrupted; run keymend recover",
   committed = "done", ["rolled-back"] = "failed and put back", undone = "was done, then undone",
-  purged = "done; its vault was emptied, so it cannot be undone", unreadable = "its journal cannot be read",
+  purged = "its vault was emptied, so it cannot be undone", unreadable = "its journal cannot be read",
 }
 
 local STATE_STYLE = { open = "error", unreadable = "warning", committed = "good" }
 
 function M.transaction(page, txn)
   page:item(txn.id, txn.state, { style = "strong", text_style = STATE_STYLE[txn.state] })
-  page:text_block(STATES[txn.state] or txn.state, 2)
+  local ended = txn.state == "purged" and STATES[txn.result]
+  page:text_block((ended and ended .. "; " or "") .. (STATES[txn.state] or txn.state), 2)
   local made = (txn.made_by or "") ~= "" and ", by " .. txn.made_by or ""
   page:text_block(("begun %s, ended %s%s"):format(facts.time(txn.begun, txn.begun_ticks),
     txn.ended and facts.time(txn.ended, txn.ended_ticks) or "not", made), 2)

@@ -245,3 +245,66 @@ describe("a plan", function()
     assert.truthy(text:find("net start", 1, true) > ren)
   end)
 end)
+
+describe("the services of a plan", function()
+  it("are refused when the journal cannot hold them, and may be left alone", function()
+    local plan = plan_of(kb())
+    local many = {}
+    for index = 1, 1025 do many[index] = "S" .. index end
+    for _, what in ipairs { "stop", "start" } do
+      plan.stop, plan.start = {}, {}
+      plan[what] = many
+      assert.truthy(plan:obstacle():find("1025 services to " .. what, 1, true))
+      assert.truthy(plan:obstacle():find("--no-services", 1, true))
+      plan[what] = { "a", ("x"):rep(1024) }
+      assert.truthy(plan:obstacle():find("service 2 to " .. what .. " is 1024 bytes", 1, true))
+      local done, _, code, _, outcome = plan:apply()
+      assert.same({ "refused", "untouched" }, { code, outcome })
+      assert.is_nil(done)
+    end
+    plan:without_services()
+    assert.is_nil(plan:obstacle())
+    assert.same({ {}, {} }, { plan.stop, plan.start })
+    assert.equal("--no-services", plan.overrides)
+    plan:overrule "--accept-dirty-hive"
+    plan:without_services()
+    assert.equal("--no-services --accept-dirty-hive", plan.overrides)
+  end)
+end)
+
+describe("a plan for hands", function()
+  local function manual(plan)
+    local page = require("keymend.page").buffer()
+    require("keymend.manual").print(page, plan)
+    return page:text()
+  end
+
+  it("has no name in a command that cmd would read as commands", function()
+    for _, name in ipairs { "x&calc&y", 'a" & calc "', "100%PATH%", "a^b", "a|b", "a<b", "a>b", "a*",
+      "a\226\128\174b" } do
+      local plan = plan_of(kb())
+      plan.stop, plan.start = { "W3SVC", name }, { name }
+      plan.steps[2].name = name
+      local text = manual(plan)
+      for _, command in ipairs { "net stop", "net start", "xcopy", "ren ", "attrib" } do
+        for line in text:gmatch "[^\n]+" do
+          local bad = line:find("      " .. command, 1, true) == 1 and line:find(name, 1, true)
+          assert.is_falsy(bad, line)
+        end
+      end
+      assert.truthy(text:find('net stop "W3SVC"', 1, true))
+      assert.is_nil(text:find "net start")
+      assert.truthy(text:find("no command line here", 1, true))
+    end
+  end)
+
+  it("lists by the container's hash, whatever a file is called", function()
+    local plan = plan_of(kb())
+    plan.steps = { plan.steps[2] }
+    plan.steps[1].name = "renamed.OLD"
+    local text = manual(plan)
+    assert.truthy(text:find('dir /a /tc "' .. fake.HASH .. '*"', 1, true))
+    assert.is_nil(text:find("underscore", 1, true))
+    assert.truthy(text:find('ren "renamed.OLD" ' .. fake.name(NEW), 1, true))
+  end)
+end)

@@ -86,6 +86,34 @@ describe("a policy", function()
     refused("return policy {\n  name = \n}", ":3:")
   end)
 
+  it("with rules written out by hand is told what they lack", function()
+    refused(with 'applies = { rule = "windows", from = 5 }', ":4:", "windows: versions as text")
+    refused(with 'applies = { rule = "has_service" }', "has_service: the name of a service")
+    refused(with 'applies = { rule = "not_" }', "not_: one condition")
+    refused(with 'applies = { rule = "all_of", { rule = "any_of" } }', "any_of: at least one rule")
+    refused(with 'adopt = { rule = "first_of" }', "first_of: at least one rule")
+  end)
+
+  it("with a field in a text that keymend does not fill is told which there are", function()
+    refused(with 'findings = { ["key.orphaned"] = { text = "%{nosuch}" } }', "%{nosuch}", "%{container}, %{old_guid}")
+    refused(with 'findings = { ["key.lost"] = { remedy = "%{name}" } }', "%{name}", "%{container}")
+    local loaded = assert(load(with [[findings = { ["key.orphaned"] = { text = "%{container} %{old_guid}" },
+      ["test.own"] = { severity = "info", text = "%{anything}" } }]]))
+    loaded.state:close()
+  end)
+
+  it("with a field of any name is told so", function()
+    refused(with '["["] = 1', 'there is no field "["')
+    refused(with '["a%"] = 1', 'there is no field "a%"')
+  end)
+
+  it("with lists beyond measure is refused", function()
+    refused('local t = {} for i = 1, 1001 do t[i] = "x" .. i end return policy { name = "x", containers = t }',
+      "containers: a list of at most 1000 entries", "1001")
+    refused('local t = {} for i = 1, 1001 do t[i] = "x" .. i end return policy { name = "x", containers = "x", '
+      .. "services = t }", "services: a list of at most 1000 entries")
+  end)
+
   it("with a misspelt field is told which was meant", function()
     refused(with 'contaners = { "x" }', ":4", "contaners", 'did you mean "containers"?')
   end)
