@@ -97,3 +97,11 @@ function policy(fields)
   copy.policy_table = true
   return copy
 end
+
+-- A misspelt rule would be nil, and its field would quietly get the default.
+setmetatable(_G, {
+  __index = function(_, name)
+    error(("%s: a builder, rule or variable of this policy was expected, found a name that means nothing"):format(
+      tostring(name)), 2)
+  end,
+})

@@ -150,7 +150,7 @@ describe("times", function()
     local file = { before = fake.name(THIRD), after = fake.name(OLD), sha256 = keys[1].sha256,
       created = LONG_AGO - DAY }
     for _, state in ipairs { "committed", "purged" } do
-      local history = { { id = "t", state = state, ended = RESET, files = { file } } }
+      local history = { { id = "t", state = state, result = "committed", ended = RESET, files = { file } } }
       assert.same({ "error key.times-useless" }, lines(keys, { transactions = history }))
     end
     local history = { { id = "t", state = "undone", ended = RESET, files = { file } } }
@@ -579,8 +579,9 @@ describe("a copy of the old key under the current name", function()
 end)
 
 describe("history", function()
-  local function adopted(sha256, state)
-    return { { id = "20261123T121959Z-3f9a2c", state = state or "committed", ended = RESET + DAY, files = {
+  local function adopted(sha256, state, result)
+    return { { id = "20261123T121959Z-3f9a2c", state = state or "committed", result = result or state or "committed",
+      ended = RESET + DAY, files = {
       { before = fake.name(OLD), after = fake.name(NEW), sha256 = sha256 },
     } } }
   end
@@ -594,7 +595,7 @@ describe("history", function()
   it("settles it when its vault was purged too", function()
     local current = fake.key(NEW, { made = RESET + 82 })
     local keys = { current, fake.key(THIRD, { made = LONG_AGO }) }
-    local history = { transactions = adopted(current.sha256, "purged") }
+    local history = { transactions = adopted(current.sha256, "purged", "committed") }
     assert.same({ "info key.adopted", "info key.leftover" }, lines(keys, history))
     assert.same({ "info key.adopted" }, lines({ current }, history, { adopt = { fake.name(OLD) } }))
   end)
@@ -603,6 +604,10 @@ describe("history", function()
     local current = fake.key(NEW, { made = RESET + 82 })
     local keys = { current, fake.key(THIRD, { made = LONG_AGO }) }
     assert.same({ "error key.regenerated" }, lines(keys, { transactions = adopted(current.sha256, "undone") }))
+    for _, result in ipairs { "undone", "rolled-back" } do
+      local history = adopted(current.sha256, "purged", result)
+      assert.same({ "error key.regenerated" }, lines(keys, { transactions = history }))
+    end
     assert.same({ "error key.regenerated" }, lines(keys, { transactions = adopted(("0"):rep(64)) }))
   end)
 
