@@ -73,6 +73,11 @@ describe("a policy", function()
     end
   end)
 
+  it("with a misspelt rule is refused, not given the default", function()
+    refused(with "adopt = sole_candidat", ":4:", "sole_candidat")
+    refused(with "retire = regenerate", "regenerate")
+  end)
+
   it("is refused as bytecode", function()
     refused(string.dump(function() end), "bytecode")
   end)
