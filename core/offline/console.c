@@ -124,12 +124,12 @@ km_status km_console_save(const char *path, const char *data, size_t size,
   char beside[KM_MAX_CONSOLE_PATH];
   struct stat info;
   if (is_below(path, folders, count))
-    return km_fail(error, KM_REFUSED, 0,
-                   "save %s: it lies on the target's own volume, which is only read; save it elsewhere",
-                   path);
+    return km_fail(
+        error, KM_REFUSED, 0,
+        "save %s: it lies on the target's own volume, which is only read; save it elsewhere", path);
   if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode))
-    return km_fail(error, KM_REFUSED, 0, "save %s: it is there and no ordinary file; give another name",
-                   path);
+    return km_fail(error, KM_REFUSED, 0,
+                   "save %s: it is there and no ordinary file; give another name", path);
   int length = snprintf(beside, sizeof beside, "%s.new-%ld", path, (long)getpid());
   if (length < 0 || (size_t)length >= sizeof beside)
     return km_fail(error, KM_LIMIT, 0, "save %s: the path is too long", path);
