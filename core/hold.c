@@ -107,7 +107,7 @@ void km_services_start_all(km_hold *hold, const km_journal *journal) {
     const char *name = journal->start[i];
     km_error error;
     if (hold->backend->service_start == NULL)
-      km_progress(hold, "start", "%s: deferred, Windows starts it at its next boot", name);
+      km_progress(hold, "start", "%s: deferred until the next boot of this Windows", name);
     else if (hold->backend->service_start(hold->target, name, &error) == KM_OK)
       km_progress(hold, "start", "started %s", name);
     else

@@ -223,7 +223,8 @@ static km_status copy_to_vault(km_work *work, km_error *error) {
   }
   km_status status = backend->folder_flush(work->vault, error);
   if (status == KM_OK)
-    km_progress(work->hold, "vault", "%zu files copied to the vault", work->journal->entry_count);
+    km_progress(work->hold, "vault", "key files copied to the vault: %zu",
+                work->journal->entry_count);
   return status;
 }
 

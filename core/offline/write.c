@@ -230,9 +230,10 @@ static km_status make_private(const open_meta *file, bool folder, km_error *erro
 }
 
 static km_status fail_forged(const open_meta *file, const char *problem, km_error *error) {
-  return km_fail(error, KM_FORGED, 0,
-                 "trust %s\\%s: %s, so anyone may have made it; look into it, then move it away",
-                 file->folder, file->name, problem);
+  return km_fail(
+      error, KM_FORGED, 0,
+      "%s\\%s cannot be trusted: %s, so anyone may have made it; look into it, then move it away",
+      file->folder, file->name, problem);
 }
 
 static km_status check_private(const open_meta *file, km_error *error) {
@@ -337,9 +338,10 @@ static km_status find_private(km_folder *parent, const char *name, char found[KM
   char second[KM_MAX_NAME];
   int number = km_lookup_name(parent->offline, parent->volume, parent->fd, name, found, second);
   if (number == EEXIST) {
-    return km_fail(error, KM_FORGED, 0,
-                   "trust %s\\%s: there are several such names that differ in case alone",
-                   parent->path, name);
+    return km_fail(
+        error, KM_FORGED, 0,
+        "%s\\%s cannot be trusted: there are several such names that differ in case alone",
+        parent->path, name);
   }
   return number ? km_posix_fail(error, number, "open the folder", parent->path, name) : KM_OK;
 }

@@ -46,7 +46,7 @@ local function transactions(diagnosis)
   if problem and problem.code == "forged" then
     add(diagnosis, "txn.forged", { problem = problem.message })
   elseif problem then
-    add(diagnosis, "txn.unreadable", { id = "(all)", problem = problem.message })
+    add(diagnosis, "txn.unknown", { problem = problem.message })
   end
 end
 

@@ -37,8 +37,8 @@ return {
     severity = "error",
     refuses = true,
     text = 'The key store "%{store}" cannot be used: %{problem}.',
-    remedy = "If the folder is on another volume, name that volume with --volume D:=DIR. If it was deleted, "
-      .. "restore it from a backup: keymend cannot make keys.",
+    remedy = "If it may not be read, run keymend as root. If the folder is on another volume, name that volume with "
+      .. "--volume D:=DIR. If it was deleted, restore it from a backup: keymend cannot make keys.",
   },
   ["hive.dirty"] = {
     severity = "warning",
@@ -79,6 +79,12 @@ return {
     text = "The journal of transaction %{id} cannot be read, so nobody can tell whether it was finished: %{problem}",
     remedy = "Look at its vault, which may hold key files, then move its folder out of the keymend folder and keep "
       .. "it; apply, undo and recover refuse till then.",
+  },
+  ["txn.unknown"] = {
+    severity = "warning",
+    blocks = true,
+    text = "What keymend did to this target before cannot be read, so the judgement below may be wrong: %{problem}",
+    remedy = "Run keymend with the rights to read it (as root, or as administrator).",
   },
 
   -- Services

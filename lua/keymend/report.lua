@@ -56,7 +56,7 @@ local LINES = {
   ["case.guid-conflict"] = { "The key containers disagree on the old machine GUID." },
   ["guid.absent"] = { "The registry holds no machine GUID.", "restore MachineGuid from a backup of the registry." },
   ["guid.malformed"] = { "The machine GUID in the registry is malformed.", "correct MachineGuid (see below)." },
-  ["store.absent"] = { "The key store cannot be used.", "name its volume with --volume, or restore the folder." },
+  ["store.absent"] = { "The key store cannot be used.", "see below." },
   ["hive.dirty"] = {
     beside = "a registry hive was not closed cleanly.",
     "start this Windows once and shut it down cleanly.",
@@ -67,6 +67,9 @@ local LINES = {
   },
   ["txn.unreadable"] = {
     beside = "the journal of a transaction is unreadable.", "look at its vault (see below).",
+  },
+  ["txn.unknown"] = {
+    beside = "what keymend did before cannot be read.", "run keymend with the rights to read it.",
   },
   ["service.disabled"] = {
     beside = "services are disabled.", "check whether they are meant to run (see below).",

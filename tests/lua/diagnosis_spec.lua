@@ -622,6 +622,11 @@ describe("history", function()
     assert.same({ "error key.regenerated", "warning txn.forged" }, fake.lines(found))
   end)
 
+  it("a folder that may not be read is no unreadable journal", function()
+    local found = judge(kb(), { history_error = { "Permission denied; run keymend as root", "access", 13 } })
+    assert.same({ "error key.regenerated", "warning txn.unknown" }, fake.lines(found))
+  end)
+
   it("an unreadable journal is a warning", function()
     local txns = { { id = "t", state = "unreadable", problem = "CRC", files = {} } }
     assert.same({ "error key.regenerated", "warning txn.unreadable" }, lines(kb(), { transactions = txns }))
