@@ -531,9 +531,7 @@ typedef struct km_txn_file {
 typedef struct km_txn {
   char id[KM_TXN_ID];
   km_txn_state state;
-  km_txn_state
-      result; /* of the last end record, whatever was purged since: committed, rolled back or
-                          undone; empty before there is one */
+  km_txn_state result;  /* of the last end record, purged since or not; empty before there is one */
   km_time begun, ended; /* ended: of the last end record, 0 while open */
   char *vault;          /* Windows path of the transaction's folder */
   char *key_store;
