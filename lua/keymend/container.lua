@@ -210,6 +210,10 @@ local function names_of(keys)
   return names
 end
 
+local function files(keys)
+  return #keys == 1 and "1 key file" or ("%d key files"):format(#keys)
+end
+
 local function some_names(keys)
   local names = {}
   for index = 1, math.min(#keys, NAMED) do names[index] = keys[index].name end
@@ -286,15 +290,24 @@ local function ambiguous(case, among, reason, by_hand)
   local list = {}
   guid_evidence(list, case)
   for _, key in ipairs(among) do made_evidence(list, case, key, "a candidate") end
-  find(case, "key.ambiguous", { count = #among, reason = reason },
+  find(case, "key.ambiguous", { count = files(among), reason = reason },
     { evidence = list, keys = names_of(among), remedy = by_hand,
       commands = not by_hand and adopt_commands(case, among) or nil })
-  return { refused = "several key files could be the right one: " .. reason }
+  return { refused = ("%s could be the right one: %s"):format(files(among), reason) }
+end
+
+-- A function of the policy is at fault, so nothing is decided.
+local function policy_failed(case, field, message)
+  find(case, "policy.failed", { policy = case.policy.name, field = field, message = message:gsub("%.%s*$", "") },
+    { keys = names_of(case.candidates), commands = adopt_commands(case, case.candidates),
+      evidence = evidence({}, "policy", "the policy: " .. case.policy.source) })
+  return { refused = ("the function %s of its policy failed: %s"):format(field, message) }
 end
 
 -- Lets the policy choose among `among`; with `retire` the current file goes.
 local function choose(case, among, retire, why_retire)
-  local key, reason = rules.adopt(case.policy.adopt, among, case)
+  local key, reason, fault = rules.adopt(case.policy.adopt, among, case)
+  if fault then return policy_failed(case, fault, reason) end
   if not key then return ambiguous(case, among, reason) end
   repair_findings(case, key, retire, reason)
   return { adopt = key, retire = retire, reason = reason, why_retire = why_retire }
@@ -519,7 +532,7 @@ local function newer_foreign(case)
   end
   if #newer == 0 then return nil end
   made_evidence(list, case, case.current, "the current key file")
-  find(case, "key.newer-foreign", { count = #newer }, { evidence = list, keys = names_of(newer),
+  find(case, "key.newer-foreign", { count = files(newer) }, { evidence = list, keys = names_of(newer),
     commands = adopt_commands(case, newer) })
   return { healthy = true, undecided = true }
 end
@@ -538,14 +551,15 @@ local function guid_time_contradicts(case)
   if #late == 0 then return nil end
   guid_evidence(list, case, true)
   made_evidence(list, case, case.current, "the current key file")
-  find(case, "key.times-useless", { count = #late }, { evidence = list, wording = "contradiction",
+  find(case, "key.times-useless", { count = files(late) }, { evidence = list, wording = "contradiction",
     keys = names_of { case.current, unpack(case.candidates) }, commands = adopt_commands(case, case.candidates) })
   return { refused = "the time of the machine GUID's registry key contradicts the key files" }
 end
 
 -- KB 884872: the file made nearest to the onset is the one that Windows regenerated.
 local function onset_elsewhere(case)
-  local onset, ticks, reason = rules.onset(case.policy.onset, case)
+  local onset, ticks, reason, fault = rules.onset(case.policy.onset, case)
+  if fault then return policy_failed(case, fault, reason) end
   if not onset then return ambiguous(case, case.candidates, "the onset is not known: " .. reason) end
   case.onset = onset
   local nearest
@@ -565,7 +579,7 @@ end
 local function regenerated(case)
   local key, reason, fault = rules.retire(case.policy.retire, case)
   if not key then
-    if fault then return ambiguous(case, case.candidates, reason) end
+    if fault then return policy_failed(case, fault, reason) end
     find(case, "key.healthy", {}, { keys = { case.current.name },
       evidence = evidence({}, "policy", "the policy keeps the current key file: " .. reason) })
     return { healthy = true }
@@ -630,7 +644,7 @@ local function tell_leftovers(case, verdict)
   end
   local list = {}
   for _, key in ipairs(case.foreign) do evidence(list, "content", ("%s: %s"):format(key.name, why_left(key))) end
-  find(case, "key.leftover", { count = #case.foreign }, { evidence = list, keys = names_of(case.foreign) })
+  find(case, "key.leftover", { count = files(case.foreign) }, { evidence = list, keys = names_of(case.foreign) })
 end
 
 local function tell_upper_case(case)

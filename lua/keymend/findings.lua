@@ -58,6 +58,13 @@ return {
     remedy = "See which there are with keymend policies list; name one of your own with --policy FILE.",
   },
 
+  ["policy.failed"] = {
+    severity = "error",
+    refuses = true,
+    text = 'The function %{field} of policy "%{policy}" failed, so nothing is decided for "%{container}": %{message}.',
+    remedy = "Correct the policy, then run keymend again. Or decide without it, and name the right key file:",
+  },
+
   -- Transactions
   ["txn.open"] = {
     severity = "error",
@@ -137,7 +144,7 @@ return {
   ["key.ambiguous"] = {
     severity = "error",
     refuses = true,
-    text = 'For "%{container}" %{count} key files could be the right one, and nothing here tells which: %{reason}.',
+    text = 'For "%{container}" %{count} could be the right one, and nothing here tells which: %{reason}.',
     remedy = "Compare the key files below. A backup of the registry that names the old machine GUID, or the time of "
       .. "the last backup that worked, often decides. Then name the right one:",
   },
@@ -155,9 +162,9 @@ return {
     text = 'The creation times of the key files of "%{container}" do not tell which is the older.',
     remedy = "Give the original times with --times FILE, or name the right key file:",
     contradiction = {
-      text = 'Key files of "%{container}" under other machine GUIDs (%{count}) are older than the current one, yet '
-        .. "made after the registry key of the machine GUID was last written. One of these times is wrong, so nothing "
-        .. "tells whether the current key is the right one.",
+      text = 'Older than the current key file of "%{container}", yet made after the registry key of the machine GUID '
+        .. "was last written: %{count} with another machine GUID. One of these times is wrong, so nothing tells "
+        .. "whether the current key is the right one.",
       remedy = "A restored registry, a tool that changes the machine GUID without moving that time, or a wrong clock "
         .. "does this. If the services work, leave all as it is. If they fail, name the right key file:",
     },
@@ -206,16 +213,15 @@ return {
   },
   ["key.leftover"] = {
     severity = "info",
-    text = 'Beside the current key file of "%{container}" lie others under other machine GUIDs (%{count}).',
+    text = 'Beside the current key file of "%{container}": %{count} with another machine GUID.',
     remedy = "If the services work, leave them: they do no harm. If they fail, see the key files below.",
   },
   ["key.newer-foreign"] = {
     severity = "info",
-    text = 'Key files of "%{container}" under other machine GUIDs (%{count}) are newer than the current one. That '
-      .. "happens when the machine GUID was restored by hand, or on a clone; nothing here tells whether the services "
-      .. "work.",
-    remedy = "If the services work: leave all as it is (retires 0, adopts 0). If they fail, a newer key file may be "
-      .. "the right one (retires 1, adopts 1):",
+    text = 'Newer than the current key file of "%{container}": %{count} with another machine GUID. That happens when '
+      .. "the machine GUID was restored by hand, or on a clone; nothing here tells whether the services work.",
+    remedy = "If the services work, leave all as it is. If they fail, a newer key file may be the right one; this "
+      .. "adopts it and retires the current one:",
   },
   ["key.upper-case"] = {
     severity = "info",

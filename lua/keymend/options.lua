@@ -71,7 +71,8 @@ M.verbs = {
     takes = join({ "policy" }, OUTPUT), help = "the policies there are; the text of one" },
   { name = "run", arguments = "SCRIPT [ARGUMENT...]", module = "script", rest = true,
     takes = join(TARGET, { "write" }, TEXT),
-    help = "run a Lua script with the globals keymend and, given --root, target" },
+    help = "run a Lua script with the globals keymend and, given --root, target; options stand before SCRIPT, what "
+      .. "follows it is the script's" },
   { name = "repl", module = "script", max = 0, takes = join(TARGET, { "write", "no-history" }, TEXT),
     help = "the interactive prompt" },
   { name = "help", arguments = "[VERB]", module = "help", max = 1, takes = TEXT, help = "print help" },
@@ -97,6 +98,12 @@ local function takes(verb, name)
     if one == name then return true end
   end
   return false
+end
+
+-- Whether a word is an option that the verb takes.
+function M.is_option(verb, word)
+  local name = word:sub(1, 2) == "--" and word:match "^%-%-([^=]+)"
+  return name and option_of[name] ~= nil and takes(verb, name) or false
 end
 
 -- Splits "--name=value"; short forms of help and version.
@@ -198,7 +205,8 @@ local EXIT = {
 }
 
 local function usage_line(verb)
-  return "keymend " .. verb.name .. (verb.arguments and " " .. verb.arguments or "") .. " [options]"
+  local words = verb.arguments and " " .. verb.arguments or ""
+  return "keymend " .. verb.name .. (verb.rest and " [options]" .. words or words .. " [options]")
 end
 
 function M.help(page)

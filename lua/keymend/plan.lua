@@ -135,7 +135,48 @@ local function software_dirty(info)
   return false
 end
 
-local function notes_of(diagnosis, policies, obstacle)
+-- The services that policies name without * and ? and that are not here.
+local function not_here(diagnosis, policies)
+  local names, seen = {}, {}
+  local known = not diagnosis.facts.options.no_services and diagnosis.facts.services()
+  for _, policy in ipairs(known and policies or {}) do
+    for _, name in ipairs(policy.service_patterns) do
+      if not seen[name:lower()] and not name:find "[*?]" and not known.graph:find(name) then
+        names[#names + 1], seen[name:lower()] = ("%s (policy %s)"):format(name, policy.name), true
+      end
+    end
+  end
+  return names
+end
+
+-- The services to stop that are not among those to start, each with why; none where the policy starts none.
+local function not_started(diagnosis, plan)
+  local names, starts = {}, {}
+  for _, name in ipairs(plan.start) do starts[name] = true end
+  local known = #plan.start > 0 and diagnosis.facts.services()
+  for _, name in ipairs(known and plan.stop or {}) do
+    local service = not starts[name] and known.graph:find(name)
+    if service then
+      names[#names + 1] = ("%s (%s)"):format(name, service.driver and "driver" or service.start)
+    end
+  end
+  return names
+end
+
+local function service_notes(notes, diagnosis, policies, plan)
+  local left = not_started(diagnosis, plan)
+  if #left > 0 then
+    notes[#notes + 1] = ("Not in Start, since Windows does not start %s by itself: %s.%s"):format(
+      #left == 1 and "it" or "them", table.concat(left, ", "), diagnosis.info.backend == "offline" and ""
+      or " What keymend has stopped of these it starts again.")
+  end
+  local missing = not_here(diagnosis, policies)
+  if #missing > 0 then
+    notes[#notes + 1] = ("Named, but there is no such service here: %s."):format(table.concat(missing, ", "))
+  end
+end
+
+local function notes_of(diagnosis, policies, plan, obstacle)
   local notes = {}
   if software_dirty(diagnosis.info) and not diagnosis.facts.options.accept_dirty_hive then
     notes[#notes + 1] = "apply refuses this plan as long as the SOFTWARE hive is dirty: the machine GUID may be stale. "
@@ -145,6 +186,7 @@ local function notes_of(diagnosis, policies, obstacle)
     if one.blocks then notes[#notes + 1] = "apply refuses this plan: " .. one.text end
   end
   if obstacle then notes[#notes + 1] = "apply refuses this plan: " .. obstacle .. "." end
+  service_notes(notes, diagnosis, policies, plan)
   for _, policy in ipairs(policies) do
     for _, text in ipairs(policy.after) do notes[#notes + 1] = "Afterwards: " .. text end
   end
@@ -165,12 +207,13 @@ function M.from_diagnosis(diagnosis)
     blocked = blocked or one.blocks and one.text:gsub("%.?$", ". ", 1) .. one.remedy
   end
   local stop, start, no_order = services_of(diagnosis, policies)
-  local obstacle = services_obstacle { stop = stop, start = start, no_order = no_order }
+  local services = { stop = stop, start = start, no_order = no_order }
+  local obstacle = services_obstacle(services)
   local plan = setmetatable({
     machine_guid = info.machine_guid, key_store = info.key_store, policies = table.concat(names, ","),
     policy_list = list, overrides = overrides_of(options), accept_dirty_hive = options.accept_dirty_hive or false,
     steps = diagnosis.blocked and {} or steps_of(diagnosis), stop = stop, start = start, no_order = no_order,
-    notes = notes_of(diagnosis, policies, obstacle), blocked = blocked, target = diagnosis.target, info = info,
+-- Of what a plan would replace: why it stays; nil when there is none, it is empty, or a saved plan. Opened for
   }, Plan)
   diagnosis.made_plan = plan
   return plan
@@ -208,10 +251,37 @@ function Plan:data()
   }
 end
 
--- Writes the plan for a later apply, as a whole or not at all; true, or nil, message, code, native. folders: those
--- of the target, which a plan must not change (default: its root).
+-- What the file is that a plan would replace: nil when there is none, it is empty, or it is a saved plan. Opened for
+-- writing too, so that a FIFO does not wait; what is no ordinary file is left to the core, which refuses it.
+local EACCES = 13
+
+local function in_the_way(path)
+  local file, _, errno = io.open(path, "r+b")
+  if not file then
+    if errno ~= EACCES then return nil end
+    file = io.open(path, "rb")
+    if file then file:close() end
+    return file and "it is there and may not be written" or nil
+  end
+  local size = file:seek "end"
+  local text = size and size > 0 and size <= M.MAX_BYTES and file:seek "set" and file:read(M.MAX_BYTES)
+  file:close()
+  if not size or size == 0 then return nil end
+  local data = text and text:find '"keymend plan"'
+    and select(2, pcall(require("dkjson").decode, text, 1, nil, nil, nil))
+  if type(data) == "table" and data.document == "keymend plan" then return nil end
+  return "it is there and is no saved plan of keymend"
+end
+
+-- Writes the plan for a later apply, as a whole or not at all; true, or nil, message, code, native. Only a saved plan
+-- is replaced. folders: those of the target, which a plan must not change (default: its root).
 function Plan:save(path, folders)
   local document = require "keymend.document"
+  local why = in_the_way(path)
+  if why then
+    return nil, ('the plan cannot be saved: "%s": %s; give another name, or remove it first'):format(path, why),
+      "refused"
+  end
   local saved, message, code, native = core.save_file(path, document.encode({
     schema = 1, document = "keymend plan", keymend = core.version, host = core.host(),
     made = core.time_text((core.time_now())), plan = self:data(),
@@ -293,7 +363,8 @@ function M.load(path)
   if #text > M.MAX_BYTES then return bad(path, "size", "less than 4 MB") end
   local ok, data, _, problem = pcall(require("dkjson").decode, text, 1, nil, nil, nil) -- it may nest too deeply
   if not ok or type(data) ~= "table" then return bad(path, ok and problem or "content", "JSON") end
-  if data.document ~= "keymend plan" or data.schema ~= 1 then return bad(path, "schema", "1, of a keymend plan") end
+  if data.document ~= "keymend plan" then return bad(path, "document", '"keymend plan"') end
+  if data.schema ~= 1 then return bad(path, "schema", "the number 1") end
   local plan, fault, code = check_plan(path, data.plan)
   if not plan then return nil, fault, code end
   local clean = { made = data.made, made_on = data.host, loaded_from = path }

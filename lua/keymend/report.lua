@@ -38,6 +38,7 @@ end
 local LINES = {
   ["key.regenerated"] = { "%c: the machine GUID was reset." },
   ["key.orphaned"] = { "%c: its key file is orphaned." },
+  ["policy.failed"] = { "%c: its policy failed.", "correct the policy (see below)." },
   ["key.ambiguous"] = { "%c: several possible keys." },
   ["key.times-useless"] = { "%c: the times tell nothing." },
   ["key.onset-mismatch"] = { "%c: --onset does not fit." },
@@ -184,7 +185,7 @@ local function action(diagnosis)
     for _, case in ipairs(diagnosis.cases) do
       if case.verdict.undecided then return "if the services work, nothing; if they fail, you decide (see below)." end
     end
-    return "nothing to do."
+    return #diagnosis.policies == 0 and "nothing was judged." or "nothing to do."
   end
   local line = LINES[first.id] or {}
   return line[line.beside and 1 or 2]

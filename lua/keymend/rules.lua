@@ -142,25 +142,23 @@ end
 function adopt.first_of(rule, candidates, case)
   local reasons = {}
   for _, inner in ipairs(rule) do
-    local key, reason = M.adopt(inner, candidates, case)
-    if key then return key, reason end
+    local key, reason, fault = M.adopt(inner, candidates, case)
+    if key or fault then return key, reason, fault end
     reasons[#reasons + 1] = reason
   end
   return nil, table.concat(reasons, "; ")
 end
 
 -- The key a policy's function named, found again among `keys`.
-local function same_key(answer, keys, policy, what)
+local function same_key(answer, keys)
   if type(answer) == "string" then answer = { name = answer } end
   if type(answer) ~= "table" or type(answer.name) ~= "string" then
-    return nil, ("%s: %s: the function must return one of the keys it was given, or nil and a reason"):format(
-      policy.shown, what)
+    return nil, "the function must return one of the keys it was given, or nil and a reason"
   end
   for _, key in ipairs(keys) do
     if key.name == answer.name then return key end
   end
-  return nil, ('%s: %s: the function returned "%s", which is not one of the keys it was given'):format(
-    policy.shown, what, answer.name)
+  return nil, ('the function returned "%s", which is not one of the keys it was given'):format(answer.name)
 end
 
 local PLAIN = {
@@ -202,29 +200,28 @@ local function plain_case(case)
   }
 end
 
--- Calls a function of a policy: its key among `keys` or nil, reason; third: the function is at fault.
+-- Calls a function of a policy: its key among `keys` or nil, reason; third: the field, when the function is at fault
+-- and the reason says how.
 function M.call(rule, keys, case, what)
   local policy = case.policy
   local answer, message = policy.state:call(rule["function"], plain_keys(keys), plain_case(case))
-  if type(answer) ~= "table" then
-    return nil, ("%s: %s: %s"):format(policy.shown, what, tostring(message)), true
-  end
+  if type(answer) ~= "table" then return nil, tostring(message), what end
   if answer.key == nil then
     return nil, answer.reason and tostring(answer.reason) or ("the %s rule of the policy gave no reason"):format(what)
   end
-  local key, fault = same_key(answer.key, keys, policy, what)
-  if not key then return nil, fault, true end
+  local key, fault = same_key(answer.key, keys)
+  if not key then return nil, fault, what end
   return key, answer.reason and tostring(answer.reason)
     or ('the %s rule of policy "%s" chose it'):format(what, policy.name)
 end
 
--- Which candidate to adopt: key, reason; or nil, why none.
+-- Which candidate to adopt: key, reason; or nil, why none, and as M.call.
 function M.adopt(rule, candidates, case)
   if rule["function"] then return M.call(rule, candidates, case, "adopt") end
   return adopt[rule.rule](rule, candidates, case)
 end
 
--- ---- retire: which current key file goes: key, reason; or nil, why none ----
+-- ---- retire: which current key file goes: key, reason; or nil, why none, and as M.call ----
 
 function M.retire(rule, case)
   if rule["function"] then return M.call(rule, { case.current }, case, "retire") end
@@ -235,11 +232,10 @@ end
 
 local LATEST = 4e11 -- seconds; beyond what a FILETIME holds
 
--- What a policy's function says: seconds since 1970 or a time as text; nil, nil, why when it is neither.
+-- What a policy's function says: seconds since 1970 or a time as text; nil, nil, why, and "onset" when it is at fault.
 local function own_onset(rule, case)
-  local policy = case.policy
-  local answer, message = policy.state:call(rule["function"], plain_keys(case.keys), plain_case(case))
-  if type(answer) ~= "table" then return nil, nil, ("%s: onset: %s"):format(policy.shown, tostring(message)) end
+  local answer, message = case.policy.state:call(rule["function"], plain_keys(case.keys), plain_case(case))
+  if type(answer) ~= "table" then return nil, nil, tostring(message), "onset" end
   local given, why = answer.key
   if type(given) == "number" then
     if given > 0 and given < LATEST then return given, nil, "from the policy's onset rule" end
@@ -249,11 +245,12 @@ local function own_onset(rule, case)
     if seconds then return seconds, ticks, "from the policy's onset rule" end
     why = "the function returned a text that is no time: " .. ticks
   elseif given == nil then
-    why = answer.reason and tostring(answer.reason) or "the function gave neither a time nor a reason"
+    if answer.reason then return nil, nil, tostring(answer.reason) end
+    why = "the function gave neither a time nor a reason"
   else
     why = ("the function returned a %s, not seconds since 1970 or a time as text"):format(type(given))
   end
-  return nil, nil, ("%s: onset: %s"):format(policy.shown, why)
+  return nil, nil, why, "onset"
 end
 
 -- "regeneration": the regenerated key file was made when a program first missed the old one.

@@ -691,6 +691,7 @@ describe("the target", function()
   it("without a policy that applies is not judged", function()
     local policy = fake.policy { applies = { rule = "windows", from = "6.0" } }
     assert.same({ "info policy.none" }, lines(kb(), nil, nil, { policy }))
+    assert.truthy(judge(kb(), nil, nil, { policy }):text():find("Action:   nothing was judged.", 1, true))
   end)
 end)
 
@@ -772,8 +773,28 @@ describe("a policy's functions", function()
   it("cannot name a file that is no candidate", function()
     local policy = fake.policy { adopt = { ["function"] = function() return { name = fake.name(NEW) } end } }
     local found = judge(kb(), nil, nil, { policy })
-    assert.same({ "error key.ambiguous" }, fake.lines(found))
+    assert.same({ "error policy.failed" }, fake.lines(found))
     assert.equal("refused", found.verdict)
+  end)
+
+  it("that fail are told as that, with policy, field and message", function()
+    local bad = { ["function"] = function(keys) return keys[1].nosuch.x end }
+    local state = { call = function(_, rule, ...)
+      local ok, key, reason = pcall(rule, ...)
+      if not ok then return nil, key end
+      return { key = key, reason = reason }
+    end }
+    for _, field in ipairs { "adopt", "retire", "onset" } do
+      local found = judge(kb(), nil, nil, { fake.policy { [field] = bad, state = state } })
+      assert.same({ "error policy.failed" }, fake.lines(found))
+      assert.equal("refused", found.verdict)
+      local text = found.findings[1].text
+      assert.truthy(text:find("The function " .. field .. ' of policy "iis5" failed', 1, true), text)
+      assert.truthy(text:find("attempt to index", 1, true), text)
+      assert.truthy(found:text():find("Cause:    \"" .. fake.IIS .. '": its policy failed.', 1, true), found:text())
+    end
+    local first = fake.policy { adopt = { rule = "first_of", bad, { rule = "sole_candidate" } }, state = state }
+    assert.same({ "error policy.failed" }, lines(kb(), nil, nil, { first }))
   end)
 
   it("may keep the current key", function()

@@ -144,6 +144,30 @@ describe("a plan", function()
     assert.equal((first:gsub('"made":"[^"]*"', "")), (text_of(path):gsub('"made":"[^"]*"', "")))
   end)
 
+  it("replaces a saved plan or an empty file, and nothing else", function()
+    local plan = plan_of(kb())
+    assert(plan:save(path))
+    assert(plan:save(path))
+    for _, text in ipairs { "0|c:/x|1|r|0|0|1|1|1|1|1\n", '{"document":"keymend plan"', '{"schema":1}', "\0" } do
+      local file = assert(io.open(path, "wb"))
+      file:write(text)
+      file:close()
+      local done, message, code = plan:save(path)
+      assert.is_nil(done, text)
+      assert.equal("refused", code)
+      assert.truthy(message:find(path, 1, true) and message:find("no saved plan", 1, true), message)
+      assert.equal(text, text_of(path))
+    end
+  end)
+
+  it("tells which services it does not start, and which are not here", function()
+    local policy = fake.policy { service_patterns = { "IISADMIN", "Nosuchsvc", "nosuchSVC", "SMS_*" } }
+    local notes = table.concat(plan_of(kb(), nil, nil, { policy }).notes, "\n")
+    assert.truthy(notes:find("does not start it by itself: MSFTPSVC (manual).", 1, true), notes)
+    assert.truthy(notes:find("no such service here: Nosuchsvc (policy iis5).", 1, true), notes)
+    assert.same({}, plan_of(kb(), nil, { no_services = true }, { policy }).notes)
+  end)
+
   it("that cannot be written says why", function()
     local done, message = plan_of(kb()):save "/nonexistent/plan"
     assert.is_nil(done)

@@ -64,7 +64,8 @@ function M.nothing(context, diagnosis)
   require("keymend.report").diagnosis(context:page(), diagnosis, { quiet = true })
   if not context.options.quiet then
     context:page():blank()
-    context:page():line(status == 0 and "Nothing to do." or "There is nothing that apply could mend.")
+    context:page():line(#diagnosis.policies == 0 and "Nothing was judged." or status == 0 and "Nothing to do."
+      or "There is nothing that apply could mend.")
   end
   if path then context:page():line(("There is no plan to save; %s was not written."):format(path)) end
   return status

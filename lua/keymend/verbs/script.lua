@@ -2,6 +2,7 @@
 
 local cli = require "keymend.cli"
 local core = require "keymend.core"
+local options = require "keymend.options"
 
 local EXIT = cli.exit
 local M = {}
@@ -26,20 +27,30 @@ local function load_script(path)
   return loadstring((text:gsub("^#[^\n]*", "")), "@" .. path)
 end
 
--- What went wrong in a script: its own frames alone, and the usual mistake.
+-- The usual mistakes: an option of keymend behind the script, and no target.
+local function hint(message, context)
+  for _, word in ipairs(context.arguments) do
+    if not context.opened and options.is_option(context.verb, word) then
+      return ("There is no target, and %s stands behind the script, so the script got it. Options stand before the "
+        .. "script: keymend run --root DIR SCRIPT"):format(word)
+    end
+  end
+  if not context.opened and message:find("global 'target'", 1, true) then
+    return "There is no target. Options stand before the script: keymend run --root DIR SCRIPT"
+  end
+end
+
+-- What went wrong in a script: its own frames alone, and what may help.
 local function explain(message, context)
   message = message:gsub("\n%s*%[C%]: in function 'xpcall'.*$", "")
-  if not context.opened and message:find("global 'target'", 1, true) then
-    message = message:gsub("\n",
-      "\nThere is no target. Options stand before the script: keymend run --root DIR SCRIPT\n", 1)
-  end
-  return message
+  local help = hint(message, context)
+  return help and message:gsub("\n", function() return "\n" .. help .. "\n" end, 1) or message
 end
 
 -- Runs a script; its number (0 to 255) is the exit status, an error gives 8.
 function M.run(context)
   local path = table.remove(context.arguments, 1)
-  if not path then return context:fail("run needs a script: keymend run SCRIPT", "usage") end
+  if not path then return context:fail("run needs a script: keymend run [options] SCRIPT", "usage") end
   local chunk, message = load_script(path)
   if not chunk then return context:fail(message, "script") end
   local opened, status = open_target(context)
