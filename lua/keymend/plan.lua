@@ -213,7 +213,8 @@ function M.from_diagnosis(diagnosis)
     machine_guid = info.machine_guid, key_store = info.key_store, policies = table.concat(names, ","),
     policy_list = list, overrides = overrides_of(options), accept_dirty_hive = options.accept_dirty_hive or false,
     steps = diagnosis.blocked and {} or steps_of(diagnosis), stop = stop, start = start, no_order = no_order,
--- Of what a plan would replace: why it stays; nil when there is none, it is empty, or a saved plan. Opened for
+    notes = notes_of(diagnosis, policies, services, obstacle), blocked = blocked, target = diagnosis.target,
+    info = info,
   }, Plan)
   diagnosis.made_plan = plan
   return plan
