@@ -43,6 +43,18 @@ static const struct way *way_of(km_phase phase) {
   return NULL;
 }
 
+/* NTFS may list a folder and not find it, or fail, after its driver died while it made the folder. */
+static km_status remove_folder(km_hold *hold, const km_record_row *row, km_error *error) {
+  km_error why;
+  km_status status = hold->backend->folder_remove(hold->keymend, row->id, &why);
+  if (status == KM_OK)
+    return KM_OK;
+  return km_fail(error, status == KM_NOT_FOUND ? KM_DAMAGED : status, why.native,
+                 "transaction %s had touched nothing, but its folder cannot be removed: %s; let"
+                 " Windows check the volume (chkdsk /f)",
+                 row->id, why.message);
+}
+
 /* A transaction that never began: its folder holds the journal at most (records.c made sure of
  * that). */
 static km_status remove_empty(km_hold *hold, const km_record_row *row, km_error *error) {
@@ -56,12 +68,7 @@ static km_status remove_empty(km_hold *hold, const km_record_row *row, km_error 
     status = KM_OK;
   backend->folder_close(vault);
   if (status == KM_OK)
-    status = backend->folder_remove(hold->keymend, row->id, error);
-  if (status == KM_NOT_FOUND) /* NTFS after its driver died while it made the folder */
-    status = km_fail(error, KM_DAMAGED, 0,
-                     "transaction %s had touched nothing, but its folder cannot be removed: let"
-                     " Windows check the volume (chkdsk /f)",
-                     row->id);
+    status = remove_folder(hold, row, error);
   if (status == KM_OK)
     status = backend->folder_flush(hold->keymend, error);
   if (status == KM_OK)
