@@ -253,7 +253,8 @@ end
 
 local function usage(context, message)
   local verb = context.verb
-  return context:fail(message .. ("; see: keymend %s"):format(verb and "help " .. verb.name or "help"), "usage")
+  message = require("keymend.spelling").see(message, "keymend help" .. (verb and " " .. verb.name or ""))
+  return context:fail(message, "usage")
 end
 
 local function wants_json(args)
@@ -308,10 +309,10 @@ end
 -- whether the target was changed.
 function M.main(args)
   local program = type(args[0]) == "string" and args[0]:find "[/\\]" and args[0] or "keymend"
-  local parsed, message = options.parse(args)
+  local parsed, message, verb = options.parse(args)
   local context = setmetatable({
     program = program, options = parsed and parsed.options or { json = wants_json(args) or nil },
-    arguments = parsed and parsed.arguments or {}, verb = parsed and parsed.verb,
+    arguments = parsed and parsed.arguments or {}, verb = parsed and parsed.verb or verb,
   }, Context)
   if not parsed then return usage(context, message) end
   if parsed.options.json and parsed.options.help then

@@ -144,6 +144,10 @@ local function resolve(facts, cases, name, option)
       if key.name == name then return case, key end
     end
   end
+  if name:find "[/\\%z]" or name == "." or name == ".." then
+    return nil, nil, ('--%s: "%s" is no name of a key file; give the name as keymend diagnose shows it'):format(
+      option, name)
+  end
   local key, message = inspect(facts, name)
   if not key and not message and done_before(facts, name, option) then return nil end
   if not key then
@@ -158,9 +162,12 @@ local function resolve(facts, cases, name, option)
       return case, key
     end
   end
-  return nil, nil, ('--%s: "%s" belongs to %s, which no policy that applies here knows; name a policy for it with '
-    .. "--policy"):format(option, name,
-    (key.container or "") ~= "" and ('the key container "%s"'):format(key.container) or "no known key container")
+  if (key.container or "") == "" then
+    return nil, nil, ('--%s: "%s" does not tell its key container, so no policy can be found for it'):format(
+      option, name)
+  end
+  return nil, nil, ('--%s: "%s" belongs to the key container "%s", which no policy that applies here knows; name a '
+    .. "policy for it with --policy"):format(option, name, key.container)
 end
 
 -- Puts the overruling options on their cases.

@@ -144,8 +144,8 @@ local function take(given, args, at)
   return at
 end
 
--- Parses the words of a command line: { verb = entry or nil, options = {}, arguments = {} }, or nil, message. What
--- follows the script of `run` is the script's.
+-- Parses the words of a command line: { verb = entry or nil, options = {}, arguments = {} }, or nil, message, the
+-- verb if it was reached. What follows the script of `run` is the script's.
 function M.parse(args)
   local given, arguments, verb = {}, {}, nil
   local at, only_words = 1, false
@@ -157,15 +157,15 @@ function M.parse(args)
       only_words = true
     elseif not only_words and word:sub(1, 1) == "-" and word ~= "-" then
       if word:sub(1, 2) ~= "--" and not SHORT[word] then
-        return nil, ("there is no option %s; options begin with two hyphens"):format(word)
+        return nil, ("there is no option %s; options begin with two hyphens"):format(word), verb
       end
       local last, message = take(given, args, at)
-      if not last then return nil, message, given end
+      if not last then return nil, message, verb end
       at = last
     elseif not verb then
       verb = verb_of[word]
       if not verb then
-        return nil, ('there is no verb "%s"%s'):format(word, spelling.hint(word, verb_names)), given
+        return nil, ('there is no verb "%s"%s'):format(word, spelling.hint(word, verb_names))
       end
     else
       arguments[#arguments + 1] = word
@@ -210,7 +210,7 @@ local function usage_line(verb)
 end
 
 function M.help(page)
-  page:line "keymend mends Windows machine-key stores whose key files no longer match MachineGuid."
+  page:text_block "keymend mends Windows machine-key stores whose key files no longer match MachineGuid."
   page:blank()
   page:line "Usage: keymend VERB [options]"
   page:blank()

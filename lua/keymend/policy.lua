@@ -51,9 +51,9 @@ function M.find(name)
   end
   local shipped = core.embedded_policies()
   if shipped[name] then return shipped[name], "shipped" end
-  local names = M.names()
+  local names, file = M.names(), name:find "^[%w_-]+$" and name or "mine"
   return nil, ('there is no policy "%s"%s; shipped: %s; a file of your own is named by its path, such as ./%s.lua')
-    :format(name, spelling.hint(name, names), table.concat(names, ", "), name), "not-found"
+    :format(name, spelling.hint(name, names), table.concat(names, ", "), file), "not-found"
 end
 
 -- The names of the shipped policies, sorted.

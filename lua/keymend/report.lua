@@ -8,6 +8,7 @@ local finding = require "keymend.finding"
 local M = {}
 
 local LABEL = 10    -- columns of "Downtime: "
+local TEXT = 8      -- of a finding; evidence stands 2 further in, where a key file's name and ":" still fit 80
 local SHOWN_KEYS = 30
 
 local function plural(count, one, many)
@@ -133,7 +134,16 @@ local function is_doubtful(diagnosis)
   return false
 end
 
+-- Why what the administrator chose is refused, or nil.
+local function refused_choice(diagnosis)
+  for _, case in ipairs(diagnosis.cases) do
+    if case.refused_choice then return case.refused_choice end
+  end
+end
+
 local function cause(diagnosis)
+  local choice = refused_choice(diagnosis)
+  if choice then return choice .. "." end
   local first = worst(diagnosis)
   if first then
     if is_beside(first) then return keys_text(diagnosis) .. LINES[first.id].beside end
@@ -180,6 +190,7 @@ local function action(diagnosis)
     return first_of_all(require("keymend.plan").from_diagnosis(diagnosis), diagnosis)
       or ("keymend apply: %s; undo brings all back."):format(steps_text(diagnosis))
   end
+  if refused_choice(diagnosis) then return "choose another key file, or leave the option out." end
   local first = worst(diagnosis)
   if not first then
     for _, case in ipairs(diagnosis.cases) do
@@ -276,15 +287,15 @@ end
 
 local function evidence_line(page, one)
   local when = (one.time or one.ticks) and facts.time(one.time, one.ticks) .. ": " or ""
-  page:item("         -", when .. one.text, { indent = 11, style = "faint" })
+  page:item((" "):rep(TEXT) .. "-", when .. one.text, { indent = TEXT + 2, style = "faint" })
 end
 
 local function finding_lines(page, one)
-  page:item(("%-8s"):format(one.severity), one.id, { indent = 9, style = one.severity, text_style = "strong" })
-  page:text_block(one.text, 9)
+  page:item(one.severity, one.id, { indent = TEXT, style = one.severity, text_style = "strong" })
+  page:text_block(one.text, TEXT)
   for _, evidence in ipairs(one.evidence) do evidence_line(page, evidence) end
-  if one.remedy ~= "" then page:item("      ->", one.remedy, { indent = 9 }) end
-  for _, command in ipairs(one.commands) do page:line((" "):rep(9) .. command) end
+  if one.remedy ~= "" then page:item((" "):rep(TEXT - 3) .. "->", one.remedy, { indent = TEXT }) end
+  for _, command in ipairs(one.commands) do page:line((" "):rep(TEXT) .. command) end
 end
 
 -- What one sees of the problem, from the policies whose containers are to be mended.
@@ -400,13 +411,15 @@ local STATES = {
 
 local STATE_STYLE = { open = "error", unreadable = "warning", committed = "good" }
 
-function M.transaction(page, txn)
+-- options: quiet (the name and the state alone)
+function M.transaction(page, txn, options)
   page:item(txn.id, txn.state, { style = "strong", text_style = STATE_STYLE[txn.state] })
+  if options and options.quiet then return end
   local ended = txn.state == "purged" and STATES[txn.result]
   page:text_block((ended and ended .. "; " or "") .. (STATES[txn.state] or txn.state), 2)
-  local made = (txn.made_by or "") ~= "" and ", by " .. txn.made_by or ""
-  page:text_block(("begun %s, ended %s%s"):format(facts.time(txn.begun, txn.begun_ticks),
-    txn.ended and facts.time(txn.ended, txn.ended_ticks) or "not", made), 2)
+  page:text_block(("begun %s, ended %s"):format(facts.time(txn.begun, txn.begun_ticks),
+    txn.ended and facts.time(txn.ended, txn.ended_ticks) or "not"), 2)
+  if (txn.made_by or "") ~= "" then page:text_block("by " .. txn.made_by, 2) end
   if (txn.policies or "") ~= "" then
     page:text_block("policy " .. txn.policies .. ((txn.overrides or "") ~= "" and ", overruled by " .. txn.overrides
       or ""), 2)

@@ -32,6 +32,11 @@ function M.nearest(word, words)
   return best
 end
 
+-- A message with the command that tells more.
+function M.see(message, command)
+  return message .. (message:find "%?$" and " See: " or "; see: ") .. command
+end
+
 -- "; did you mean X?" or "". prefix: stands before each of `words` where it is typed.
 function M.hint(word, words, prefix)
   local best = M.nearest(word, words)

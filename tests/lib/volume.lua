@@ -419,6 +419,13 @@ if is_program then
     io.stderr:write "usage: lua5.1 tests/lib/volume.lua DIR CASE\n"
     os.exit(16)
   end
+  local file = io.open(volume.cases .. "/" .. name .. ".lua")
+  if not file or lfs.attributes(dir) then
+    io.stderr:write(file and dir .. " exists already; name a new folder\n"
+      or ('there is no case "%s"; the cases are the files of tests/golden/cases, without .lua\n'):format(name))
+    os.exit(16)
+  end
+  file:close()
   local made = volume.make(dir, volume.case(name).volume)
   print("volume  " .. made.root)
   print("times   " .. made.times)

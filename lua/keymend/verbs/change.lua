@@ -19,9 +19,9 @@ local function progress_on(context, title)
     if not last then return end
     local text = last.names and table.concat(last.names, ", ") .. ": " .. last.text or last.text
     if text:find(":\\", 1, true) then -- paths are not wrapped
-      page:line(("  %-9s %s"):format(last.stage, text))
+      page:line(("  %-7s %s"):format(last.stage, text))
     else
-      page:item(("  %-9s"):format(last.stage), text, { indent = 12, style = "faint" })
+      page:item(("  %-7s"):format(last.stage), text, { indent = 10, style = "faint" })
     end
     io.stdout:flush()
     last = nil
@@ -133,7 +133,7 @@ end
 -- after: the diagnosis, or nil.
 local function print_done(context, txn, after)
   local page = context:page()
-  page:blank()
+  if not context.options.quiet then page:blank() end
   page:line(("Done: transaction %s."):format(txn.id), "good")
   if deferred(context, txn.start) then
     page:item("Next:", "start this Windows; at its boot it starts " .. report.listed(txn.start) .. ".", { indent = 7 })
@@ -240,8 +240,8 @@ function M.undo(context)
     return context:document(parts)
   end
   local page = context:page()
-  page:blank()
-  page:line(("Undone: transaction %s; the key files are as they were before it."):format(id), "good")
+  if not context.options.quiet then page:blank() end
+  page:text_block(("Undone: transaction %s; the key files are as they were before it."):format(id), 0, "good")
   return context:status(0, { changed = true, restart_due = deferred(context, result[1].start) })
 end
 
@@ -336,8 +336,8 @@ function M.history(context)
   local page = context:page()
   if #history == 0 then page:line "No transaction of keymend on this target." end
   for index, txn in ipairs(history) do
-    if index > 1 then page:blank() end
-    report.transaction(page, txn)
+    if index > 1 and not context.options.quiet then page:blank() end
+    report.transaction(page, txn, { quiet = context.options.quiet })
   end
   return EXIT.done
 end

@@ -13,8 +13,8 @@ function M.help(context)
   end
   local verb = options.verb(name)
   if not verb then
-    return context:fail(('there is no verb "%s"%s; see: keymend help'):format(name,
-      spelling.hint(name, options.verb_names)), "usage")
+    return context:fail(spelling.see(('there is no verb "%s"%s'):format(name,
+      spelling.hint(name, options.verb_names)), "keymend help"), "usage")
   end
   options.verb_help(context:page(), verb)
   return 0

@@ -53,7 +53,8 @@ end
 local function pass(target, store, wanted, each)
   local iterator, message, code, native = target:keys(store.kind)
   if not iterator then return nil, message, code, native end
-  local result = { files = 0, current = 0, foreign = 0, stray = 0, other = 0, guids = {}, found = {}, distinct = 0 }
+  local result = { files = 0, current = 0, foreign = 0, stray = 0, other = 0, guids = {}, found = {}, matched = 0,
+    distinct = 0 }
   local function take(name, class, hash, guid)
     result.files = result.files + 1
     result[class] = result[class] + 1
@@ -67,8 +68,11 @@ local function pass(target, store, wanted, each)
       end
     end
     local prefix = hash or name:sub(1, 32):lower()
-    if wanted and wanted[prefix] and #result.found < facts.MAX_MATCHES then
-      result.found[#result.found + 1] = { name = name, hash = prefix }
+    if wanted and wanted[prefix] then
+      result.matched = result.matched + 1
+      if result.matched <= facts.MAX_MATCHES then
+        result.found[#result.found + 1] = { name = name, hash = prefix }
+      end
     end
     if each then each(name, class, hash, guid) end
   end
@@ -125,6 +129,21 @@ local function lister(context, guid)
   end
 end
 
+-- What of the store is not listed, and why.
+local function print_rest(context, result)
+  local page, rest = context:page(), result.files - #result.found
+  if context.options.container then
+    if result.matched == 0 then
+      page:text_block(('no key file of "%s"'):format(table.concat(context.options.container, '" or "')), 2)
+    elseif result.matched > #result.found then
+      page:text_block(("and %d more; --all lists them"):format(result.matched - #result.found), 2)
+    end
+  elseif rest > 0 and not context.options.quiet then
+    page:text_block(("%s of other key containers %s not listed; --all lists %s"):format(report.plural(rest, "file"),
+      rest == 1 and "is" or "are", rest == 1 and "it" or "them"), 2)
+  end
+end
+
 local function print_store(context, store, wanted, guid)
   local page, target = context:page(), context.opened
   page:heading(store.title)
@@ -139,6 +158,7 @@ local function print_store(context, store, wanted, guid)
   for _, found in ipairs(result.found) do
     print_key(page, target, store, found, wanted[found.hash])
   end
+  if wanted and not each then print_rest(context, result) end
   return true
 end
 
