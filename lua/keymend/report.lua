@@ -35,12 +35,13 @@ end
 
 
 -- For the gravest finding: cause and action in one line each; %c stands for the containers. beside: the cause
--- says nothing of the keys, so what they are like is said before it; the action alone stands after it.
+-- says nothing of the keys, so what they are like is said before it; the action alone stands after it. one: the
+-- cause when the finding names one key file alone.
 local LINES = {
   ["key.regenerated"] = { "%c: the machine GUID was reset." },
   ["key.orphaned"] = { "%c: its key file is orphaned." },
   ["policy.failed"] = { "%c: its policy failed.", "correct the policy (see below)." },
-  ["key.ambiguous"] = { "%c: several possible keys." },
+  ["key.ambiguous"] = { "%c: several possible keys.", one = "%c: one possible key, and it is doubtful." },
   ["key.times-useless"] = { "%c: the times tell nothing." },
   ["key.onset-mismatch"] = { "%c: --onset does not fit." },
   ["key.lost"] = { "%c: its key is lost.", "keymend cannot mend this; what can is told below." },
@@ -147,7 +148,8 @@ local function cause(diagnosis)
   local first = worst(diagnosis)
   if first then
     if is_beside(first) then return keys_text(diagnosis) .. LINES[first.id].beside end
-    local text = own_cause(diagnosis, first) or (LINES[first.id] or {})[1] or first.text
+    local line = LINES[first.id] or {}
+    local text = own_cause(diagnosis, first) or #first.keys == 1 and line.one or line[1] or first.text
     return (text:gsub("%%c", function() return affected(diagnosis, first.id) end))
   end
   if #diagnosis.policies == 0 then return "none found: no policy applies to this Windows." end

@@ -767,7 +767,9 @@ describe("a policy's functions", function()
     local policy = fake.policy { adopt = { ["function"] = function() return nil, "ask the web team" end } }
     local found = judge({ fake.key(OLD, { made = LONG_AGO }) }, nil, nil, { policy })
     assert.same({ "error key.ambiguous" }, fake.lines(found))
+    assert.truthy(found.findings[1].text:find("1 key file could be the right one", 1, true))
     assert.truthy(found.findings[1].text:find("ask the web team", 1, true))
+    assert.truthy(found:text():find "^[^\n]*: one possible key")
   end)
 
   it("cannot name a file that is no candidate", function()
