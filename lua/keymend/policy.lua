@@ -276,7 +276,7 @@ local function check(context, data)
     error({ message = context.source .. ": the file must end with: return policy { ... }" }, 0)
   end
   known_fields(context, data)
-  if (data.api or 1) ~= 1 then wrong(context, "api", "1, the only one that this keymend knows", data.api) end
+  if (data.api or 1) ~= 1 then wrong(context, "api", "the number 1 (this keymend knows no other)", data.api) end
   local name = text_field(context, data, "name")
   if not name or not name:find "^[%w_%-]+$" then
     wrong(context, "name", "a name of letters, digits, _ and -", data.name)

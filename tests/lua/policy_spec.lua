@@ -125,7 +125,7 @@ describe("a policy", function()
 
   it("with a wrong field is told the line, the field, what was expected and what was found", function()
     refused(with "title = 5", ":4", "title", "text was expected", "the number 5")
-    refused(with "api = 2", "api", "1")
+    refused(with "api = 2", "api", "api: the number 1")
     refused(with 'adopt = "guid_history"', "adopt", "guid_history", "first_of")
     refused(with "retire = sole_candidate", "retire", "regenerated")
     refused(with "applies = function() end", "applies", "condition")
