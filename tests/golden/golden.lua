@@ -275,6 +275,17 @@ function case_methods:check_vault(before, steps)
   check.equal(modes, "700\n", "the keymend folder and the vault are private")
 end
 
+-- undo and recover refuse and leave the volume alone; their words are kept.
+function case_methods:refuses_the_rest()
+  for _, verb in ipairs { "undo", "recover" } do
+    local done = self:keymend(verb)
+    check.ok(done.exit == 32 or done.exit == 36, verb .. " refuses", done.exit .. "\n"
+      .. done.out .. done.err)
+    self:expect(self.name .. "." .. verb .. ".txt", done.out .. done.err)
+    self:same(verb)
+  end
+end
+
 function case_methods:again(wanted)
   self.repaired = true
   self:remember()

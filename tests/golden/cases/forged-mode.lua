@@ -22,12 +22,6 @@ return {
   },
   apply = { exit = 36 },
   script = function(t)
-    for _, verb in ipairs { "undo", "recover" } do
-      local done = t:keymend(verb)
-      t.check.ok(done.exit == 32 or done.exit == 36, verb .. " refuses", done.exit .. "\n"
-        .. done.out .. done.err)
-      t:expect("forged-mode." .. verb .. ".txt", done.out .. done.err)
-      t:same(verb)
-    end
+    t:refuses_the_rest()
   end,
 }
