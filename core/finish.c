@@ -70,3 +70,15 @@ km_status km_finish_untouched(km_work *work, const km_ending *ending, km_outcome
   km_tell_changes(work, ending->side);
   return close_journal(work, ending, outcome, error);
 }
+
+void km_take_back(km_work *work, km_side side, km_txn_state result, km_outcome *outcome,
+                  km_error *error) {
+  km_error later;
+  const km_ending ending = {side, KM_CARE_BACK, result, error->message};
+  km_progress(work->hold, "rollback", "%s", error->message);
+  *outcome = KM_ROLLED_BACK;
+  if ((work->touched ? km_finish : km_finish_untouched)(work, &ending, outcome, &later) == KM_OK)
+    return;
+  km_error_prefix(&later, "%s; then", error->message);
+  memcpy(error->message, later.message, sizeof error->message);
+}

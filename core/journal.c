@@ -20,6 +20,40 @@ char *km_copy_text(const char *text) {
   return copy;
 }
 
+char *km_copy_text_within(const char *text, size_t max) {
+  char *copy = km_copy_text(text != NULL ? text : "");
+  if (copy != NULL && strlen(copy) >= max) {
+    size_t end = max - 1;
+    while (end > 0 && ((unsigned char)copy[end] & 0xC0) == 0x80)
+      end--;
+    copy[end] = '\0';
+  }
+  return copy;
+}
+
+void km_free_texts(char **texts) {
+  if (texts == NULL)
+    return;
+  for (size_t i = 0; texts[i] != NULL; i++)
+    free(texts[i]);
+  free(texts);
+}
+
+char **km_copy_texts(const char *const *list) {
+  size_t count = 0;
+  while (list != NULL && list[count] != NULL)
+    count++;
+  char **copy = calloc(count + 1, sizeof *copy);
+  for (size_t i = 0; copy != NULL && i < count; i++) {
+    copy[i] = km_copy_text(list[i]);
+    if (copy[i] == NULL) {
+      km_free_texts(copy);
+      return NULL;
+    }
+  }
+  return copy;
+}
+
 static char lower(char c) {
   return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
@@ -53,14 +87,6 @@ static void put32(uint8_t *p, uint32_t value) {
     p[i] = (uint8_t)(value >> (8 * i));
 }
 
-static void free_texts(char **texts) {
-  if (texts == NULL)
-    return;
-  for (size_t i = 0; texts[i] != NULL; i++)
-    free(texts[i]);
-  free(texts);
-}
-
 static void clear_entry(km_entry *entry) {
   free(entry->container);
   free(entry->reason);
@@ -79,8 +105,8 @@ void km_journal_clear(km_journal *journal) {
   for (size_t i = 0; i < journal->entry_count; i++)
     clear_entry(&journal->entries[i]);
   free(journal->entries);
-  free_texts(journal->stop);
-  free_texts(journal->start);
+  km_free_texts(journal->stop);
+  km_free_texts(journal->start);
   memset(journal, 0, sizeof *journal);
 }
 

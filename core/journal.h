@@ -88,6 +88,13 @@ bool km_same_name(const char *a, const char *b);
 /* A copy that free() releases; NULL for NULL or when out of memory. */
 char *km_copy_text(const char *text);
 
+/* The same, "" for NULL, cut between characters so that it has less than `max` bytes. */
+char *km_copy_text_within(const char *text, size_t max);
+
+/* A copy of a NULL-terminated list (NULL: an empty one), NULL when memory is short; and its release. */
+char **km_copy_texts(const char *const *list);
+void km_free_texts(char **texts);
+
 /* Reads a whole journal. KM_OK with phase NONE: sound, but no transaction began. KM_DAMAGED says
  * what is wrong and where. `out` is cleared first and must be released in every case. Pure. */
 km_status km_journal_parse(const uint8_t *data, size_t size, km_journal *out, km_error *error);

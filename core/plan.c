@@ -192,26 +192,14 @@ static const km_step *retired_by(const km_plan *plan, const char *name) {
   return NULL;
 }
 
-/* Text for the journal, cut where a field ends. */
-static char *journal_text(const char *text, size_t max) {
-  char *copy = km_copy_text(text != NULL ? text : "");
-  if (copy != NULL && strlen(copy) >= max) {
-    size_t end = max - 1;
-    while (end > 0 && ((unsigned char)copy[end] & 0xC0) == 0x80)
-      end--;
-    copy[end] = '\0';
-  }
-  return copy;
-}
-
 /* A name that is retired keeps its spelling: Windows takes names that differ in case alone for one,
  * and so the adopted file replaces the retired one in a single rename on every file system. */
 static km_status fill_entry(km_hold *hold, const km_plan *plan, const km_step *step,
                             const km_file_info *info, km_entry *entry, km_error *error) {
   const km_step *retired = is_adopt(step) ? retired_by(plan, step->to) : NULL;
   const char *to = retired != NULL ? retired->name : step->to;
-  entry->container = journal_text(step->container, KM_MAX_CONTAINER);
-  entry->reason = journal_text(step->reason, KM_MAX_TEXT);
+  entry->container = km_copy_text_within(step->container, KM_MAX_CONTAINER);
+  entry->reason = km_copy_text_within(step->reason, KM_MAX_TEXT);
   entry->before = km_copy_text(step->name);
   entry->after = is_adopt(step) ? km_copy_text(to) : NULL;
   if (entry->container == NULL || entry->reason == NULL || entry->before == NULL ||

@@ -305,23 +305,6 @@ km_status km_records_settled(const km_records *records, km_error *error) {
 
 /* ---- what the public interface shows ---- */
 
-static char **copy_list(char *const *list) {
-  size_t count = 0;
-  while (list != NULL && list[count] != NULL)
-    count++;
-  char **copy = calloc(count + 1, sizeof *copy);
-  for (size_t i = 0; copy != NULL && i < count; i++) {
-    copy[i] = km_copy_text(list[i]);
-    if (copy[i] == NULL) {
-      while (i > 0)
-        free(copy[--i]);
-      free(copy);
-      return NULL;
-    }
-  }
-  return copy;
-}
-
 static bool copy_file(km_txn_file *to, const km_entry *from) {
   to->container = km_copy_text(from->container);
   to->before = km_copy_text(from->before);
@@ -342,8 +325,8 @@ static bool copy_journal(km_txn *txn, const km_journal *j) {
   txn->overrides = km_copy_text(j->overrides != NULL ? j->overrides : "");
   txn->machine_guid = km_copy_text(j->machine_guid != NULL ? j->machine_guid : "");
   txn->made_by = km_copy_text(j->made_by != NULL ? j->made_by : "");
-  txn->stop = copy_list(j->stop);
-  txn->start = copy_list(j->start);
+  txn->stop = km_copy_texts((const char *const *)j->stop);
+  txn->start = km_copy_texts((const char *const *)j->start);
   if (j->entry_count > 0)
     txn->files = calloc(j->entry_count, sizeof *txn->files);
   if (j->entry_count > 0 && txn->files == NULL)
@@ -377,12 +360,6 @@ km_txn *km_txn_make(const km_target *target, const km_record_row *row) {
   return txn;
 }
 
-static void free_list(char **list) {
-  for (size_t i = 0; list != NULL && list[i] != NULL; i++)
-    free(list[i]);
-  free(list);
-}
-
 void km_txn_free(km_txn *txn) {
   if (txn == NULL)
     return;
@@ -399,8 +376,8 @@ void km_txn_free(km_txn *txn) {
   free(txn->overrides);
   free(txn->machine_guid);
   free(txn->made_by);
-  free_list(txn->stop);
-  free_list(txn->start);
+  km_free_texts(txn->stop);
+  km_free_texts(txn->start);
   free(txn->problem);
   free(txn);
 }

@@ -44,32 +44,6 @@ static void tell_unclean(const km_hold *hold) {
       km_progress(hold, "check", "whether the volume is clean could not be told: %s", rows[i].text);
 }
 
-static char **take_list(const char *const *list) {
-  size_t count = 0;
-  while (list != NULL && list[count] != NULL)
-    count++;
-  char **copy = calloc(count + 1, sizeof *copy);
-  for (size_t i = 0; copy != NULL && i < count; i++)
-    copy[i] = km_copy_text(list[i]);
-  return copy;
-}
-
-static bool list_whole(char *const *copy, const char *const *list) {
-  if (copy == NULL)
-    return false;
-  for (size_t i = 0; list != NULL && list[i] != NULL; i++)
-    if (copy[i] == NULL)
-      return false;
-  return true;
-}
-
-static char *cut_text(const char *text) {
-  char *copy = malloc(KM_MAX_TEXT);
-  if (copy != NULL)
-    snprintf(copy, KM_MAX_TEXT, "%s", text != NULL ? text : "");
-  return copy;
-}
-
 /* The fields of the begin record that are not the files. */
 static km_status describe(const km_hold *hold, const km_plan *plan, km_journal *journal,
                           km_error *error) {
@@ -79,13 +53,13 @@ static km_status describe(const km_hold *hold, const km_plan *plan, km_journal *
   journal->made_by = km_copy_text(made_by);
   journal->store = km_copy_text(km_without_letter(hold->target->info.key_store));
   journal->machine_guid = km_copy_text(plan->machine_guid);
-  journal->policies = cut_text(plan->policies);
-  journal->overrides = cut_text(plan->overrides);
-  journal->stop = take_list(plan->stop);
-  journal->start = take_list(plan->start);
+  journal->policies = km_copy_text_within(plan->policies, KM_MAX_TEXT);
+  journal->overrides = km_copy_text_within(plan->overrides, KM_MAX_TEXT);
+  journal->stop = km_copy_texts(plan->stop);
+  journal->start = km_copy_texts(plan->start);
   if (journal->made_by == NULL || journal->store == NULL || journal->machine_guid == NULL ||
-      journal->policies == NULL || journal->overrides == NULL ||
-      !list_whole(journal->stop, plan->stop) || !list_whole(journal->start, plan->start))
+      journal->policies == NULL || journal->overrides == NULL || journal->stop == NULL ||
+      journal->start == NULL)
     return km_fail(error, KM_MEMORY, 0, "out of memory");
   return KM_OK;
 }
@@ -279,20 +253,13 @@ static void conclude(km_work *work) {
 
 static km_status run(km_work *work, km_outcome *outcome, km_error *error) {
   bool stopped = false;
-  km_error later;
   km_status status = change(work, &stopped, error);
   if (status == KM_OK) {
     *outcome = KM_DONE;
     conclude(work);
     return KM_OK;
   }
-  km_progress(work->hold, "rollback", "%s", error->message);
-  *outcome = KM_ROLLED_BACK;
-  const km_ending ending = {KM_BEFORE, KM_CARE_BACK, KM_TXN_ROLLED_BACK, error->message};
-  if ((work->touched ? km_finish : km_finish_untouched)(work, &ending, outcome, &later) != KM_OK) {
-    km_error_prefix(&later, "%s; then", error->message);
-    memcpy(error->message, later.message, sizeof error->message);
-  }
+  km_take_back(work, KM_BEFORE, KM_TXN_ROLLED_BACK, outcome, error);
   if (stopped)
     km_services_start_all(work->hold, work->journal);
   return status;

@@ -152,6 +152,11 @@ km_status km_finish(km_work *work, const km_ending *ending, km_outcome *outcome,
 km_status km_finish_untouched(km_work *work, const km_ending *ending, km_outcome *outcome,
                               km_error *error);
 
+/* Takes back what a failing apply or undo did, to the side it came from. `error` says why it failed; what goes wrong
+ * meanwhile is added to its message. *outcome: KM_ROLLED_BACK or KM_ATTENTION. */
+void km_take_back(km_work *work, km_side side, km_txn_state result, km_outcome *outcome,
+                  km_error *error);
+
 /* Opens a transaction's folder, and its journal for appending. */
 km_status km_work_open(km_work *work, km_hold *hold, km_record_row *row, km_error *error);
 void km_work_close(km_work *work);

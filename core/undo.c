@@ -118,13 +118,7 @@ static km_status run(km_work *work, km_outcome *outcome, km_error *error) {
                   later.message);
     return KM_OK;
   }
-  km_progress(hold, "rollback", "%s", error->message);
-  *outcome = KM_ROLLED_BACK;
-  const km_ending ending = {KM_AFTER, KM_CARE_BACK, KM_TXN_COMMITTED, error->message};
-  if ((work->touched ? km_finish : km_finish_untouched)(work, &ending, outcome, &later) != KM_OK) {
-    km_error_prefix(&later, "%s; then", error->message);
-    memcpy(error->message, later.message, sizeof error->message);
-  }
+  km_take_back(work, KM_AFTER, KM_TXN_COMMITTED, outcome, error);
   if (hold->backend->service_stop != NULL)
     km_services_start_all(hold, work->journal);
   return status;

@@ -45,11 +45,6 @@ static const km_errno_row *find_row(int number) {
   return NULL;
 }
 
-km_status km_posix_status(int number) {
-  const km_errno_row *row = find_row(number);
-  return row ? row->status : KM_IO;
-}
-
 km_status km_posix_fail(km_error *error, int number, const char *operation, const char *folder,
                         const char *name) {
   const km_errno_row *row = find_row(number);

@@ -6,9 +6,6 @@
 
 #define KM_TIME_1970 INT64_C(116444736000000000)
 
-/* The km_status that an errno means. */
-km_status km_posix_status(int number);
-
 /* Fails with "<operation> <folder>\<name>: <errno in words>" and the advice that fits the errno.
  * `folder` is a Windows or host path; `name` may be NULL. */
 km_status km_posix_fail(km_error *error, int number, const char *operation, const char *folder,
