@@ -27,6 +27,24 @@ typedef enum km_hive_id { KM_HIVE_SOFTWARE, KM_HIVE_SYSTEM } km_hive_id;
 #define KM_MODE_KEPT 0777u
 #define KM_ATTRIBUTES_KEPT 0x3127u
 
+/* What a backend tells while it waits for a service, and asks. */
+typedef struct km_wait {
+  void (*tell)(void *user, const char *text); /* one line; never NULL */
+  void *user;
+  const volatile int *interrupted; /* non-zero: give up with KM_INTERRUPTED; may be NULL */
+} km_wait;
+
+typedef struct km_event_log km_event_log; /* an event log being read */
+
+/* What keymend reports to the system's event log; values are the ids in core/windows/messages.mc. */
+typedef enum km_act {
+  KM_ACT_APPLIED = 1,
+  KM_ACT_UNDONE = 2,
+  KM_ACT_RECOVERED = 3,
+  KM_ACT_ROLLED_BACK = 4,
+  KM_ACT_ATTENTION = 5
+} km_act;
+
 /* All that a file must have again after vault, rename and undo, beside its bytes. */
 typedef struct km_file_meta {
   km_time created,
@@ -117,9 +135,36 @@ typedef struct km_backend {
                              km_error *error);
   void (*journal_close)(km_file *file);
 
-  /* Services; NULL where services cannot be reached (offline): steps are then recorded as deferred. */
-  km_status (*service_stop)(km_target *target, const char *name, km_error *error);
-  km_status (*service_start)(km_target *target, const char *name, km_error *error);
+  /* Whether this process may change the target at all (elevated, backup and restore privileges to be had);
+   * KM_ACCESS with the reason. Called before anything is touched. NULL: the volume alone decides. */
+  km_status (*may_write)(km_target *target, km_error *error);
+
+  /* Services; NULL where services cannot be reached (offline): steps are then recorded as deferred. Stop and
+   * start wait as long as the service's own wait hint says, and tell `wait` what they wait for.
+   * service_stop: KM_OK also for one that does not run; KM_UNSUPPORTED: it takes no stop (a restart of Windows is
+   * due); KM_BUSY: it did not stop in time. service_start: KM_OK when it runs, or ran already; it does not start
+   * others; a failure has its exit codes in *out. KM_NOT_FOUND: no such service. *out is filled as far as it is
+   * known; NULL is allowed. */
+  km_status (*service_query)(km_target *target, const char *name, km_service_status *out,
+                             km_error *error);
+  km_status (*service_stop)(km_target *target, const char *name, const km_wait *wait,
+                            km_service_status *out, km_error *error);
+  km_status (*service_start)(km_target *target, const char *name, const km_wait *wait,
+                             km_service_status *out, km_error *error);
+
+  /* Writes one event of keymend itself to the system's log; failing is no error. NULL: there is no log to write to. */
+  void (*report)(km_target *target, km_act act, const char *text);
+
+  /* Event logs; NULL: they cannot be read (capability "events"). Contracts: km_events_open and kin. event_next gives
+   * the next record of `log` in the order asked for, unfiltered; its texts live until the next call. */
+  km_status (*event_open)(km_target *target, const char *log, bool oldest_first, km_event_log **out,
+                          km_error *error);
+  km_status (*event_next)(km_event_log *log, km_event *out, km_error *error); /* KM_END */
+  void (*event_close)(km_event_log *log);
+
+  /* Opens a container through the system's own CryptoAPI; contract: km_container_test. NULL: not possible. */
+  km_status (*container_test)(km_target *target, const char *container, km_container_trial *out,
+                              km_error *error);
 
   /* What can be done on the volume of `store` (NULL: the one with the Windows folder), and its driver's name.
    * Fills at most KM_MAX_CAPABILITIES rows, returns how many; texts live as long as the target. */

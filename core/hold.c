@@ -87,14 +87,19 @@ char *km_vault_path(const km_target *target, const char *id) {
 
 /* ---- services ---- */
 
+static void tell_wait(void *user, const char *text) {
+  km_progress(user, "wait", "%s", text);
+}
+
 km_status km_services_stop_all(km_hold *hold, const km_journal *journal, km_error *error) {
+  km_wait wait = {tell_wait, hold, hold->options->interrupted};
   for (size_t i = 0; journal->stop[i] != NULL; i++) {
     const char *name = journal->stop[i];
     if (hold->backend->service_stop == NULL) {
       km_progress(hold, "stop", "%s: not running, since Windows is not", name);
       continue;
     }
-    km_status status = hold->backend->service_stop(hold->target, name, error);
+    km_status status = hold->backend->service_stop(hold->target, name, &wait, NULL, error);
     if (status != KM_OK)
       return status;
     km_progress(hold, "stop", "stopped %s", name);
@@ -103,12 +108,13 @@ km_status km_services_stop_all(km_hold *hold, const km_journal *journal, km_erro
 }
 
 void km_services_start_all(km_hold *hold, const km_journal *journal) {
+  km_wait wait = {tell_wait, hold, NULL};
   for (size_t i = 0; journal->start[i] != NULL; i++) {
     const char *name = journal->start[i];
     km_error error;
     if (hold->backend->service_start == NULL)
       km_progress(hold, "start", "%s: deferred until the next boot of this Windows", name);
-    else if (hold->backend->service_start(hold->target, name, &error) == KM_OK)
+    else if (hold->backend->service_start(hold->target, name, &wait, NULL, &error) == KM_OK)
       km_progress(hold, "start", "started %s", name);
     else
       km_progress(hold, "start", "%s", error.message);

@@ -34,7 +34,8 @@ extern "C" {
 
 #define KM_VERSION "0.1.0"
 
-#if defined(KM_STATIC)
+#if defined(KM_API) /* the build says how functions are exported */
+#elif defined(KM_STATIC)
 #define KM_API
 #elif defined(__GNUC__)
 #define KM_API __attribute__((visibility("default")))
@@ -452,6 +453,84 @@ KM_API km_status km_services_order(const km_services *services, const char *cons
                                    km_error *error);
 KM_API void km_service_order_free(km_service_order *order);
 
+/* What a live system tells of a service. */
+typedef struct km_service_status {
+  uint32_t
+      state; /* SERVICE_STOPPED 1, START_PENDING 2, STOP_PENDING 3, RUNNING 4, CONTINUE_PENDING 5,
+                             PAUSE_PENDING 6, PAUSED 7; 0 not known */
+  uint32_t
+      exit_code; /* Win32, of its last end; 1066: see specific_code; 1077: never started since boot */
+  uint32_t specific_code; /* the service's own, often an HRESULT */
+  int32_t start;          /* as km_service.start, -1 not told */
+  bool stoppable;         /* it runs and takes a stop */
+} km_service_status;
+
+/* Asks the system for a service's state. KM_UNSUPPORTED offline, KM_NOT_FOUND, KM_ACCESS. */
+KM_API km_status km_service_query(km_target *target, const char *name, km_service_status *out,
+                                  km_error *error);
+
+/* ---- Event logs -------------------------------------------------------------------------------- */
+
+#define KM_MAX_EVENT_RECORD                                                                        \
+  0x40000 /* bytes of one EVENTLOGRECORD; Windows' own stay below 64 KiB */
+#define KM_MAX_EVENT_STRINGS 256
+
+/* One record. Texts are UTF-8 and, like strings and data, live until the next call for the same log. */
+typedef struct km_event {
+  const char *log; /* "System" */
+  uint32_t record; /* its number in the log */
+  km_time generated, written;
+  uint32_t id;      /* the low 16 bits, what people call the event id */
+  uint32_t full_id; /* with severity, facility and customer bit */
+  uint16_t
+      type; /* 1 error, 2 warning, 4 information, 8 and 16 audit success and failure, 0 success */
+  uint16_t category;
+  const char *source, *computer;
+  const char *const *strings; /* insertion strings */
+  size_t string_count;
+  const uint8_t *data;
+  size_t data_size;
+} km_event;
+
+typedef struct km_event_filter {
+  const char *source;  /* ignoring case; NULL: any */
+  const uint32_t *ids; /* low 16 bits */
+  size_t id_count;     /* 0: any */
+  km_time from, to;    /* of generated, both included; 0: open */
+  const char *text;    /* a string or the data holds it, ignoring case in ASCII; NULL: any */
+  bool oldest_first;
+} km_event_filter;
+
+typedef struct km_events km_events;
+
+/* Reads an event log ("System", "Application"). `filter` may be NULL. KM_UNSUPPORTED where the target's backend
+ * cannot, KM_NOT_FOUND: no such log, KM_ACCESS. A record that is damaged is skipped and counted. Release:
+ * km_events_close. */
+KM_API km_status km_events_open(km_target *target, const char *log, const km_event_filter *filter,
+                                km_events **out, km_error *error);
+KM_API km_status km_events_next(km_events *events, km_event *out, km_error *error); /* KM_END */
+KM_API uint64_t km_events_damaged(const km_events *events);
+KM_API void km_events_close(km_events *events);
+
+/* ---- CryptoAPI --------------------------------------------------------------------------------- */
+
+/* What the system's CryptoAPI made of a container. Codes are HRESULT or Win32, 0: success. */
+typedef struct km_container_trial {
+  uint32_t open_code;      /* CryptAcquireContext, machine keyset, silent */
+  uint32_t signature_code; /* CryptGetUserKey AT_SIGNATURE; NTE_NO_KEY 0x8009000D: it has none */
+  uint32_t exchange_code;  /* the same, AT_KEYEXCHANGE */
+  uint32_t sign_code;      /* a hash signed and verified; when there is a signature key */
+  uint32_t encrypt_code;   /* bytes encrypted and decrypted; when there is an exchange key */
+  bool signed_, encrypted; /* the round trips were made and gave the same back */
+  char unique_name[KM_MAX_NAME]; /* PP_UNIQUE_CONTAINER, "" when not told */
+  char provider[128];
+} km_container_trial;
+
+/* Tries a container. KM_OK whenever the trial was made, whatever it showed; KM_UNSUPPORTED offline. Nothing is
+ * created or changed. */
+KM_API km_status km_container_test(km_target *target, const char *container,
+                                   km_container_trial *out, km_error *error);
+
 /* ---- Plan and transaction ---------------------------------------------------------------------- */
 
 typedef enum km_step_kind {
@@ -488,10 +567,23 @@ typedef struct km_plan {
   const char *const *start;
 } km_plan;
 
+/* What became of a service that a transaction stopped or started. `message` is "" for KM_OK. */
+typedef struct km_service_result {
+  const char *name;
+  bool start; /* else stop */
+  km_status
+      status; /* KM_OK; KM_UNSUPPORTED: it takes no stop, a restart of Windows is due; or why it failed */
+  km_service_status now;
+  const char *message;
+} km_service_result;
+
 typedef struct km_txn_options {
   /* Told of each finished stage: "lock", "check", "vault", "stop", "swap", "verify", "commit", "start",
    * "rollback", ...; `text` is one line. May be NULL. Must not call back into the target. */
   void (*progress)(void *user, const char *stage, const char *text);
+  /* Told of each service that was stopped or started, or could not be; not of deferred ones. May be NULL; the same
+   * rules. */
+  void (*service)(void *user, const km_service_result *result);
   void *user;
   const volatile int *interrupted; /* polled between steps: non-zero rolls back; may be NULL */
 } km_txn_options;

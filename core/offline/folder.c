@@ -46,7 +46,7 @@ km_status km_offline_folder_open(km_target *target, const char *path, km_folder 
   return KM_OK;
 }
 
-void km_offline_folder_close(km_folder *folder) {
+void km_disk_folder_close(km_folder *folder) {
   if (folder) {
     close(folder->fd);
     free(folder->path);
@@ -65,7 +65,7 @@ struct km_listing {
   char buffer[LISTING_BYTES] __attribute__((aligned(16)));
 };
 
-km_status km_offline_folder_list(km_folder *folder, km_listing **out, km_error *error) {
+km_status km_disk_folder_list(km_folder *folder, km_listing **out, km_error *error) {
   km_listing *listing = malloc(sizeof *listing);
   *out = NULL;
   if (!listing) {
@@ -87,8 +87,8 @@ static bool is_dots(const char *name) {
   return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
-km_status km_offline_listing_next(km_listing *listing, const char **name, size_t *length,
-                                  bool *is_folder, km_error *error) {
+km_status km_disk_listing_next(km_listing *listing, const char **name, size_t *length,
+                               bool *is_folder, km_error *error) {
   for (;;) {
     if (listing->at >= listing->filled) {
       ssize_t size = getdents64(listing->fd, listing->buffer, sizeof listing->buffer);
@@ -111,7 +111,7 @@ km_status km_offline_listing_next(km_listing *listing, const char **name, size_t
   }
 }
 
-void km_offline_listing_close(km_listing *listing) {
+void km_disk_listing_close(km_listing *listing) {
   if (listing) {
     close(listing->fd);
     free(listing);
@@ -201,11 +201,10 @@ static struct km_short_names *read_short_names(km_folder *folder) {
   bool is_folder;
   km_status status = KM_OK;
   struct km_short_names *list = grow_short(NULL);
-  if (!list || km_offline_folder_list(folder, &listing, &ignored)) {
+  if (!list || km_disk_folder_list(folder, &listing, &ignored)) {
     return list;
   }
-  while (list &&
-         !(status = km_offline_listing_next(listing, &name, &length, &is_folder, &ignored))) {
+  while (list && !(status = km_disk_listing_next(listing, &name, &length, &is_folder, &ignored))) {
     if (!is_short(name, length)) {
       continue;
     }
@@ -217,7 +216,7 @@ static struct km_short_names *read_short_names(km_folder *folder) {
       memcpy(list->names[list->count++], name, length + 1);
     }
   }
-  km_offline_listing_close(listing);
+  km_disk_listing_close(listing);
   if (list) {
     list->all = status == KM_END;
     qsort(list->names, list->count, sizeof list->names[0], compare_short);
@@ -265,8 +264,8 @@ static int fill_ntfs(km_folder *folder, int fd, km_file_info *info) {
     }
   }
   if (km_ntfs_get_descriptor(fd, km_driver_descriptor(driver), &descriptor, &size)) {
-    km_ntfs_owner(descriptor, size, info->owner);
-    info->owner_trusted = km_ntfs_trusted(info->owner);
+    km_descriptor_owner(descriptor, size, info->owner);
+    info->owner_trusted = km_sid_trusted(info->owner);
     free(descriptor);
   }
   return 0;
@@ -295,7 +294,7 @@ static km_status open_file(km_folder *folder, const char *name, int *fd, struct 
                            int *number, km_error *error) {
   *fd = -1;
   *number = 0;
-  km_status status = km_lookup_check_name(name, error);
+  km_status status = km_disk_check_name(name, error);
   if (status) {
     return status;
   }
@@ -335,8 +334,8 @@ static km_status fill_info(km_folder *folder, const char *name, int fd, int numb
   return KM_OK;
 }
 
-km_status km_offline_file_info(km_folder *folder, const char *name, km_file_info *out,
-                               km_error *error) {
+km_status km_disk_file_info(km_folder *folder, const char *name, km_file_info *out,
+                            km_error *error) {
   struct statx stat;
   int fd, number;
   km_status status = open_file(folder, name, &fd, &stat, &number, error);
@@ -416,8 +415,8 @@ static km_status read_open(km_folder *folder, const char *name, int fd, const km
   return KM_OK;
 }
 
-km_status km_offline_file_read(km_folder *folder, const char *name, size_t max, uint8_t **data,
-                               size_t *size, km_file_info *info, km_error *error) {
+km_status km_disk_file_read(km_folder *folder, const char *name, size_t max, uint8_t **data,
+                            size_t *size, km_file_info *info, km_error *error) {
   struct statx stat;
   km_file_info own;
   int fd, number;
@@ -454,8 +453,8 @@ static const char *read_ntfs_meta(const km_driver *driver, int fd, km_file_meta 
              : "read the security descriptor of";
 }
 
-km_status km_offline_meta_read(km_folder *folder, const char *name, km_file_meta *out,
-                               km_error *error) {
+km_status km_disk_meta_read(km_folder *folder, const char *name, km_file_meta *out,
+                            km_error *error) {
   struct statx stat;
   int fd, number;
   memset(out, 0, sizeof *out);

@@ -205,7 +205,7 @@ int km_lookup_name(km_offline *offline, km_volume *volume, int fd, const char *n
 
 /* ---- Names and paths ---- */
 
-km_status km_lookup_check_name(const char *name, km_error *error) {
+km_status km_disk_check_name(const char *name, km_error *error) {
   char shown[128];
   size_t length = name ? strnlen(name, KM_MAX_NAME) : 0;
   if (length > 0 && length < KM_MAX_NAME && !strpbrk(name, "/\\") && strcmp(name, ".") != 0 &&

@@ -4,6 +4,8 @@
 
 #include "offline.h"
 
+#include <sys/types.h>
+
 /* What a component is, told without opening it. */
 typedef struct km_lookup_what {
   uint32_t type; /* S_IFMT bits */
@@ -24,9 +26,6 @@ int km_lookup_open(km_offline *offline, km_volume *volume, int fd, const char *n
  * and `second` then hold two of them); another errno. Buffers of KM_MAX_NAME bytes. */
 int km_lookup_name(km_offline *offline, km_volume *volume, int fd, const char *name, char *found,
                    char *second);
-
-/* KM_MISUSE unless `name` is one component as the backend's operations take it. */
-km_status km_lookup_check_name(const char *name, km_error *error);
 
 /* Opens a folder by Windows path; *volume and *fd are filled, *fd is the caller's. Errors as
  * km_offline_resolve, and KM_NOT_FOUND when it is a file. */

@@ -10,33 +10,12 @@
 #ifndef KM_NTFS_H
 #define KM_NTFS_H
 
-#include "backend.h"
+#include "descriptor.h"
 
 #define KM_ATTRIBUTE_REPARSE 0x400u
 /* FILE_ATTRIBUTE_* that can be set: read-only, hidden, system, archive, normal, temporary, offline,
  * not content indexed. */
 #define KM_ATTRIBUTES_SETTABLE (KM_ATTRIBUTES_KEPT | 0x80u)
-
-#define KM_SID_TEXT 184
-
-/* The owner of a self-relative security descriptor as text ("S-1-5-18"). false: not a descriptor,
- * or it has none; `text` is then "". Layout: MS-DTYP 2.4.2 (SID) and 2.4.6
- * (SECURITY_DESCRIPTOR). */
-bool km_ntfs_owner(const uint8_t *descriptor, size_t size, char text[KM_SID_TEXT]);
-
-/* Whether a SID may own a key file that is adopted by rule: SYSTEM, Administrators, LOCAL SERVICE,
- * NETWORK SERVICE, or a service's own SID (TrustedInstaller is one). */
-bool km_ntfs_trusted(const char *sid);
-
-/* The descriptor of keymend's folders, O:SYG:SYD:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA), and of its
- * files, the same with entries that inherit nothing. */
-#define KM_PRIVATE_DESCRIPTOR 96
-size_t km_ntfs_private(bool folder, uint8_t out[KM_PRIVATE_DESCRIPTOR]);
-
-/* Whether a descriptor says exactly what km_ntfs_private says for a folder: owner and group SYSTEM,
- * a protected DACL of those two entries. The order of its parts in memory may differ: Windows and
- * the drivers lay them out in their own ways. `problem` gets what differs, in words. */
-bool km_ntfs_is_private(const uint8_t *descriptor, size_t size, const char **problem);
 
 /* ---- Through a driver, on an open file or folder; false with errno ---- */
 

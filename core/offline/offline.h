@@ -7,9 +7,7 @@
 #ifndef KM_OFFLINE_H
 #define KM_OFFLINE_H
 
-#include "backend.h"
-
-#include <sys/types.h>
+#include "disk.h"
 
 #define KM_MAX_VOLUMES 26           /* one a drive letter */
 #define KM_MAX_PATH_PARTS 64        /* components of a Windows path */
@@ -24,9 +22,10 @@ typedef struct km_hives km_hives;   /* hive.h */
 typedef struct km_volume {
   char letter;  /* upper case */
   char *folder; /* as given */
-  int fd;       /* its root, O_RDONLY | O_DIRECTORY */
-  dev_t device;
-  uid_t owner;             /* of the root */
+  int fd;       /* POSIX: its root, O_RDONLY | O_DIRECTORY */
+  void *handle; /* Windows: its root */
+  uint64_t device;
+  uint32_t owner;          /* POSIX: of the root */
   const km_driver *driver; /* never NULL */
   char driver_name[32];    /* "ntfs-3g", "ext4", "fuse.other" */
   char source[256];        /* block device or image it is mounted from, "" when not told */
@@ -39,18 +38,11 @@ typedef struct km_offline {
   size_t volume_count;
   km_times *times;               /* NULL without --times */
   bool plain_walk;               /* use the walk for kernels without openat2; for tests */
-  int lock;                      /* the locked store folder, or -1 */
+  int lock;                      /* POSIX: the locked store folder, or -1 */
+  void *lock_handle;             /* Windows: the file that holds the lock, or NULL */
   km_hives *hives;               /* hive.c's own */
   char capability_text[10][200]; /* behind km_offline_capabilities */
 } km_offline;
-
-struct km_folder {
-  km_offline *offline;
-  km_volume *volume;
-  int fd;
-  char *path;                         /* Windows path, for messages and the times file */
-  struct km_short_names *short_names; /* folder.c's own; NULL: not read yet */
-};
 
 /* ---- State (volume.c) ---- */
 
@@ -88,43 +80,7 @@ const char *km_offline_driver(km_offline *offline, km_folder *store);
 
 km_status km_offline_folder_open(km_target *target, const char *path, km_folder **out,
                                  km_error *error);
-void km_offline_folder_close(km_folder *folder);
-km_status km_offline_folder_list(km_folder *folder, km_listing **out, km_error *error);
-km_status km_offline_listing_next(km_listing *listing, const char **name, size_t *length,
-                                  bool *is_folder, km_error *error);
-void km_offline_listing_close(km_listing *listing);
-
-km_status km_offline_file_info(km_folder *folder, const char *name, km_file_info *out,
-                               km_error *error);
-km_status km_offline_file_read(km_folder *folder, const char *name, size_t max, uint8_t **data,
-                               size_t *size, km_file_info *info, km_error *error);
-km_status km_offline_meta_read(km_folder *folder, const char *name, km_file_meta *out,
-                               km_error *error);
-km_status km_offline_meta_settable(km_folder *folder, const char *name, const km_file_meta *meta,
-                                   km_error *error);
-
-km_status km_offline_volume_check(km_folder *folder, uint64_t need, km_error *error);
 km_status km_offline_lock(km_target *target, km_folder *store, km_error *error);
 void km_offline_unlock(km_target *target);
-km_status km_offline_private_folder(km_folder *parent, const char *name, bool create,
-                                    km_folder **out, km_error *error);
-km_status km_offline_file_copy(km_folder *from, const char *name, km_folder *to,
-                               const char *new_name, char sha256[KM_SHA256_TEXT], km_error *error);
-km_status km_offline_file_link(km_folder *from, const char *name, km_folder *to,
-                               const char *new_name, km_error *error);
-km_status km_offline_file_rename(km_folder *from, const char *name, km_folder *to,
-                                 const char *new_name, bool replace, km_error *error);
-km_status km_offline_file_remove(km_folder *folder, const char *name, km_error *error);
-km_status km_offline_folder_remove(km_folder *parent, const char *name, km_error *error);
-km_status km_offline_meta_write(km_folder *folder, const char *name, const km_file_meta *meta,
-                                km_error *error);
-km_status km_offline_folder_flush(km_folder *folder, km_error *error);
-km_status km_offline_journal_create(km_folder *folder, const char *name, size_t size, km_file **out,
-                                    km_error *error);
-km_status km_offline_journal_open(km_folder *folder, const char *name, km_file **out,
-                                  km_error *error);
-km_status km_offline_journal_write(km_file *file, uint64_t offset, const void *data, size_t size,
-                                   km_error *error);
-void km_offline_journal_close(km_file *file);
 
 #endif

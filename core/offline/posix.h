@@ -4,6 +4,17 @@
 
 #include "offline.h"
 
+#include <sys/types.h>
+
+/* An open folder. */
+struct km_folder {
+  km_offline *offline;
+  km_volume *volume;
+  int fd;
+  char *path;                         /* Windows path, for messages and the times file */
+  struct km_short_names *short_names; /* folder.c's own; NULL: not read yet */
+};
+
 #define KM_TIME_1970 INT64_C(116444736000000000)
 
 /* Fails with "<operation> <folder>\<name>: <errno in words>" and the advice that fits the errno.

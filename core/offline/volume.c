@@ -322,7 +322,7 @@ static km_status check_space(const km_folder *folder, const struct statvfs *fs, 
   return KM_OK;
 }
 
-km_status km_offline_volume_check(km_folder *folder, uint64_t need, km_error *error) {
+km_status km_disk_volume_check(km_folder *folder, uint64_t need, km_error *error) {
   km_volume *volume = folder->volume;
   struct statvfs fs;
   if (fstatvfs(folder->fd, &fs) != 0) {

@@ -102,17 +102,17 @@ static km_status consider_all(search *s, km_target *target, km_error *error) {
   km_listing *listing = NULL;
   km_status status = km_offline_folder_open(target, root, &folder, error);
   if (status == KM_OK)
-    status = km_offline_folder_list(folder, &listing, error);
+    status = km_disk_folder_list(folder, &listing, error);
   for (size_t i = 0; status == KM_OK && i < KM_MAX_ROOT_NAMES; i++) {
     const char *name;
     size_t length;
     bool is_folder;
-    status = km_offline_listing_next(listing, &name, &length, &is_folder, error);
-    if (status == KM_OK && km_lookup_check_name(name, NULL) == KM_OK)
+    status = km_disk_listing_next(listing, &name, &length, &is_folder, error);
+    if (status == KM_OK && km_disk_check_name(name, NULL) == KM_OK)
       status = consider(s, name, is_folder, error);
   }
-  km_offline_listing_close(listing);
-  km_offline_folder_close(folder);
+  km_disk_listing_close(listing);
+  km_disk_folder_close(folder);
   return status == KM_END ? KM_OK : status;
 }
 
@@ -180,7 +180,7 @@ km_status km_windows_find(km_target *target, const char *wanted, char **name, km
   if (wanted == NULL) {
     status = consider_all(s, target, error);
   } else {
-    status = km_lookup_check_name(wanted, error);
+    status = km_disk_check_name(wanted, error);
     if (status == KM_OK)
       status = consider(s, wanted, true, error);
     else

@@ -149,7 +149,7 @@ static km_status write_meta(open_meta *file, const km_file_meta *meta, km_error 
 static km_status open_regular(km_folder *folder, const char *name, int flags, const char *operation,
                               int *fd, km_error *error) {
   struct stat seen;
-  km_status status = km_lookup_check_name(name, error);
+  km_status status = km_disk_check_name(name, error);
   if (status) {
     return status;
   }
@@ -161,8 +161,8 @@ static km_status open_regular(km_folder *folder, const char *name, int flags, co
   return number ? km_posix_fail(error, number, operation, folder->path, name) : KM_OK;
 }
 
-km_status km_offline_meta_write(km_folder *folder, const char *name, const km_file_meta *meta,
-                                km_error *error) {
+km_status km_disk_meta_write(km_folder *folder, const char *name, const km_file_meta *meta,
+                             km_error *error) {
   int fd;
   km_status status = open_regular(folder, name, O_RDONLY, "set the times of", &fd, error);
   if (status) {
@@ -193,8 +193,8 @@ static bool in_group(gid_t group) {
   return found;
 }
 
-km_status km_offline_meta_settable(km_folder *folder, const char *name, const km_file_meta *meta,
-                                   km_error *error) {
+km_status km_disk_meta_settable(km_folder *folder, const char *name, const km_file_meta *meta,
+                                km_error *error) {
   if (km_driver_descriptor(folder->volume->driver) || geteuid() == 0 ||
       (meta->uid == geteuid() && in_group(meta->gid))) {
     return KM_OK;
@@ -207,7 +207,7 @@ km_status km_offline_meta_settable(km_folder *folder, const char *name, const km
                  folder->path, shown, (unsigned long)meta->uid, (unsigned long)meta->gid);
 }
 
-km_status km_offline_folder_flush(km_folder *folder, km_error *error) {
+km_status km_disk_folder_flush(km_folder *folder, km_error *error) {
   return fsync(folder->fd) == 0 ? KM_OK : km_posix_fail(error, errno, "flush", folder->path, NULL);
 }
 
@@ -218,7 +218,7 @@ static km_status make_private(const open_meta *file, bool folder, km_error *erro
   uint8_t descriptor[KM_PRIVATE_DESCRIPTOR];
   const char *name = km_driver_descriptor(file->driver);
   if (name) {
-    size_t size = km_ntfs_private(folder, descriptor);
+    size_t size = km_descriptor_private(folder, descriptor);
     return km_ntfs_set_descriptor(file->fd, name, descriptor, size)
                ? KM_OK
                : fail_meta(file, "set the security descriptor of", error);
@@ -245,7 +245,7 @@ static km_status check_private(const open_meta *file, km_error *error) {
   struct stat seen;
   if (name) {
     (void)km_ntfs_get_descriptor(file->fd, name, &descriptor, &size);
-    bool is_private = km_ntfs_is_private(descriptor, size, &problem);
+    bool is_private = km_descriptor_is_private(descriptor, size, &problem);
     free(descriptor);
     return is_private ? KM_OK : fail_forged(file, problem, error);
   }
@@ -325,7 +325,7 @@ static km_status create_private(km_folder *parent, const char *name, km_error *e
     (void)unlinkat(parent->fd, temporary, AT_REMOVEDIR);
     return status;
   }
-  status = km_offline_folder_flush(parent, error);
+  status = km_disk_folder_flush(parent, error);
   if (status) {
     (void)unlinkat(parent->fd, name, AT_REMOVEDIR);
   }
@@ -364,12 +364,12 @@ static km_status open_private(km_folder *parent, const char *name, int *fd, km_e
   return status;
 }
 
-km_status km_offline_private_folder(km_folder *parent, const char *name, bool create,
-                                    km_folder **out, km_error *error) {
+km_status km_disk_private_folder(km_folder *parent, const char *name, bool create, km_folder **out,
+                                 km_error *error) {
   char found[KM_MAX_NAME];
   int fd;
   *out = NULL;
-  km_status status = km_lookup_check_name(name, error);
+  km_status status = km_disk_check_name(name, error);
   if (!status) {
     status = find_private(parent, name, found, error);
   }
@@ -463,7 +463,7 @@ static km_status copy_open(km_folder *from, const char *name, int source_fd, km_
   km_status status = copy_bytes(source_fd, copy_fd, &source, &copy, hash, error);
   km_sha256_finish(hash, sha256);
   if (!status) {
-    status = km_offline_meta_read(from, name, &meta, error);
+    status = km_disk_meta_read(from, name, &meta, error);
   }
   if (!status) {
     status = write_meta(&copy, &meta, error);
@@ -475,10 +475,10 @@ static km_status copy_open(km_folder *from, const char *name, int source_fd, km_
   return status;
 }
 
-km_status km_offline_file_copy(km_folder *from, const char *name, km_folder *to,
-                               const char *new_name, char sha256[KM_SHA256_TEXT], km_error *error) {
+km_status km_disk_file_copy(km_folder *from, const char *name, km_folder *to, const char *new_name,
+                            char sha256[KM_SHA256_TEXT], km_error *error) {
   int source;
-  km_status status = km_lookup_check_name(new_name, error);
+  km_status status = km_disk_check_name(new_name, error);
   if (!status) {
     status = open_regular(from, name, O_RDONLY, "copy", &source, error);
   }
@@ -503,8 +503,8 @@ km_status km_offline_file_copy(km_folder *from, const char *name, km_folder *to,
 }
 
 static km_status check_names(const char *name, const char *new_name, km_error *error) {
-  km_status status = km_lookup_check_name(name, error);
-  return status ? status : km_lookup_check_name(new_name, error);
+  km_status status = km_disk_check_name(name, error);
+  return status ? status : km_disk_check_name(new_name, error);
 }
 
 /* Whether an errno of link says that there are no hard links here, or none for this user. */
@@ -513,8 +513,8 @@ static bool no_links(int number) {
          number == EXDEV;
 }
 
-km_status km_offline_file_link(km_folder *from, const char *name, km_folder *to,
-                               const char *new_name, km_error *error) {
+km_status km_disk_file_link(km_folder *from, const char *name, km_folder *to, const char *new_name,
+                            km_error *error) {
   km_status status = check_names(name, new_name, error);
   if (status || linkat(from->fd, name, to->fd, new_name, 0) == 0) {
     return status;
@@ -557,8 +557,8 @@ static int rename_by_link(const km_folder *from, const char *name, const km_fold
   return 0;
 }
 
-km_status km_offline_file_rename(km_folder *from, const char *name, km_folder *to,
-                                 const char *new_name, bool replace, km_error *error) {
+km_status km_disk_file_rename(km_folder *from, const char *name, km_folder *to,
+                              const char *new_name, bool replace, km_error *error) {
   km_status status = check_names(name, new_name, error);
   int number = 0;
   if (status) {
@@ -578,16 +578,16 @@ km_status km_offline_file_rename(km_folder *from, const char *name, km_folder *t
   return number ? km_posix_fail(error, number, "rename", from->path, name) : KM_OK;
 }
 
-km_status km_offline_file_remove(km_folder *folder, const char *name, km_error *error) {
-  km_status status = km_lookup_check_name(name, error);
+km_status km_disk_file_remove(km_folder *folder, const char *name, km_error *error) {
+  km_status status = km_disk_check_name(name, error);
   if (status || unlinkat(folder->fd, name, 0) == 0) {
     return status;
   }
   return km_posix_fail(error, errno, "remove", folder->path, name);
 }
 
-km_status km_offline_folder_remove(km_folder *parent, const char *name, km_error *error) {
-  km_status status = km_lookup_check_name(name, error);
+km_status km_disk_folder_remove(km_folder *parent, const char *name, km_error *error) {
+  km_status status = km_disk_check_name(name, error);
   if (status || unlinkat(parent->fd, name, AT_REMOVEDIR) == 0) {
     return status;
   }
@@ -631,10 +631,10 @@ static km_status fill_with_zeros(const open_meta *file, size_t size, km_error *e
   return fsync(file->fd) == 0 ? KM_OK : fail_meta(file, "flush", error);
 }
 
-km_status km_offline_journal_create(km_folder *folder, const char *name, size_t size, km_file **out,
-                                    km_error *error) {
+km_status km_disk_journal_create(km_folder *folder, const char *name, size_t size, km_file **out,
+                                 km_error *error) {
   *out = NULL;
-  km_status status = km_lookup_check_name(name, error);
+  km_status status = km_disk_check_name(name, error);
   if (status) {
     return status;
   }
@@ -648,7 +648,7 @@ km_status km_offline_journal_create(km_folder *folder, const char *name, size_t 
     status = fill_with_zeros(&file, size, error);
   }
   if (!status) {
-    status = km_offline_folder_flush(folder, error);
+    status = km_disk_folder_flush(folder, error);
   }
   if (status) {
     close(fd);
@@ -661,8 +661,8 @@ km_status km_offline_journal_create(km_folder *folder, const char *name, size_t 
   return status;
 }
 
-km_status km_offline_journal_open(km_folder *folder, const char *name, km_file **out,
-                                  km_error *error) {
+km_status km_disk_journal_open(km_folder *folder, const char *name, km_file **out,
+                               km_error *error) {
   struct stat seen;
   int fd;
   *out = NULL;
@@ -678,8 +678,8 @@ km_status km_offline_journal_open(km_folder *folder, const char *name, km_file *
   return make_file(folder, name, fd, (uint64_t)seen.st_size, out, error);
 }
 
-km_status km_offline_journal_write(km_file *file, uint64_t offset, const void *data, size_t size,
-                                   km_error *error) {
+km_status km_disk_journal_write(km_file *file, uint64_t offset, const void *data, size_t size,
+                                km_error *error) {
   if (offset > file->size || size > file->size - offset) {
     return km_fail(error, KM_LIMIT, 0, "write %s\\%s: %zu bytes at %llu are beyond its %llu bytes",
                    file->folder, file->name, size, (unsigned long long)offset,
@@ -692,7 +692,7 @@ km_status km_offline_journal_write(km_file *file, uint64_t offset, const void *d
                                   : km_posix_fail(error, errno, "flush", file->folder, file->name);
 }
 
-void km_offline_journal_close(km_file *file) {
+void km_disk_journal_close(km_file *file) {
   if (file) {
     close(file->fd);
     free(file->folder);

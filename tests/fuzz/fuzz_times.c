@@ -34,10 +34,10 @@ static void check_times(const uint8_t *data, size_t size) {
 static void check_descriptor(const uint8_t *data, size_t size) {
   char owner[KM_SID_TEXT];
   const char *problem = NULL;
-  bool has_owner = km_ntfs_owner(data, size, owner);
+  bool has_owner = km_descriptor_owner(data, size, owner);
   require(memchr(owner, '\0', sizeof owner) != NULL);
   require(has_owner == (owner[0] != '\0'));
-  if (km_ntfs_is_private(data, size, &problem))
+  if (km_descriptor_is_private(data, size, &problem))
     require(has_owner && strcmp(owner, "S-1-5-18") == 0);
   else
     require(problem != NULL);

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "ntfs.h"
+#include "posix.h"
 #include "tests.h"
 #include "tree.h"
 #include "volume.h"
@@ -60,7 +61,7 @@ ssize_t fgetxattr(int fd, const char *name, void *value, size_t size) {
   if (!strcmp(name, "system.ntfs_attrib_be"))
     return give("\0\0\0\x26", 4, value, size);
   if (!strcmp(name, "system.ntfs_acl"))
-    return give(descriptor, km_ntfs_private(false, descriptor), value, size);
+    return give(descriptor, km_descriptor_private(false, descriptor), value, size);
   if (!strcmp(name, "system.ntfs_dos_name") && fake.short_name)
     return give(fake.short_name, strlen(fake.short_name), value, size);
   errno = ENODATA;
@@ -138,8 +139,8 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
   fixture *all = *state;
   memset(&fake, 0, sizeof fake);
-  km_offline_folder_close(all->store);
-  km_offline_folder_close(all->data);
+  km_disk_folder_close(all->store);
+  km_disk_folder_close(all->data);
   tree_close(&all->tree);
   free(all);
   return 0;
@@ -165,15 +166,14 @@ static void test_driver_unreadable(void **state) {
     uint8_t *data;
     size_t size;
     fake.unreadable = attributes[i];
-    assert_int_equal(km_offline_meta_read(all->store, "key", &meta, &error), KM_IO);
-    assert_int_equal(km_offline_file_info(all->store, "key", &info, &error), KM_IO);
-    assert_int_equal(km_offline_file_read(all->store, "key", 99, &data, &size, &info, &error),
-                     KM_IO);
+    assert_int_equal(km_disk_meta_read(all->store, "key", &meta, &error), KM_IO);
+    assert_int_equal(km_disk_file_info(all->store, "key", &info, &error), KM_IO);
+    assert_int_equal(km_disk_file_read(all->store, "key", 99, &data, &size, &info, &error), KM_IO);
     assert_null(data);
   }
   km_file_meta meta;
   fake.unreadable = "system.ntfs_acl";
-  assert_int_equal(km_offline_meta_read(all->store, "key", &meta, NULL), KM_IO);
+  assert_int_equal(km_disk_meta_read(all->store, "key", &meta, NULL), KM_IO);
 }
 
 /* What --times tells is for judging; a copy gets what NTFS stores. */
@@ -187,14 +187,14 @@ static void test_driver_created(void **state) {
   assert_non_null(file);
   fprintf(file, "0|/" TREE_STORE "/key|1|0|0|0|7|1|1|1|1000000000\n");
   fclose(file);
-  km_offline_folder_close(all->store);
-  km_offline_folder_close(all->data);
+  km_disk_folder_close(all->store);
+  km_disk_folder_close(all->data);
   tree_reopen(&all->tree, times);
   open_folders(all);
   make_ntfs(all);
-  assert_int_equal(km_offline_file_info(all->store, "key", &info, NULL), KM_OK);
+  assert_int_equal(km_disk_file_info(all->store, "key", &info, NULL), KM_OK);
   assert_int_equal(info.created_source, KM_TIME_FILE);
-  assert_int_equal(km_offline_meta_read(all->store, "key", &meta, NULL), KM_OK);
+  assert_int_equal(km_disk_meta_read(all->store, "key", &meta, NULL), KM_OK);
   assert_true(meta.created == NTFS_CREATED);
   assert_true(meta.written == NTFS_WRITTEN);
   assert_int_equal(meta.attributes, 0x26);
@@ -211,10 +211,10 @@ static void test_driver_short_names(void **state) {
   int folder = open(store, O_RDONLY | O_DIRECTORY), root = open(all->tree.root, O_RDONLY);
   assert_int_equal(linkat(folder, "key", root, "hidden", 0), 0);
   fake.short_name = "C2319C~1";
-  assert_int_equal(km_offline_file_info(all->store, "key", &info, NULL), KM_OK);
+  assert_int_equal(km_disk_file_info(all->store, "key", &info, NULL), KM_OK);
   assert_int_equal(info.links, 1);
   fake.short_name = NULL;
-  assert_int_equal(km_offline_file_info(all->store, "key", &info, NULL), KM_OK);
+  assert_int_equal(km_disk_file_info(all->store, "key", &info, NULL), KM_OK);
   assert_int_equal(info.links, 2);
   /* the second name is short itself, and listed */
   assert_int_equal(renameat(root, "hidden", folder, "c2319c~1"), 0);
@@ -223,10 +223,10 @@ static void test_driver_short_names(void **state) {
     snprintf(name, sizeof name, TREE_STORE "/%c%d", 'a' + i % 26, i);
     tree_file(&all->tree, name, "x", 1);
   }
-  km_offline_folder_close(all->store);
+  km_disk_folder_close(all->store);
   assert_int_equal(km_offline_folder_open(&all->tree.target, CRYPTO, &all->store, NULL), KM_OK);
   fake.short_name = "C2319C~1";
-  assert_int_equal(km_offline_file_info(all->store, "key", &info, NULL), KM_OK);
+  assert_int_equal(km_disk_file_info(all->store, "key", &info, NULL), KM_OK);
   assert_int_equal(info.links, 2);
   close(folder);
   close(root);
@@ -243,16 +243,14 @@ static void test_driver_moves_folders(void **state) {
   tree_folder(&all->tree, TREE_STORE "/folder");
   tree_file(&all->tree, TREE_STORE "/folder/inside", "x", 1);
   km_status status =
-      km_offline_file_rename(all->store, "folder", all->data, "intruder-1", false, &error);
+      km_disk_file_rename(all->store, "folder", all->data, "intruder-1", false, &error);
   if (status)
     fail_msg("%s", error.message);
   assert_int_equal(access(tree_path(&all->tree, "ProgramData/intruder-1/inside"), F_OK), 0);
   tree_folder(&all->tree, TREE_STORE "/folder");
   assert_int_equal(
-      km_offline_file_rename(all->store, "folder", all->data, "intruder-1", false, &error),
-      KM_EXISTS);
-  assert_int_equal(km_offline_file_rename(all->store, "key", all->data, "key", false, &error),
-                   KM_OK);
+      km_disk_file_rename(all->store, "folder", all->data, "intruder-1", false, &error), KM_EXISTS);
+  assert_int_equal(km_disk_file_rename(all->store, "key", all->data, "key", false, &error), KM_OK);
 }
 
 /* Whichever flush fails, the folder that was not there is not there again. */
@@ -263,9 +261,9 @@ static void test_driver_unflushed_folder(void **state) {
   unsigned failed = 0;
   for (unsigned nth = 1; nth < 10; nth++) {
     fake.failing_fsync = nth;
-    km_status status = km_offline_private_folder(all->data, "keymend", true, &folder, &error);
+    km_status status = km_disk_private_folder(all->data, "keymend", true, &folder, &error);
     if (status == KM_OK) {
-      km_offline_folder_close(folder);
+      km_disk_folder_close(folder);
       break;
     }
     assert_int_equal(status, KM_IO);
@@ -281,14 +279,14 @@ static void test_driver_unflushed_folder(void **state) {
 static void test_driver_hibernation_unknown(void **state) {
   fixture *all = *state;
   km_error error;
-  assert_int_equal(km_offline_volume_check(all->store, 1, &error), KM_OK);
+  assert_int_equal(km_disk_volume_check(all->store, 1, &error), KM_OK);
   tree_folder(&all->tree, "hiberfil.sys"); /* cannot be read */
-  assert_int_equal(km_offline_volume_check(all->store, 1, &error), KM_REFUSED);
+  assert_int_equal(km_disk_volume_check(all->store, 1, &error), KM_REFUSED);
   assert_non_null(strstr(error.message, "hibernated cannot be told"));
   assert_int_equal(rmdir(tree_path(&all->tree, "hiberfil.sys")), 0);
   tree_file(&all->tree, "Hiberfil.sys", "RSTR", 4); /* which one? */
   tree_file(&all->tree, "HIBERFIL.SYS", "hibr", 4);
-  assert_int_equal(km_offline_volume_check(all->store, 1, &error), KM_REFUSED);
+  assert_int_equal(km_disk_volume_check(all->store, 1, &error), KM_REFUSED);
   assert_non_null(strstr(error.message, "hibernated cannot be told"));
 }
 
@@ -297,8 +295,8 @@ static void test_driver_full(void **state) {
   fixture *all = *state;
   km_error error;
   fake.full = true;
-  assert_int_equal(km_offline_volume_check(all->store, 1, &error), KM_NO_SPACE);
-  if (km_offline_volume_check(all->store, 0, &error))
+  assert_int_equal(km_disk_volume_check(all->store, 1, &error), KM_NO_SPACE);
+  if (km_disk_volume_check(all->store, 0, &error))
     fail_msg("%s", error.message);
 }
 
@@ -307,14 +305,14 @@ static void test_driver_owners(void **state) {
   km_error error;
   km_file_meta meta = {.uid = 4242, .gid = getegid()};
   fake.user = 4242;
-  assert_int_equal(km_offline_meta_settable(all->store, "key", &meta, &error), KM_OK);
+  assert_int_equal(km_disk_meta_settable(all->store, "key", &meta, &error), KM_OK);
   meta.gid = 31337;
-  assert_int_equal(km_offline_meta_settable(all->store, "key", &meta, &error), KM_ACCESS);
+  assert_int_equal(km_disk_meta_settable(all->store, "key", &meta, &error), KM_ACCESS);
   assert_non_null(strstr(error.message, "run as root"));
   meta = (km_file_meta){.uid = 0, .gid = getegid()};
-  assert_int_equal(km_offline_meta_settable(all->store, "key", &meta, &error), KM_ACCESS);
+  assert_int_equal(km_disk_meta_settable(all->store, "key", &meta, &error), KM_ACCESS);
   make_ntfs(all);
-  assert_int_equal(km_offline_meta_settable(all->store, "key", &meta, &error), KM_OK);
+  assert_int_equal(km_disk_meta_settable(all->store, "key", &meta, &error), KM_OK);
 }
 
 /* ---- Metadata ---- */
@@ -328,11 +326,10 @@ static void test_driver_1970(void **state) {
   km_file_info info;
   km_error error;
   assert_int_equal(utimensat(AT_FDCWD, tree_path(&all->tree, TREE_STORE "/key"), times, 0), 0);
-  assert_int_equal(km_offline_file_info(all->store, "key", &info, &error), KM_OK);
+  assert_int_equal(km_disk_file_info(all->store, "key", &info, &error), KM_OK);
   assert_string_equal(km_time_text(info.written, text), "1970-01-01T00:00:00Z");
-  assert_int_equal(km_offline_file_copy(all->store, "key", all->data, "copy", sha256, &error),
-                   KM_OK);
-  assert_int_equal(km_offline_meta_read(all->data, "copy", &meta, &error), KM_OK);
+  assert_int_equal(km_disk_file_copy(all->store, "key", all->data, "copy", sha256, &error), KM_OK);
+  assert_int_equal(km_disk_meta_read(all->data, "copy", &meta, &error), KM_OK);
   assert_string_equal(km_time_text(meta.written, text), "1970-01-01T00:00:00Z");
 }
 
@@ -344,13 +341,12 @@ static void test_driver_mode(void **state) {
   km_file_meta meta;
   km_error error;
   assert_int_equal(chmod(tree_path(&all->tree, TREE_STORE "/key"), 04640), 0);
-  assert_int_equal(km_offline_meta_read(all->store, "key", &meta, &error), KM_OK);
+  assert_int_equal(km_disk_meta_read(all->store, "key", &meta, &error), KM_OK);
   assert_int_equal(meta.mode, 0640);
-  assert_int_equal(km_offline_meta_write(all->store, "key", &meta, &error), KM_OK);
+  assert_int_equal(km_disk_meta_write(all->store, "key", &meta, &error), KM_OK);
   assert_int_equal(stat(tree_path(&all->tree, TREE_STORE "/key"), &seen), 0);
   assert_int_equal(seen.st_mode & 07777, 04640);
-  assert_int_equal(km_offline_file_copy(all->store, "key", all->data, "copy", sha256, &error),
-                   KM_OK);
+  assert_int_equal(km_disk_file_copy(all->store, "key", all->data, "copy", sha256, &error), KM_OK);
   assert_int_equal(stat(tree_path(&all->tree, "ProgramData/copy"), &seen), 0);
   assert_int_equal(seen.st_mode & 07777, 0640);
 }

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "ntfs.h"
+#include "posix.h"
 #include "tests.h"
 #include "tree.h"
 #include "volume.h"
@@ -37,8 +38,8 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
   fixture *all = *state;
-  km_offline_folder_close(all->store);
-  km_offline_folder_close(all->data);
+  km_disk_folder_close(all->store);
+  km_disk_folder_close(all->data);
   tree_close(&all->tree);
   free(all);
   return 0;
@@ -62,7 +63,7 @@ static void check_content(fixture *all, const char *name, const char *wanted) {
   uint8_t *data;
   size_t size;
   km_error error;
-  km_status status = km_offline_file_read(all->store, name, 4096, &data, &size, NULL, &error);
+  km_status status = km_disk_file_read(all->store, name, 4096, &data, &size, NULL, &error);
   if (status) {
     fail_msg("%s", error.message);
   }
@@ -83,9 +84,9 @@ static void test_folder_list(void **state) {
   km_status status;
   tree_folder(&all->tree, TREE_STORE "/folder");
   tree_file(&all->tree, TREE_STORE "/.hidden", "x", 1);
-  assert_int_equal(km_offline_folder_list(all->store, &first, &error), KM_OK);
-  assert_int_equal(km_offline_folder_list(all->store, &second, &error), KM_OK);
-  while ((status = km_offline_listing_next(first, &name, &length, &is_folder, &error)) == KM_OK) {
+  assert_int_equal(km_disk_folder_list(all->store, &first, &error), KM_OK);
+  assert_int_equal(km_disk_folder_list(all->store, &second, &error), KM_OK);
+  while ((status = km_disk_listing_next(first, &name, &length, &is_folder, &error)) == KM_OK) {
     assert_int_equal(strlen(name), length);
     folders += is_folder;
     files += !is_folder;
@@ -93,12 +94,12 @@ static void test_folder_list(void **state) {
   assert_int_equal(status, KM_END);
   assert_int_equal(folders, 1);
   assert_int_equal(files, 2);
-  while (km_offline_listing_next(second, &name, &length, &is_folder, &error) == KM_OK) {
+  while (km_disk_listing_next(second, &name, &length, &is_folder, &error) == KM_OK) {
     again++;
   }
   assert_int_equal(again, 3);
-  km_offline_listing_close(first);
-  km_offline_listing_close(second);
+  km_disk_listing_close(first);
+  km_disk_listing_close(second);
 }
 
 static void test_folder_info(void **state) {
@@ -107,7 +108,7 @@ static void test_folder_info(void **state) {
   km_error error;
   char text[KM_TIME_TEXT];
   struct stat seen = stat_of(all, "key");
-  assert_int_equal(km_offline_file_info(all->store, "key", &info, &error), KM_OK);
+  assert_int_equal(km_disk_file_info(all->store, "key", &info, &error), KM_OK);
   assert_true(info.regular);
   assert_false(info.reparse);
   assert_int_equal(info.size, 7);
@@ -121,8 +122,8 @@ static void test_folder_info(void **state) {
   assert_true(info.owner_trusted);
   /* The copy's birth time is told as such, or nothing is. */
   assert_true(info.created_source == KM_TIME_BIRTH || info.created_source == KM_TIME_NONE);
-  assert_int_equal(km_offline_file_info(all->store, "none", &info, &error), KM_NOT_FOUND);
-  assert_int_equal(km_offline_file_info(all->store, "KEY", &info, &error), KM_NOT_FOUND);
+  assert_int_equal(km_disk_file_info(all->store, "none", &info, &error), KM_NOT_FOUND);
+  assert_int_equal(km_disk_file_info(all->store, "KEY", &info, &error), KM_NOT_FOUND);
 }
 
 static void test_foreign_owner(void **state) {
@@ -134,7 +135,7 @@ static void test_foreign_owner(void **state) {
     skip();
   }
   assert_int_equal(chown(tree_path(&all->tree, TREE_STORE "/key"), 12345, 0), 0);
-  assert_int_equal(km_offline_file_info(all->store, "key", &info, &error), KM_OK);
+  assert_int_equal(km_disk_file_info(all->store, "key", &info, &error), KM_OK);
   assert_string_equal(info.owner, "uid:12345");
   assert_false(info.owner_trusted);
 }
@@ -147,10 +148,10 @@ static void test_times_file(void **state) {
   const char row[] = "0|C:/" TREE_STORE "/KEY|1|r/r|0|0|7|1|2|3|1000000000\n";
   tree_file(&all->tree, "times.body", row, sizeof row - 1);
   snprintf(times, sizeof times, "%s", tree_path(&all->tree, "times.body"));
-  km_offline_folder_close(all->store);
+  km_disk_folder_close(all->store);
   tree_reopen(&all->tree, times);
   assert_int_equal(km_offline_folder_open(&all->tree.target, STORE, &all->store, &error), KM_OK);
-  assert_int_equal(km_offline_file_info(all->store, "key", &info, &error), KM_OK);
+  assert_int_equal(km_disk_file_info(all->store, "key", &info, &error), KM_OK);
   assert_int_equal(info.created_source, KM_TIME_FILE);
   assert_string_equal(km_time_text(info.created, text), "2001-09-09T01:46:40Z");
   km_capability rows[KM_OFFLINE_CAPABILITIES];
@@ -177,19 +178,18 @@ static void test_odd_files(void **state) {
   } odd[] = {
       {"folder", false, KM_REFUSED}, {"link", true, KM_OUTSIDE}, {"pipe", false, KM_REFUSED}};
   for (size_t i = 0; i < COUNT_OF(odd); i++) {
-    assert_int_equal(km_offline_file_info(all->store, odd[i].name, &info, &error), KM_OK);
+    assert_int_equal(km_disk_file_info(all->store, odd[i].name, &info, &error), KM_OK);
     assert_false(info.regular);
     assert_int_equal(info.reparse, odd[i].reparse);
-    km_status status =
-        km_offline_file_read(all->store, odd[i].name, 100, &data, &size, &info, &error);
+    km_status status = km_disk_file_read(all->store, odd[i].name, 100, &data, &size, &info, &error);
     assert_int_equal(status, odd[i].reading);
     assert_null(data);
   }
   static const char *const names[] = {"", ".", "..", "a/b", "a\\b", "../key"};
   for (size_t i = 0; i < COUNT_OF(names); i++) {
-    assert_int_equal(km_offline_file_info(all->store, names[i], &info, &error), KM_MISUSE);
-    assert_int_equal(km_offline_file_remove(all->store, names[i], &error), KM_MISUSE);
-    assert_int_equal(km_offline_file_rename(all->store, "key", all->data, names[i], true, &error),
+    assert_int_equal(km_disk_file_info(all->store, names[i], &info, &error), KM_MISUSE);
+    assert_int_equal(km_disk_file_remove(all->store, names[i], &error), KM_MISUSE);
+    assert_int_equal(km_disk_file_rename(all->store, "key", all->data, names[i], true, &error),
                      KM_MISUSE);
   }
 }
@@ -203,11 +203,10 @@ static void test_folder_read(void **state) {
   tree_file(&all->tree, TREE_STORE "/empty", "", 0);
   check_content(all, "key", "private");
   check_content(all, "empty", "");
-  assert_int_equal(km_offline_file_read(all->store, "key", 7, &data, &size, &info, &error), KM_OK);
+  assert_int_equal(km_disk_file_read(all->store, "key", 7, &data, &size, &info, &error), KM_OK);
   assert_int_equal(info.size, 7);
   km_secret_free(data, size);
-  assert_int_equal(km_offline_file_read(all->store, "key", 6, &data, &size, &info, &error),
-                   KM_LIMIT);
+  assert_int_equal(km_disk_file_read(all->store, "key", 6, &data, &size, &info, &error), KM_LIMIT);
   assert_null(data);
 }
 
@@ -224,10 +223,10 @@ static void test_silence(void **state) {
   assert_int_equal(utimensat(AT_FDCWD, tree_path(&all->tree, TREE_STORE "/key"), times, 0), 0);
   assert_int_equal(utimensat(AT_FDCWD, tree_path(&all->tree, TREE_STORE), times, 0), 0);
   check_content(all, "key", "private");
-  assert_int_equal(km_offline_folder_list(all->store, &listing, &error), KM_OK);
-  while (km_offline_listing_next(listing, &name, &length, &is_folder, &error) == KM_OK) {
+  assert_int_equal(km_disk_folder_list(all->store, &listing, &error), KM_OK);
+  while (km_disk_listing_next(listing, &name, &length, &is_folder, &error) == KM_OK) {
   }
-  km_offline_listing_close(listing);
+  km_disk_listing_close(listing);
   assert_int_equal(stat_of(all, "key").st_atim.tv_sec, 1000);
   assert_int_equal(stat_of(all, ".").st_atim.tv_sec, 1000);
 }
@@ -239,8 +238,7 @@ static void test_folder_copy(void **state) {
   km_error error;
   char hash[KM_SHA256_TEXT], wanted[KM_SHA256_TEXT];
   assert_int_equal(chmod(tree_path(&all->tree, TREE_STORE "/key"), 0440), 0);
-  assert_int_equal(km_offline_file_copy(all->store, "key", all->store, "1.copy", hash, &error),
-                   KM_OK);
+  assert_int_equal(km_disk_file_copy(all->store, "key", all->store, "1.copy", hash, &error), KM_OK);
   km_sha256("private", 7, wanted);
   assert_string_equal(hash, wanted);
   check_content(all, "1.copy", "private");
@@ -248,16 +246,16 @@ static void test_folder_copy(void **state) {
   assert_int_equal(copy.st_mode, original.st_mode);
   assert_int_equal(copy.st_mtim.tv_sec, original.st_mtim.tv_sec);
   assert_int_equal(copy.st_mtim.tv_nsec, original.st_mtim.tv_nsec);
-  assert_int_equal(km_offline_file_copy(all->store, "key", all->store, "1.copy", hash, &error),
+  assert_int_equal(km_disk_file_copy(all->store, "key", all->store, "1.copy", hash, &error),
                    KM_EXISTS);
   check_content(all, "1.copy", "private");
-  assert_int_equal(km_offline_file_copy(all->store, "none", all->store, "2.copy", hash, &error),
+  assert_int_equal(km_disk_file_copy(all->store, "none", all->store, "2.copy", hash, &error),
                    KM_NOT_FOUND);
   assert_false(there(all, "2.copy"));
   assert_int_equal(symlink("key", tree_path(&all->tree, TREE_STORE "/link")), 0);
-  assert_int_equal(km_offline_file_copy(all->store, "link", all->store, "2.copy", hash, &error),
+  assert_int_equal(km_disk_file_copy(all->store, "link", all->store, "2.copy", hash, &error),
                    KM_OUTSIDE);
-  assert_int_equal(km_offline_file_copy(all->store, "key", all->store, "link", hash, &error),
+  assert_int_equal(km_disk_file_copy(all->store, "key", all->store, "link", hash, &error),
                    KM_EXISTS);
 }
 
@@ -266,49 +264,49 @@ static void test_link_and_rename(void **state) {
   km_error error;
   ino_t inode = stat_of(all, "key").st_ino;
   tree_file(&all->tree, TREE_STORE "/other", "other", 5);
-  assert_int_equal(km_offline_file_link(all->store, "key", all->store, "link", &error), KM_OK);
+  assert_int_equal(km_disk_file_link(all->store, "key", all->store, "link", &error), KM_OK);
   assert_int_equal(stat_of(all, "link").st_ino, inode);
   assert_int_equal(stat_of(all, "link").st_nlink, 2);
-  assert_int_equal(km_offline_file_link(all->store, "key", all->store, "other", &error), KM_EXISTS);
-  assert_int_equal(km_offline_file_link(all->store, "none", all->store, "x", &error), KM_NOT_FOUND);
-  assert_int_equal(km_offline_file_remove(all->store, "link", &error), KM_OK);
-  assert_int_equal(km_offline_file_rename(all->store, "key", all->store, "other", false, &error),
+  assert_int_equal(km_disk_file_link(all->store, "key", all->store, "other", &error), KM_EXISTS);
+  assert_int_equal(km_disk_file_link(all->store, "none", all->store, "x", &error), KM_NOT_FOUND);
+  assert_int_equal(km_disk_file_remove(all->store, "link", &error), KM_OK);
+  assert_int_equal(km_disk_file_rename(all->store, "key", all->store, "other", false, &error),
                    KM_EXISTS);
   check_content(all, "other", "other");
   check_content(all, "key", "private");
-  assert_int_equal(km_offline_file_rename(all->store, "key", all->store, "free", false, &error),
+  assert_int_equal(km_disk_file_rename(all->store, "key", all->store, "free", false, &error),
                    KM_OK);
   assert_false(there(all, "key"));
-  assert_int_equal(km_offline_file_rename(all->store, "free", all->store, "other", true, &error),
+  assert_int_equal(km_disk_file_rename(all->store, "free", all->store, "other", true, &error),
                    KM_OK);
   check_content(all, "other", "private");
   assert_int_equal(stat_of(all, "other").st_ino, inode);
-  assert_int_equal(km_offline_file_rename(all->store, "free", all->store, "x", true, &error),
+  assert_int_equal(km_disk_file_rename(all->store, "free", all->store, "x", true, &error),
                    KM_NOT_FOUND);
-  assert_int_equal(km_offline_file_remove(all->store, "free", &error), KM_NOT_FOUND);
-  assert_int_equal(km_offline_folder_flush(all->store, &error), KM_OK);
+  assert_int_equal(km_disk_file_remove(all->store, "free", &error), KM_NOT_FOUND);
+  assert_int_equal(km_disk_folder_flush(all->store, &error), KM_OK);
 }
 
 static void test_folder_meta(void **state) {
   fixture *all = *state;
   km_error error;
   km_file_meta meta, again;
-  assert_int_equal(km_offline_meta_read(all->store, "key", &meta, &error), KM_OK);
+  assert_int_equal(km_disk_meta_read(all->store, "key", &meta, &error), KM_OK);
   assert_int_equal(meta.created, 0);
   assert_int_equal(meta.mode, 0644);
   assert_null(meta.descriptor);
   struct timespec changed = stat_of(all, "key").st_ctim;
-  assert_int_equal(km_offline_meta_write(all->store, "key", &meta, &error), KM_OK);
+  assert_int_equal(km_disk_meta_write(all->store, "key", &meta, &error), KM_OK);
   /* Equal meta are not written: the change time stays. */
   struct timespec now = stat_of(all, "key").st_ctim;
   assert_memory_equal(&now, &changed, sizeof changed);
   meta.mode = 0400;
   meta.written = km_time_from_unix(-5, 900);
-  assert_int_equal(km_offline_meta_write(all->store, "key", &meta, &error), KM_OK);
-  assert_int_equal(km_offline_meta_read(all->store, "key", &again, &error), KM_OK);
+  assert_int_equal(km_disk_meta_write(all->store, "key", &meta, &error), KM_OK);
+  assert_int_equal(km_disk_meta_read(all->store, "key", &again, &error), KM_OK);
   assert_int_equal(again.mode, 0400);
   assert_true(again.written == meta.written);
-  assert_int_equal(km_offline_meta_write(all->store, "none", &meta, &error), KM_NOT_FOUND);
+  assert_int_equal(km_disk_meta_write(all->store, "none", &meta, &error), KM_NOT_FOUND);
 }
 
 static void test_private_folder(void **state) {
@@ -316,28 +314,28 @@ static void test_private_folder(void **state) {
   km_error error;
   km_folder *folder, *again;
   struct stat seen;
-  assert_int_equal(km_offline_private_folder(all->data, "keymend", false, &folder, &error),
+  assert_int_equal(km_disk_private_folder(all->data, "keymend", false, &folder, &error),
                    KM_NOT_FOUND);
   mode_t mask = umask(0);
-  assert_int_equal(km_offline_private_folder(all->data, "keymend", true, &folder, &error), KM_OK);
+  assert_int_equal(km_disk_private_folder(all->data, "keymend", true, &folder, &error), KM_OK);
   umask(mask);
   assert_string_equal(folder->path, "C:\\programdata\\keymend");
   assert_int_equal(stat(tree_path(&all->tree, "ProgramData/keymend"), &seen), 0);
   assert_int_equal(seen.st_mode & 07777, 0700);
   assert_int_not_equal(access(tree_path(&all->tree, "ProgramData/keymend.new"), F_OK), 0);
-  assert_int_equal(km_offline_private_folder(all->data, "KEYMEND", true, &again, &error), KM_OK);
+  assert_int_equal(km_disk_private_folder(all->data, "KEYMEND", true, &again, &error), KM_OK);
   assert_string_equal(again->path, "C:\\programdata\\keymend");
-  km_offline_folder_close(again);
-  km_offline_folder_close(folder);
-  assert_int_equal(km_offline_folder_remove(all->data, "keymend", &error), KM_OK);
-  assert_int_equal(km_offline_folder_remove(all->data, "keymend", &error), KM_NOT_FOUND);
+  km_disk_folder_close(again);
+  km_disk_folder_close(folder);
+  assert_int_equal(km_disk_folder_remove(all->data, "keymend", &error), KM_OK);
+  assert_int_equal(km_disk_folder_remove(all->data, "keymend", &error), KM_NOT_FOUND);
 }
 
 static void check_forged(fixture *all, const char *words) {
   km_folder *folder;
   km_error error;
   for (int create = 0; create < 2; create++) {
-    assert_int_equal(km_offline_private_folder(all->data, "keymend", create, &folder, &error),
+    assert_int_equal(km_disk_private_folder(all->data, "keymend", create, &folder, &error),
                      KM_FORGED);
     assert_null(folder);
     if (!strstr(error.message, words)) {
@@ -375,13 +373,13 @@ static void test_temporary_folder(void **state) {
   km_error error;
   km_folder *folder;
   tree_folder(&all->tree, "ProgramData/keymend.new");
-  assert_int_equal(km_offline_private_folder(all->data, "keymend", true, &folder, &error), KM_OK);
-  km_offline_folder_close(folder);
+  assert_int_equal(km_disk_private_folder(all->data, "keymend", true, &folder, &error), KM_OK);
+  km_disk_folder_close(folder);
   assert_int_not_equal(access(tree_path(&all->tree, "ProgramData/keymend.new"), F_OK), 0);
-  assert_int_equal(km_offline_folder_remove(all->data, "keymend", &error), KM_OK);
+  assert_int_equal(km_disk_folder_remove(all->data, "keymend", &error), KM_OK);
   tree_file(&all->tree, "ProgramData/keymend.new/squatter", "x", 1);
-  assert_int_equal(km_offline_private_folder(all->data, "keymend", true, &folder, &error), KM_OK);
-  km_offline_folder_close(folder);
+  assert_int_equal(km_disk_private_folder(all->data, "keymend", true, &folder, &error), KM_OK);
+  km_disk_folder_close(folder);
   assert_int_equal(access(tree_path(&all->tree, "ProgramData/keymend.new/squatter"), F_OK), 0);
 }
 
@@ -392,26 +390,25 @@ static void test_journal_file(void **state) {
   uint8_t *data;
   size_t size;
   const size_t whole = 100000;
-  assert_int_equal(km_offline_journal_create(all->store, "journal", whole, &file, &error), KM_OK);
+  assert_int_equal(km_disk_journal_create(all->store, "journal", whole, &file, &error), KM_OK);
   assert_int_equal(stat_of(all, "journal").st_size, whole);
   assert_int_equal(stat_of(all, "journal").st_mode & 07777, 0600);
-  assert_int_equal(km_offline_journal_write(file, whole - 3, "end", 3, &error), KM_OK);
-  assert_int_equal(km_offline_journal_write(file, whole - 2, "end", 3, &error), KM_LIMIT);
-  assert_int_equal(km_offline_journal_write(file, UINT64_MAX, "end", 3, &error), KM_LIMIT);
-  km_offline_journal_close(file);
-  assert_int_equal(km_offline_journal_create(all->store, "journal", 10, &file, &error), KM_EXISTS);
-  assert_int_equal(km_offline_journal_open(all->store, "journal", &file, &error), KM_OK);
-  assert_int_equal(km_offline_journal_write(file, 0, "begin", 5, &error), KM_OK);
-  km_offline_journal_close(file);
-  assert_int_equal(km_offline_file_read(all->store, "journal", whole, &data, &size, NULL, &error),
+  assert_int_equal(km_disk_journal_write(file, whole - 3, "end", 3, &error), KM_OK);
+  assert_int_equal(km_disk_journal_write(file, whole - 2, "end", 3, &error), KM_LIMIT);
+  assert_int_equal(km_disk_journal_write(file, UINT64_MAX, "end", 3, &error), KM_LIMIT);
+  km_disk_journal_close(file);
+  assert_int_equal(km_disk_journal_create(all->store, "journal", 10, &file, &error), KM_EXISTS);
+  assert_int_equal(km_disk_journal_open(all->store, "journal", &file, &error), KM_OK);
+  assert_int_equal(km_disk_journal_write(file, 0, "begin", 5, &error), KM_OK);
+  km_disk_journal_close(file);
+  assert_int_equal(km_disk_file_read(all->store, "journal", whole, &data, &size, NULL, &error),
                    KM_OK);
   assert_int_equal(size, whole);
   assert_memory_equal(data, "begin\0", 6);
   assert_memory_equal(data + whole - 4, "\0end", 4);
   km_secret_free(data, size);
-  assert_int_equal(km_offline_file_link(all->store, "journal", all->store, "second", &error),
-                   KM_OK);
-  assert_int_equal(km_offline_journal_open(all->store, "journal", &file, &error), KM_FORGED);
+  assert_int_equal(km_disk_file_link(all->store, "journal", all->store, "second", &error), KM_OK);
+  assert_int_equal(km_disk_journal_open(all->store, "journal", &file, &error), KM_FORGED);
 }
 
 static void test_folder_lock(void **state) {
@@ -430,28 +427,28 @@ static void test_folder_lock(void **state) {
   km_offline_unlock(&all->tree.target);
   assert_int_equal(km_offline_lock(&other.target, store, &error), KM_OK);
   km_offline_unlock(&other.target);
-  km_offline_folder_close(store);
+  km_disk_folder_close(store);
   km_offline_volumes_close(&other.offline);
 }
 
 static void test_volume_check(void **state) {
   fixture *all = *state;
   km_error error;
-  assert_int_equal(km_offline_volume_check(all->store, 4096, &error), KM_OK);
-  assert_int_equal(km_offline_volume_check(all->store, UINT64_C(1) << 60, &error), KM_NO_SPACE);
+  assert_int_equal(km_disk_volume_check(all->store, 4096, &error), KM_OK);
+  assert_int_equal(km_disk_volume_check(all->store, UINT64_C(1) << 60, &error), KM_NO_SPACE);
   assert_non_null(strstr(error.message, "1152921504606846976 bytes"));
   tree_file(&all->tree, "HIBERFIL.SYS", "wake", 4);
-  assert_int_equal(km_offline_volume_check(all->store, 0, &error), KM_OK);
+  assert_int_equal(km_disk_volume_check(all->store, 0, &error), KM_OK);
   tree_file(&all->tree, "HIBERFIL.SYS", "HIBR....", 8);
-  assert_int_equal(km_offline_volume_check(all->store, 0, &error), KM_REFUSED);
+  assert_int_equal(km_disk_volume_check(all->store, 0, &error), KM_REFUSED);
   assert_non_null(strstr(error.message, "fast startup"));
   tree_file(&all->tree, "HIBERFIL.SYS", "hibr", 4);
-  assert_int_equal(km_offline_volume_check(all->store, 0, &error), KM_REFUSED);
+  assert_int_equal(km_disk_volume_check(all->store, 0, &error), KM_REFUSED);
   tree_file(&all->tree, "HIBERFIL.SYS", "", 0);
-  assert_int_equal(km_offline_volume_check(all->store, 0, &error), KM_OK);
+  assert_int_equal(km_disk_volume_check(all->store, 0, &error), KM_OK);
   static const km_driver unknown = {"ntfs", 0, KM_DRIVER_FOREIGN, "not known"};
   all->tree.offline.volumes[0].driver = &unknown;
-  assert_int_equal(km_offline_volume_check(all->store, 0, &error), KM_REFUSED);
+  assert_int_equal(km_disk_volume_check(all->store, 0, &error), KM_REFUSED);
   assert_non_null(strstr(error.message, "not known"));
 }
 
@@ -462,25 +459,25 @@ static void test_descriptor(void **state) {
   uint8_t data[KM_PRIVATE_DESCRIPTOR + 8];
   char sid[KM_SID_TEXT];
   const char *problem;
-  size_t size = km_ntfs_private(true, data);
-  assert_true(km_ntfs_owner(data, size, sid));
+  size_t size = km_descriptor_private(true, data);
+  assert_true(km_descriptor_owner(data, size, sid));
   assert_string_equal(sid, "S-1-5-18");
-  assert_true(km_ntfs_is_private(data, size, &problem));
+  assert_true(km_descriptor_is_private(data, size, &problem));
   /* Every change of a byte that says something is seen. */
   static const uint8_t fill[] = {1, 12, 13, 14, 15}; /* sbz and the absent SACL's offset */
   for (size_t i = 0; i < size; i++) {
     uint8_t old = data[i];
     bool ignored = i == 2 || i == 3 || memchr(fill, (int)i, sizeof fill);
     data[i] ^= 0x10;
-    assert_true(ignored || !km_ntfs_is_private(data, size, &problem));
+    assert_true(ignored || !km_descriptor_is_private(data, size, &problem));
     data[i] = old;
-    assert_false(km_ntfs_is_private(data, i, &problem));
+    assert_false(km_descriptor_is_private(data, i, &problem));
   }
   data[3] &= (uint8_t)~0x10; /* not protected */
-  assert_false(km_ntfs_is_private(data, size, &problem));
-  assert_false(km_ntfs_is_private(NULL, 0, &problem));
-  size = km_ntfs_private(false, data);
-  assert_false(km_ntfs_is_private(data, size, &problem));
+  assert_false(km_descriptor_is_private(data, size, &problem));
+  assert_false(km_descriptor_is_private(NULL, 0, &problem));
+  size = km_descriptor_private(false, data);
+  assert_false(km_descriptor_is_private(data, size, &problem));
 }
 
 /* Windows puts the parts in another order than ntfs-3g: owner and group last. */
@@ -488,14 +485,14 @@ static void test_descriptor_layout(void **state) {
   (void)state;
   uint8_t ours[KM_PRIVATE_DESCRIPTOR], other[KM_PRIVATE_DESCRIPTOR];
   const char *problem;
-  km_ntfs_private(true, ours);
+  km_descriptor_private(true, ours);
   memcpy(other, ours, 20);
   memcpy(other + 20, ours + 44, 52);
   memcpy(other + 72, ours + 20, 24);
   other[4] = 72;
   other[8] = 84;
   other[16] = 20;
-  assert_true(km_ntfs_is_private(other, sizeof other, &problem));
+  assert_true(km_descriptor_is_private(other, sizeof other, &problem));
 }
 
 static void test_hostile_descriptor(void **state) {
@@ -503,7 +500,7 @@ static void test_hostile_descriptor(void **state) {
   uint8_t data[96], *tight;
   char sid[KM_SID_TEXT];
   const char *problem;
-  km_ntfs_private(true, data);
+  km_descriptor_private(true, data);
   static const uint32_t offsets[] = {0, 1, 19, 84, 88, 92, 95, 96, 97, 0x7fffffff, 0xffffffff};
   for (size_t i = 0; i < COUNT_OF(offsets); i++) {
     memcpy(data + 4, &offsets[i], 4);
@@ -511,9 +508,9 @@ static void test_hostile_descriptor(void **state) {
     assert_non_null(tight);
     memcpy(tight, data, sizeof data);
     tight[93] = 255; /* the sub-authority count where 92 points to */
-    (void)km_ntfs_owner(tight, sizeof data, sid);
+    (void)km_descriptor_owner(tight, sizeof data, sid);
     assert_true(strlen(sid) < KM_SID_TEXT);
-    assert_false(km_ntfs_is_private(tight, sizeof data, &problem));
+    assert_false(km_descriptor_is_private(tight, sizeof data, &problem));
     free(tight);
   }
   uint8_t longest[20 + 8 + 60];
@@ -523,10 +520,10 @@ static void test_hostile_descriptor(void **state) {
   longest[4] = 20;
   longest[20] = 1;
   longest[21] = 15;
-  assert_true(km_ntfs_owner(longest, sizeof longest, sid));
+  assert_true(km_descriptor_owner(longest, sizeof longest, sid));
   assert_true(strlen(sid) < KM_SID_TEXT);
   longest[21] = 16;
-  assert_false(km_ntfs_owner(longest, sizeof longest, sid));
+  assert_false(km_descriptor_owner(longest, sizeof longest, sid));
 }
 
 static void test_trusted(void **state) {
@@ -537,10 +534,10 @@ static void test_trusted(void **state) {
   static const char *const no[] = {"",         "S-1-1-0",        "S-1-5-32-545", "S-1-5-180",
                                    "S-1-5-11", "S-1-5-21-1-500", "S-1-5-8",      "uid:0"};
   for (size_t i = 0; i < COUNT_OF(yes); i++) {
-    assert_true(km_ntfs_trusted(yes[i]));
+    assert_true(km_sid_trusted(yes[i]));
   }
   for (size_t i = 0; i < COUNT_OF(no); i++) {
-    assert_false(km_ntfs_trusted(no[i]));
+    assert_false(km_sid_trusted(no[i]));
   }
 }
 
