@@ -67,7 +67,7 @@ static km_status apply_steps(fake_volume *v, size_t count, told *t, km_outcome *
                   .step_count = count,
                   .stop = services,
                   .start = services};
-  km_txn_options options = {listen, t, NULL};
+  km_txn_options options = {.progress = listen, .user = t, .interrupted = NULL};
   t->text[0] = '\0';
   return km_apply(fake_target(v), &plan, &options, outcome, NULL, error);
 }
@@ -78,7 +78,7 @@ static km_status apply(fake_volume *v, told *t, km_outcome *outcome, km_error *e
 
 static km_status recover(fake_volume *v, told *t, size_t *count, km_outcome *outcome,
                          km_error *error) {
-  km_txn_options options = {listen, t, NULL};
+  km_txn_options options = {.progress = listen, .user = t, .interrupted = NULL};
   t->text[0] = '\0';
   fake_restart(v);
   return km_recover(fake_target(v), &options, count, outcome, error);
@@ -600,7 +600,7 @@ static void test_undo_tells_in_order(void **state) {
   fake_volume *v = make_volume();
   assert_int_equal(apply(v, &t, &outcome, &error), KM_OK);
   only(v, folder);
-  km_txn_options options = {listen, &t, NULL};
+  km_txn_options options = {.progress = listen, .user = &t, .interrupted = NULL};
   t.text[0] = '\0';
   assert_int_equal(
       km_undo(fake_target(v), strrchr(folder, '/') + 1, &options, &outcome, NULL, &error), KM_OK);
