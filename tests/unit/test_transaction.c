@@ -858,7 +858,7 @@ static void test_interrupts(void **state) {
   states st = states_of(s, false);
   for (unsigned at = 1; at < 25; at++) {
     interrupting i = {.at = at};
-    km_txn_options options = {interrupt_at, &i, &i.flag};
+    km_txn_options options = {.progress = interrupt_at, .user = &i, .interrupted = &i.flag};
     km_outcome outcome;
     km_error error;
     test_plan plan;
