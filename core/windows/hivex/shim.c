@@ -1,76 +1,95 @@
-/* shim.c: what hivex needs and Windows' C run-time lacks: open by descriptor, mmap, iconv */
+/* shim.c: what hivex needs and Windows' C run-time lacks: descriptors of memory, mmap, iconv */
 #include "config.h"
 #include "iconv.h"
+#include "memory.h"
 #include "sys/mman.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdint.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <windows.h>
 
-/* ---- open ---- */
+/* ---- Hives in memory ---- */
 
-#define DESCRIPTORS "/proc/self/fd/"
-#define MAX_DESCRIPTOR 8192 /* the C run-time's own limit is lower */
+#define NAME_BEGIN "memory:"
+
+/* A descriptor is the index of its row. */
+typedef struct lent {
+  volatile LONG used; /* set by whoever takes the row, before the rest */
+  void *data;
+  size_t size;
+} lent;
+
+static lent table[KM_HIVEX_MAX_OPEN];
+
+const char *km_hivex_name(const void *data, size_t size, char name[KM_HIVEX_NAME]) {
+  (void)snprintf(name, KM_HIVEX_NAME, NAME_BEGIN "%" PRIxPTR ":%" PRIxPTR, (uintptr_t)data,
+                 (uintptr_t)size);
+  return name;
+}
+
+static lent *find_row(int descriptor) {
+  if (descriptor < 0 || descriptor >= KM_HIVEX_MAX_OPEN || table[descriptor].used == 0) {
+    errno = EBADF;
+    return NULL;
+  }
+  return &table[descriptor];
+}
 
 int km_hivex_open(const char *name, int flags, ...) {
-  size_t begin = sizeof DESCRIPTORS - 1;
-  if (strncmp(name, DESCRIPTORS, begin) != 0 || (flags & (O_WRONLY | O_RDWR | O_CREAT)) != 0) {
+  uintptr_t data, size;
+  char again[KM_HIVEX_NAME];
+  if ((flags & (O_WRONLY | O_RDWR | O_CREAT)) != 0 ||
+      sscanf(name, NAME_BEGIN "%" SCNxPTR ":%" SCNxPTR, &data, &size) != 2 ||
+      strcmp(km_hivex_name((const void *)data, size, again), name) != 0) {
     errno = EACCES;
     return -1;
   }
-  char *end;
-  unsigned long number = strtoul(name + begin, &end, 10);
-  if (name[begin] < '0' || name[begin] > '9' || *end != '\0' || number > MAX_DESCRIPTOR) {
-    errno = EBADF;
-    return -1;
+  for (int i = 0; i < KM_HIVEX_MAX_OPEN; i++) {
+    if (InterlockedExchange(&table[i].used, 1) == 0) {
+      table[i].data = (void *)data;
+      table[i].size = size;
+      return i;
+    }
   }
-  return _dup((int)number);
+  errno = EMFILE;
+  return -1;
 }
 
-/* ---- mmap ---- */
+int km_hivex_close(int descriptor) {
+  lent *row = find_row(descriptor);
+  if (row == NULL)
+    return -1;
+  (void)InterlockedExchange(&row->used, 0);
+  return 0;
+}
 
-/* Reads exactly `size` bytes from the file's beginning. 0 or errno. */
-static int read_file(HANDLE file, uint8_t *data, size_t size) {
-  enum { CHUNK = 1 << 20 };
-  for (size_t done = 0; done < size;) {
-    DWORD wanted = size - done < CHUNK ? (DWORD)(size - done) : CHUNK, got = 0;
-    OVERLAPPED at = {0};
-    at.Offset = (DWORD)((uint64_t)done & 0xffffffffu);
-    at.OffsetHigh = (DWORD)((uint64_t)done >> 32);
-    if (!ReadFile(file, data + done, wanted, &got, &at) || got == 0)
-      return EIO;
-    done += got;
-  }
+int km_hivex_fstat(int descriptor, struct km_hivex_stat *out) {
+  const lent *row = find_row(descriptor);
+  if (row == NULL)
+    return -1;
+  out->st_size = row->size;
   return 0;
 }
 
 void *km_hivex_map(void *at, size_t size, int protection, int flags, int descriptor, long offset) {
-  HANDLE file = (HANDLE)_get_osfhandle(descriptor);
-  if (at != NULL || protection != PROT_READ || flags != MAP_SHARED || offset != 0 ||
-      file == INVALID_HANDLE_VALUE) {
+  const lent *row = find_row(descriptor);
+  if (row == NULL)
+    return MAP_FAILED;
+  if (at != NULL || size != row->size || protection != PROT_READ || flags != MAP_SHARED ||
+      offset != 0) {
     errno = EINVAL;
     return MAP_FAILED;
   }
-  void *data = NULL;
-  if (size <= SIZE_MAX - KM_HIVEX_HOLE)
-    data = VirtualAlloc(NULL, size + KM_HIVEX_HOLE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
-  int native = data == NULL ? ENOMEM : read_file(file, data, size);
-  DWORD before;
-  if (native == 0 && !VirtualProtect(data, size + KM_HIVEX_HOLE, PAGE_READONLY, &before))
-    native = ENOMEM;
-  if (native == 0)
-    return data;
-  if (data != NULL)
-    (void)VirtualFree(data, 0, MEM_RELEASE);
-  errno = native;
-  return MAP_FAILED;
+  return row->data;
 }
 
 int km_hivex_unmap(void *at, size_t size) {
+  (void)at;
   (void)size;
-  return VirtualFree(at, 0, MEM_RELEASE) ? 0 : -1;
+  return 0;
 }
 
 /* ---- iconv ---- */

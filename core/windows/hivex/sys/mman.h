@@ -1,4 +1,4 @@
-/* mman.h: a file's content in memory, for hivex; see shim.c */
+/* mman.h: mmap for hivex: the memory behind a descriptor of shim.c */
 #ifndef KM_HIVEX_MMAN_H
 #define KM_HIVEX_MMAN_H
 
@@ -8,14 +8,12 @@
 #define MAP_SHARED 1
 #define MAP_FAILED ((void *)-1)
 
-/* The first `size` bytes of `descriptor`, read into memory of their own and read-only from then on. Behind them
- * stand KM_HIVEX_HOLE bytes of zeros, since hivex reads beyond the end of a damaged hive (core/offline/hive.c).
- * The other arguments must be NULL, PROT_READ, MAP_SHARED and 0. MAP_FAILED with errno: EIO when the file is
- * shorter, ENOMEM. */
+/* The memory itself. `at`, `protection`, `flags` and `offset` must be NULL, PROT_READ, MAP_SHARED and 0, and `size` all
+ * of it; MAP_FAILED with EINVAL else. */
 void *km_hivex_map(void *at, size_t size, int protection, int flags, int descriptor, long offset);
-int km_hivex_unmap(void *at, size_t size);
 
-#define KM_HIVEX_HOLE ((size_t)16 << 20)
+/* There is nothing to release: the memory is the caller's of hivex_open. */
+int km_hivex_unmap(void *at, size_t size);
 
 #define mmap km_hivex_map
 #define munmap km_hivex_unmap
