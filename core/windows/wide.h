@@ -13,6 +13,8 @@ wchar_t *km_wide(const char *text);
 char *km_narrow(const wchar_t *text);
 /* The same for `length` units that need no NUL; *size (may be NULL) gets the bytes without NUL. */
 char *km_narrow_count(const wchar_t *text, size_t length, size_t *size);
+/* The same into a buffer of at least 3 * length + 1 bytes; returns the bytes without NUL. */
+size_t km_narrow_into(const wchar_t *text, size_t length, char *out);
 
 #define KM_MAX_WORDS 512
 
