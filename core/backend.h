@@ -188,17 +188,22 @@ const km_backend *km_live_backend(void);
 
 /* ---- error.c ---- */
 
-/* Fills *error (may be NULL) and returns status. Format is printf's. `native` as in km_error. */
-#if defined(__GNUC__)
-__attribute__((format(printf, 4, 5)))
+/* Has the compiler check a printf-like function: which parameter is the format, which the first argument. Formats are
+ * C11's on every system; gcc for Windows would else expect those of the C run-time there. */
+#if defined(__clang__)
+#define KM_FORMAT(format_at, first) __attribute__((format(printf, format_at, first)))
+#elif defined(__GNUC__)
+#define KM_FORMAT(format_at, first) __attribute__((format(gnu_printf, format_at, first)))
+#else
+#define KM_FORMAT(format_at, first)
 #endif
-km_status
-km_fail(km_error *error, km_status status, int32_t native, const char *format, ...);
+
+/* Fills *error (may be NULL) and returns status. Format is printf's. `native` as in km_error. */
+KM_FORMAT(4, 5)
+km_status km_fail(km_error *error, km_status status, int32_t native, const char *format, ...);
 
 /* Puts words before an error's message: "check the plan: <message>". */
-#if defined(__GNUC__)
-__attribute__((format(printf, 2, 3)))
-#endif
+KM_FORMAT(2, 3)
 void km_error_prefix(km_error *error, const char *format, ...);
 
 /* ---- secret.c: memory that held key-file content is wiped before it is freed ---- */

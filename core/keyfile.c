@@ -27,11 +27,9 @@ static span part(span s, size_t at, size_t size) {
 }
 
 /* "key file: <field> at offset <offset>: expected <format>"; the format ends with ", found ...". */
-#if defined(__GNUC__)
-__attribute__((format(printf, 4, 5)))
-#endif
-static km_status
-damaged(km_error *error, const char *field, size_t offset, const char *format, ...) {
+KM_FORMAT(4, 5)
+static km_status damaged(km_error *error, const char *field, size_t offset, const char *format,
+                         ...) {
   char text[KM_MAX_MESSAGE / 2];
   va_list arguments;
   va_start(arguments, format);

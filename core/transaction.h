@@ -36,11 +36,8 @@ typedef struct km_hold {
 km_status km_hold_begin(km_hold *hold, km_target *target, const km_txn_options *options, bool lock,
                         km_error *error);
 void km_hold_end(km_hold *hold);
-void km_progress(const km_hold *hold, const char *stage, const char *format, ...)
-#if defined(__GNUC__)
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
+KM_FORMAT(3, 4)
+void km_progress(const km_hold *hold, const char *stage, const char *format, ...);
 bool km_interrupted(const km_hold *hold);
 
 /* "C:\\ProgramData\\keymend\\<id>"; free(). NULL: out of memory. */
