@@ -463,6 +463,8 @@ typedef struct km_service_status {
   uint32_t specific_code; /* the service's own, often an HRESULT */
   int32_t start;          /* as km_service.start, -1 not told */
   bool stoppable;         /* it runs and takes a stop */
+  km_time started; /* it was started at this time or later: when the process it runs in was made;
+                             0 not known, or it does not run */
 } km_service_status;
 
 /* Asks the system for a service's state. KM_UNSUPPORTED offline, KM_NOT_FOUND, KM_ACCESS. */
