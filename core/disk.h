@@ -8,6 +8,22 @@
 
 #include "backend.h"
 
+#include <stdio.h>
+
+/* ---- Files that are read by descriptor: hives; numbers are errno's ---- */
+
+/* The bytes of an open file. 0 or an errno; ENXIO: it is no ordinary file. */
+int km_disk_size(int fd, uint64_t *size);
+/* Reads exactly `size` bytes at `offset`. 0 or an errno; EIO when the file has become shorter. */
+int km_disk_read_at(int fd, void *data, size_t size, uint64_t offset);
+void km_disk_close(int fd);
+
+/* Opens a file of this machine, not of a target, for reading; `path` is UTF-8. `operation` ("open the times file")
+ * is for the message. Release: fclose. */
+km_status km_disk_fopen(const char *path, const char *operation, FILE **out, km_error *error);
+
+/* ---- The operations of a backend ---- */
+
 /* KM_MISUSE unless `name` is one component as the operations take it. */
 km_status km_disk_check_name(const char *name, km_error *error);
 

@@ -111,3 +111,26 @@ uint32_t km_fold(uint32_t code) {
   }
   return code;
 }
+
+size_t km_fold_text(const char *text, size_t length, char *out, size_t size) {
+  size_t used = 0;
+  for (size_t i = 0; i < length && used + 2 < size; i++) {
+    unsigned char byte = (unsigned char)text[i];
+    unsigned char next = i + 1 < length ? (unsigned char)text[i + 1] : 0;
+    if (byte >= 'A' && byte <= 'Z') {
+      out[used++] = (char)(byte + 32);
+    } else if (byte >= 0xC3 && byte <= 0xDF && (next & 0xC0) == 0x80) {
+      /* What km_fold changes beyond ASCII has two bytes, and so has the lower-case form. */
+      uint32_t point = km_fold((uint32_t)(byte & 0x1F) << 6 | (next & 0x3F));
+      out[used++] = (char)(0xC0 | point >> 6);
+      out[used++] = (char)(0x80 | (point & 0x3F));
+      i++;
+    } else {
+      out[used++] = (char)byte;
+    }
+  }
+  if (size > 0) {
+    out[used] = 0;
+  }
+  return used;
+}

@@ -31,4 +31,8 @@ uint32_t km_cp1252_to_code(uint8_t byte);
  * as it is. For comparing names as Windows does, near enough for services and system folders. */
 uint32_t km_fold(uint32_t code);
 
+/* The same of a UTF-8 text. Broken UTF-8 stays as it is. Writes at most size - 1 bytes and a NUL; returns the length. A
+ * folded text is never longer than the text. */
+size_t km_fold_text(const char *text, size_t length, char *out, size_t size);
+
 #endif

@@ -7,23 +7,19 @@
  * fail for a whole value where one character is bad.
  */
 #include "hive.h"
+
+#include "memory.h"
 #include "text.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <hivex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define BASE_BLOCK 4096
-#define SMALLEST_HIVE 8192      /* the base block and one bin */
-#define HOLE ((size_t)16 << 20) /* beyond 65535 * 8 bytes of list and HIVEX_MAX_VALUE_LEN */
-#define PIECE 16344             /* bytes of big data in one cell */
-#define NK_NAME 0x50            /* offsets in a cell, its 4 bytes of length included */
+#define SMALLEST_HIVE 8192 /* the base block and one bin */
+#define PIECE 16344        /* bytes of big data in one cell */
+#define NK_NAME 0x50       /* offsets in a cell, its 4 bytes of length included */
 #define VK_NAME 0x18
 #define CALL_WORK 31  /* what a call costs beside its names */
 #define UTF8_A_UNIT 3 /* bytes of UTF-8 that one UTF-16 unit needs at most */
@@ -32,8 +28,7 @@ struct km_hive {
   char *path;
   km_hive_header header;
   hive_h *handle;
-  int copy;            /* memory file: the hive, then the hole */
-  const uint8_t *view; /* of the hive's own bytes */
+  km_memory copy;
   size_t size;
   uint64_t work;
 };
@@ -83,23 +78,6 @@ static km_status check_base_block(const uint8_t block[BASE_BLOCK], uint64_t size
   return KM_OK;
 }
 
-/* Reads exactly `size` bytes at `offset`. 0, or errno; EIO when the file has become shorter. */
-static int read_exactly(int fd, uint8_t *data, size_t size, off_t offset) {
-  while (size > 0) {
-    ssize_t n = pread(fd, data, size, offset);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return errno;
-    if (n == 0)
-      return EIO;
-    data += n;
-    size -= (size_t)n;
-    offset += n;
-  }
-  return 0;
-}
-
 static km_status io_failure(km_error *error, const char *path, const char *operation, int native) {
   return km_fail(error, native == ENOMEM ? KM_MEMORY : KM_IO, native, "hive %s: %s failed: %s",
                  path, operation, strerror(native));
@@ -108,12 +86,11 @@ static km_status io_failure(km_error *error, const char *path, const char *opera
 /* Size and base block of an open file. */
 static km_status read_base_block(int fd, const char *path, km_hive_header *out, uint64_t *size,
                                  km_error *error) {
-  struct stat st;
-  if (fstat(fd, &st) != 0)
-    return io_failure(error, path, "asking for its size", errno);
-  if (!S_ISREG(st.st_mode))
+  int native = km_disk_size(fd, size);
+  if (native == ENXIO)
     return damaged_hive(error, path, "it is not an ordinary file");
-  *size = (uint64_t)st.st_size;
+  if (native != 0)
+    return io_failure(error, path, "asking for its size", native);
   if (*size < SMALLEST_HIVE)
     return damaged_hive(error, path, "it is shorter than 8192 bytes");
   if (*size > KM_MAX_HIVE) {
@@ -122,7 +99,7 @@ static km_status read_base_block(int fd, const char *path, km_hive_header *out, 
                    (unsigned long long)*size, (unsigned long long)(KM_MAX_HIVE >> 20));
   }
   uint8_t block[BASE_BLOCK];
-  int native = read_exactly(fd, block, sizeof block, 0);
+  native = km_disk_read_at(fd, block, sizeof block, 0);
   if (native != 0)
     return io_failure(error, path, "reading", native);
   return check_base_block(block, *size, path, out, error);
@@ -134,55 +111,14 @@ km_status km_hive_header_read(int fd, const char *path, km_hive_header *out, km_
   return read_base_block(fd, path, out, &size, error);
 }
 
-static int write_all(int fd, const uint8_t *data, size_t size) {
-  while (size > 0) {
-    ssize_t n = write(fd, data, size);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return errno;
-    data += n;
-    size -= (size_t)n;
-  }
-  return 0;
-}
-
-/* Copies the file to hive->copy and maps the hive's own bytes. 0 or errno. */
-static int copy_hive(km_hive *hive, int fd) {
-  enum { CHUNK = 1 << 18 };
-  uint8_t *chunk = malloc(CHUNK);
-  hive->copy = memfd_create("hive", MFD_CLOEXEC);
-  int native = chunk == NULL ? ENOMEM : hive->copy < 0 ? errno : 0;
-  for (size_t done = 0; native == 0 && done < hive->size;) {
-    size_t n = hive->size - done < CHUNK ? hive->size - done : CHUNK;
-    native = read_exactly(fd, chunk, n, (off_t)done);
-    if (native == 0)
-      native = write_all(hive->copy, chunk, n);
-    done += n;
-  }
-  free(chunk);
-  if (native == 0 && ftruncate(hive->copy, (off_t)(hive->size + HOLE)) != 0)
-    native = errno;
-  if (native != 0)
-    return native;
-  void *view = mmap(NULL, hive->size, PROT_READ, MAP_SHARED, hive->copy, 0);
-  if (view == MAP_FAILED)
-    return errno;
-  hive->view = view;
-  return 0;
-}
-
 static km_status open_copy(km_hive *hive, km_error *error) {
-  char name[32];
-  (void)snprintf(name, sizeof name, "/proc/self/fd/%d", hive->copy);
-  hive->handle = hivex_open(name, 0);
+  hive->handle = km_memory_open(&hive->copy);
   int native = errno;
   if (hive->handle != NULL)
     return KM_OK;
   if (native == ENOENT || native == EACCES) {
-    return km_fail(error, KM_IO, native,
-                   "hive %s: its copy in memory cannot be opened (%s); /proc has to be mounted",
-                   hive->path, strerror(native));
+    return km_fail(error, KM_IO, native, "hive %s: its copy in memory cannot be opened (%s)%s",
+                   hive->path, strerror(native), km_memory_advice);
   }
   if (native == ENOMEM)
     return io_failure(error, hive->path, "reading", native);
@@ -194,7 +130,7 @@ km_status km_hive_open(int fd, const char *path, km_hive **out, km_error *error)
   km_hive *hive = calloc(1, sizeof *hive);
   if (hive == NULL)
     return km_fail(error, KM_MEMORY, 0, "hive %s: out of memory", path);
-  hive->copy = -1;
+  hive->copy.fd = -1;
   hive->path = strdup(path);
   uint64_t size = 0;
   km_status status = KM_OK;
@@ -204,13 +140,13 @@ km_status km_hive_open(int fd, const char *path, km_hive **out, km_error *error)
     status = read_base_block(fd, path, &hive->header, &size, error);
   hive->size = (size_t)size;
   if (status == KM_OK) {
-    int native = copy_hive(hive, fd);
-    if (hive->view == NULL)
+    int native = km_memory_copy(fd, hive->size, &hive->copy);
+    if (native != 0)
       status = io_failure(error, path, "copying it into memory", native);
   }
   /* The file may have changed between the two reads: what counts is the copy. */
   if (status == KM_OK)
-    status = check_base_block(hive->view, size, path, &hive->header, error);
+    status = check_base_block(hive->copy.data, size, path, &hive->header, error);
   if (status == KM_OK)
     status = open_copy(hive, error);
   if (status != KM_OK) {
@@ -226,10 +162,7 @@ void km_hive_close(km_hive *hive) {
     return;
   if (hive->handle != NULL)
     (void)hivex_close(hive->handle);
-  if (hive->view != NULL)
-    (void)munmap((void *)(uintptr_t)hive->view, hive->size);
-  if (hive->copy >= 0)
-    (void)close(hive->copy);
+  km_memory_free(&hive->copy);
   free(hive->path);
   free(hive);
 }
@@ -259,7 +192,7 @@ uint64_t km_hive_root(km_hive *hive) {
 static const uint8_t *cell_at(const km_hive *hive, uint64_t offset, size_t need, size_t *length) {
   if (offset < BASE_BLOCK || offset > hive->size - 4)
     return NULL;
-  const uint8_t *cell = hive->view + offset;
+  const uint8_t *cell = hive->copy.data + offset;
   uint32_t stored = read32(cell);
   if (stored < 0x80000000u)
     return NULL;

@@ -1,10 +1,10 @@
 /* lookup.c: Windows paths beneath a volume's root, ignoring case and never leaving it. */
 #include "lookup.h"
 
+#include "path.h"
 #include "posix.h"
 #include "text.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,31 +18,6 @@
 #include <unistd.h>
 
 #define KM_OVERLAY_MAGIC 0x794c7630
-
-/* ---- Case ---- */
-
-size_t km_lookup_fold(const char *text, size_t length, char *out, size_t size) {
-  size_t used = 0;
-  for (size_t i = 0; i < length && used + 2 < size; i++) {
-    unsigned char byte = (unsigned char)text[i];
-    unsigned char next = i + 1 < length ? (unsigned char)text[i + 1] : 0;
-    if (byte >= 'A' && byte <= 'Z') {
-      out[used++] = (char)(byte + 32);
-    } else if (byte >= 0xC3 && byte <= 0xDF && (next & 0xC0) == 0x80) {
-      /* What km_fold changes beyond ASCII has two bytes, and so has the lower-case form. */
-      uint32_t point = km_fold((uint32_t)(byte & 0x1F) << 6 | (next & 0x3F));
-      out[used++] = (char)(0xC0 | point >> 6);
-      out[used++] = (char)(0x80 | (point & 0x3F));
-      i++;
-    } else {
-      out[used++] = (char)byte;
-    }
-  }
-  if (size > 0) {
-    out[used] = 0;
-  }
-  return used;
-}
 
 /* ---- One component ---- */
 
@@ -158,7 +133,7 @@ static int search_folder(DIR *folder, const char *folded, char *found, char *sec
     if (length >= KM_MAX_NAME) {
       continue;
     }
-    km_lookup_fold(entry->d_name, length, buffer, sizeof buffer);
+    km_fold_text(entry->d_name, length, buffer, sizeof buffer);
     if (strcmp(buffer, folded) != 0) {
       continue;
     }
@@ -187,7 +162,7 @@ int km_lookup_name(km_offline *offline, km_volume *volume, int fd, const char *n
     memcpy(found, name, length + 1);
     return number;
   }
-  km_lookup_fold(name, length, folded, sizeof folded);
+  km_fold_text(name, length, folded, sizeof folded);
   int list_fd = km_posix_open(volume, fd, ".", O_RDONLY | O_DIRECTORY);
   if (list_fd < 0) {
     return errno;
@@ -203,7 +178,7 @@ int km_lookup_name(km_offline *offline, km_volume *volume, int fd, const char *n
   return number;
 }
 
-/* ---- Names and paths ---- */
+/* ---- Paths ---- */
 
 km_status km_disk_check_name(const char *name, km_error *error) {
   char shown[128];
@@ -214,110 +189,6 @@ km_status km_disk_check_name(const char *name, km_error *error) {
   }
   km_escape(name ? name : "", length, shown, sizeof shown);
   return km_fail(error, KM_MISUSE, 0, "\"%s\" is not the name of a file in a folder", shown);
-}
-
-/* CON, NUL, COM1 and kin name devices in every folder, with any extension too. */
-static bool is_device_name(const char *name) {
-  static const char *const devices[] = {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"};
-  char folded[16];
-  size_t length = strcspn(name, ".:");
-  while (length > 0 && name[length - 1] == ' ') {
-    length--;
-  }
-  if (length == 0 || length > 7) {
-    return false;
-  }
-  km_lookup_fold(name, length, folded, sizeof folded);
-  for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
-    if (!strcmp(folded, devices[i])) {
-      return true;
-    }
-  }
-  return length == 4 && (!strncmp(folded, "com", 3) || !strncmp(folded, "lpt", 3)) &&
-         folded[3] >= '0' && folded[3] <= '9';
-}
-
-/* Why a component of a Windows path cannot be looked up, or NULL. */
-static const char *component_problem(const char *name) {
-  size_t length = strlen(name);
-  if (length == 0) {
-    return "an empty component";
-  }
-  if (!strcmp(name, ".") || !strcmp(name, "..")) {
-    return "a component that leaves the path";
-  }
-  for (size_t i = 0; i < length; i++) {
-    if ((unsigned char)name[i] < 32 || strchr("<>:\"|?*", name[i])) {
-      return "a character that no Windows name has";
-    }
-  }
-  if (name[length - 1] == '.' || name[length - 1] == ' ') {
-    return "a component that ends in a dot or a space";
-  }
-  return is_device_name(name) ? "the name of a device" : NULL;
-}
-
-static km_status fail_path(km_error *error, km_status status, int number, const char *path,
-                           const char *problem) {
-  char shown[512];
-  km_escape(path, strlen(path), shown, sizeof shown);
-  return km_fail(error, status, number, "look up %s: %s", shown, problem);
-}
-
-/* Splits a path into components in place; checks all of them before anything is opened. */
-static km_status split_path(char *path, const char *whole, char **parts, size_t *count,
-                            km_error *error) {
-  char problem[128];
-  char *rest = path;
-  *count = 0;
-  while (*rest) {
-    if (*count == KM_MAX_PATH_PARTS) {
-      return fail_path(error, KM_LIMIT, 0, whole, "the path has too many components");
-    }
-    char *end = rest + strcspn(rest, "\\/");
-    bool last = !*end;
-    *end = 0;
-    const char *reason = (size_t)(end - rest) < KM_MAX_NAME ? component_problem(rest)
-                                                            : "a component that is too long";
-    if (reason) {
-      snprintf(problem, sizeof problem, "the path has %s", reason);
-      return fail_path(error, KM_OUTSIDE, 0, whole, problem);
-    }
-    parts[(*count)++] = rest;
-    rest = last ? end : end + 1;
-  }
-  return KM_OK;
-}
-
-/* Takes "C:\a\b" apart: its volume, and a copy of the rest. */
-static km_status start_path(km_offline *offline, const char *path, km_volume **volume, char **copy,
-                            km_error *error) {
-  char problem[192];
-  size_t length = path ? strnlen(path, KM_MAX_WINDOWS_PATH) : 0;
-  if (length == KM_MAX_WINDOWS_PATH) {
-    return km_fail(error, KM_LIMIT, 0, "look up a path: it is longer than %d bytes",
-                   KM_MAX_WINDOWS_PATH - 1);
-  }
-  if (length > 1 && strchr("\\/", path[0]) && strchr("\\/", path[1])) {
-    return fail_path(error, KM_OUTSIDE, 0, path, "it is not on a volume of the target");
-  }
-  /* '?' stands for --root's volume until its letter is known. */
-  char letter = length > 2 ? path[0] : 0;
-  bool named =
-      (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z') || letter == '?';
-  if (!named || path[1] != ':' || !strchr("\\/", path[2])) {
-    return fail_path(error, KM_MISUSE, 0, path ? path : "(null)",
-                     "it is not an absolute path with a drive letter");
-  }
-  *volume = km_offline_volume(offline, letter);
-  if (!*volume) {
-    int upper = toupper((unsigned char)letter);
-    snprintf(problem, sizeof problem,
-             "the volume %c: was not given; mount it too and add --volume %c:=DIR", upper, upper);
-    return fail_path(error, KM_NOT_FOUND, 0, path, problem);
-  }
-  *copy = strdup(path + 3);
-  return *copy ? KM_OK : km_fail(error, KM_MEMORY, 0, "look up %s: out of memory", path);
 }
 
 static const char *outside_reason(int number, const km_lookup_what *what) {
@@ -342,23 +213,23 @@ static km_status fail_component(km_error *error, int number, const char *path, c
   const char *reason = outside_reason(number, what);
   if (reason) {
     snprintf(problem, sizeof problem, "\"%s\" %s", shown, reason);
-    return fail_path(error, KM_OUTSIDE, number, path, problem);
+    return km_path_fail(error, KM_OUTSIDE, number, path, problem);
   }
   if (number == EEXIST) {
     km_escape(second, strlen(second), other, sizeof other);
     snprintf(problem, sizeof problem,
              "the names \"%s\" and \"%s\" differ in case alone; remove or rename the wrong one",
              shown, other);
-    return fail_path(error, KM_REFUSED, 0, path, problem);
+    return km_path_fail(error, KM_REFUSED, 0, path, problem);
   }
   if (number == E2BIG) {
     snprintf(problem, sizeof problem, "the folder in which \"%s\" is looked for has too many names",
              shown);
-    return fail_path(error, KM_LIMIT, 0, path, problem);
+    return km_path_fail(error, KM_LIMIT, 0, path, problem);
   }
   if (number == ESTALE) {
     snprintf(problem, sizeof problem, "\"%s\" was replaced meanwhile; try again", shown);
-    return fail_path(error, KM_BUSY, number, path, problem);
+    return km_path_fail(error, KM_BUSY, number, path, problem);
   }
   return km_posix_fail(error, number, "look up", path, NULL);
 }
@@ -392,18 +263,14 @@ static km_status walk(km_offline *offline, km_volume *volume, const char *path, 
 
 static km_status resolve(km_offline *offline, const char *path, km_volume **volume, int *fd,
                          km_error *error) {
-  char *parts[KM_MAX_PATH_PARTS];
-  char *copy = NULL;
-  size_t count;
+  km_path taken;
   *fd = -1;
-  km_status status = start_path(offline, path, volume, &copy, error);
+  km_status status = km_path_take(offline, path, &taken, error);
   if (!status) {
-    status = split_path(copy, path, parts, &count, error);
+    *volume = taken.volume;
+    status = walk(offline, taken.volume, path, taken.parts, taken.count, fd, error);
   }
-  if (!status) {
-    status = walk(offline, *volume, path, parts, count, fd, error);
-  }
-  free(copy);
+  km_path_free(&taken);
   return status;
 }
 
@@ -425,5 +292,5 @@ km_status km_lookup_folder(km_offline *offline, const char *path, km_volume **vo
   }
   close(*fd);
   *fd = -1;
-  return fail_path(error, KM_NOT_FOUND, ENOTDIR, path, "it is not a folder");
+  return km_path_fail(error, KM_NOT_FOUND, ENOTDIR, path, "it is not a folder");
 }

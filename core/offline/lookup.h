@@ -32,9 +32,4 @@ int km_lookup_name(km_offline *offline, km_volume *volume, int fd, const char *n
 km_status km_lookup_folder(km_offline *offline, const char *path, km_volume **volume, int *fd,
                            km_error *error);
 
-/* Lowers a UTF-8 text by simple case folding of ASCII, Latin-1, Latin Extended-A, Greek and
- * Cyrillic: what names of Windows folders are made of. Broken UTF-8 stays as it is. Writes at most
- * size - 1 bytes and a NUL; returns the length. A folded text is never longer than the text. */
-size_t km_lookup_fold(const char *text, size_t length, char *out, size_t size);
-
 #endif

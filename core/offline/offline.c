@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define HIVES 2 /* SOFTWARE and SYSTEM: km_hive_id counts them */
 #define KEY_OFFSET_BITS 56
@@ -61,7 +60,7 @@ static km_status read_headers(km_target *target, km_error *error) {
     if (status != KM_OK)
       return status;
     status = km_hive_header_read(fd, offline->hives->path[i], &header, error);
-    (void)close(fd);
+    km_disk_close(fd);
     if (status != KM_OK)
       return status;
     char *path = strdup(offline->hives->path[i]);
@@ -82,7 +81,7 @@ static km_status open_hive(km_offline *offline, size_t i, km_error *error) {
   if (hives->failure[i].status == KM_OK &&
       km_offline_resolve(offline, hives->path[i], &fd, &hives->failure[i]) == KM_OK) {
     (void)km_hive_open(fd, hives->path[i], &hives->hive[i], &hives->failure[i]);
-    (void)close(fd);
+    km_disk_close(fd);
   }
   if (hives->hive[i] != NULL)
     return KM_OK;
@@ -110,6 +109,10 @@ static char system_letter(km_hive *software) {
   return letter;
 }
 
+static km_status resolve(void *user, const char *path, int *fd, km_error *error) {
+  return km_offline_resolve(user, path, fd, error);
+}
+
 static km_status open_windows(km_target *target, const char *folder, km_error *error) {
   km_offline *offline = target->state;
   km_status status = make_paths(target, folder, error);
@@ -129,8 +132,9 @@ static km_status open_windows(km_target *target, const char *folder, km_error *e
   if (status == KM_OK)
     status = read_headers(target, error);
   km_old_guid *guids = NULL;
+  const km_resolver resolver = {resolve, offline};
   if (status == KM_OK)
-    status = km_windows_old_guids(offline, target->info.windows, &guids,
+    status = km_windows_old_guids(&resolver, target->info.windows, &guids,
                                   &target->info.old_guid_count, error);
   target->info.old_guids = guids;
   return status;
@@ -145,6 +149,7 @@ static void backend_close(km_target *target) {
     free(offline->hives->path[i]);
   }
   free(offline->hives);
+  km_offline_unlock(target);
   km_offline_volumes_close(offline);
   free(offline);
   target->state = NULL;
@@ -156,7 +161,6 @@ static km_status backend_open(km_target *target, const km_target_options *option
   char *folder = NULL;
   if (offline == NULL)
     return no_memory(error);
-  offline->lock = -1;
   km_status status = km_offline_volumes_open(offline, options, error);
   if (status != KM_OK) {
     free(offline);

@@ -1,8 +1,9 @@
 /* offline.h: the offline backend's state and operations; internal to core/offline.
  *
- * Rooms: lookup.c finds paths beneath a volume's root, folder.c opens, lists and reads, write.c
- * writes, volume.c knows drivers and what they can do, times.c the --times file, ntfs.c owners and
- * descriptors, hive.c the registry, offline.c the table that joins them.
+ * Rooms for every system: path.c takes Windows paths apart and knows the volumes, windows.c finds the Windows folder,
+ * hive.c the registry, times.c the --times file, offline.c the table that joins them. For POSIX: lookup.c finds
+ * paths beneath a volume's root, folder.c opens, lists and reads, write.c writes, volume.c knows drivers and what they
+ * can do, ntfs.c owners and descriptors, memory.c a hive's copy. For Windows: core/windows/mounted.c and memory.c.
  */
 #ifndef KM_OFFLINE_H
 #define KM_OFFLINE_H
@@ -23,7 +24,7 @@ typedef struct km_volume {
   char letter;  /* upper case */
   char *folder; /* as given */
   int fd;       /* POSIX: its root, O_RDONLY | O_DIRECTORY */
-  void *handle; /* Windows: its root */
+  struct km_win_volume *win; /* Windows: its root */
   uint64_t device;
   uint32_t owner;          /* POSIX: of the root */
   const km_driver *driver; /* never NULL */
@@ -44,7 +45,7 @@ typedef struct km_offline {
   char capability_text[10][200]; /* behind km_offline_capabilities */
 } km_offline;
 
-/* ---- State (volume.c) ---- */
+/* ---- State (path.c) ---- */
 
 /* Opens --root (as letter C until km_offline_set_letter), the further volumes and the times file
  * into a zeroed state. On failure nothing is left open. Errors: KM_NOT_FOUND (no such folder),

@@ -1,8 +1,8 @@
 /* times.c: creation times told by --times FILE: a bodyfile or CSV. */
 #include "times.h"
 
-#include "lookup.h"
-#include "posix.h"
+#include "offline.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -43,7 +43,7 @@ static km_status fail_line(const times_reader *reader, km_status status, km_erro
 
 /* Folds a path and turns its slashes: "C:/A\b" and "c:\a\b" become one. */
 static size_t normal_path(const char *path, size_t length, char *out, size_t size) {
-  size_t used = km_lookup_fold(path, length, out, size);
+  size_t used = km_fold_text(path, length, out, size);
   for (size_t i = 0; i < used; i++) {
     if (out[i] == '/') {
       out[i] = '\\';
@@ -215,7 +215,7 @@ static km_status read_csv_header(times_reader *reader, km_error *error) {
   reader->columns = count;
   reader->path_column = reader->created_column = reader->written_column = -1;
   for (int i = 0; i < count; i++) {
-    km_lookup_fold(fields[i], strlen(fields[i]), folded, sizeof folded);
+    km_fold_text(fields[i], strlen(fields[i]), folded, sizeof folded);
     if (!strcmp(folded, "path")) {
       reader->path_column = i;
     } else if (!strcmp(folded, "created")) {
@@ -254,9 +254,11 @@ static km_status read_csv_row(times_reader *reader, km_error *error) {
 static km_status next_line(times_reader *reader, km_error *error) {
   if (!fgets(reader->line, sizeof reader->line, reader->stream)) {
     int number = errno;
-    return ferror(reader->stream)
-               ? km_posix_fail(error, number, "read the times file", reader->name, NULL)
-               : KM_END;
+    if (!ferror(reader->stream))
+      return KM_END;
+    return km_fail(error, KM_IO, number,
+                   "read the times file %s: %s; check that it is a file, and the disk",
+                   reader->name, strerror(number));
   }
   reader->line_number++;
   size_t length = strlen(reader->line);
@@ -359,12 +361,13 @@ km_status km_times_read(FILE *stream, const char *name, km_times **out, km_error
 }
 
 km_status km_times_load(const char *path, km_times **out, km_error *error) {
-  FILE *stream = fopen(path, "re");
+  FILE *stream;
   *out = NULL;
-  if (!stream) {
-    return km_posix_fail(error, errno, "open the times file", path, NULL);
+  km_status status = km_disk_fopen(path, "open the times file", &stream, error);
+  if (status) {
+    return status;
   }
-  km_status status = km_times_read(stream, path, out, error);
+  status = km_times_read(stream, path, out, error);
   fclose(stream);
   return status;
 }

@@ -3,10 +3,10 @@
 
 #include "lookup.h"
 #include "ntfs.h"
+#include "path.h"
 #include "posix.h"
 #include "times.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -163,93 +163,17 @@ void km_volume_identify(km_volume *volume) {
 
 /* ---- Opening ---- */
 
-km_volume *km_offline_volume(km_offline *offline, char letter) {
-  for (size_t i = 0; i < offline->volume_count; i++) {
-    if (offline->volumes[i].letter == toupper((unsigned char)letter)) {
-      return &offline->volumes[i];
-    }
-  }
-  return NULL;
-}
-
-static km_status add_volume(km_offline *offline, char letter, const char *folder, km_error *error) {
-  bool is_letter = (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z');
-  if (!is_letter || !folder || !*folder) {
-    return km_fail(error, KM_MISUSE, 0, "a volume needs a drive letter and a folder, as in D:=DIR");
-  }
-  if (km_offline_volume(offline, letter)) {
-    return km_fail(error, KM_MISUSE, 0, "the volume %c: was given twice",
-                   toupper((unsigned char)letter));
-  }
-  /* The folder itself may be a link: it is the user's own choice. */
-  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) {
+km_status km_volume_open(const char *folder, km_volume *out, km_error *error) {
+  out->fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (out->fd < 0) {
     return km_posix_fail(error, errno, "open the volume's root", folder, NULL);
   }
-  char *copy = strdup(folder);
-  if (!copy) {
-    close(fd);
-    return km_fail(error, KM_MEMORY, 0, "open the volume's root %s: out of memory", folder);
-  }
-  km_volume *volume = &offline->volumes[offline->volume_count++];
-  *volume = (km_volume){.letter = (char)toupper((unsigned char)letter), .folder = copy, .fd = fd};
-  km_volume_identify(volume);
+  km_volume_identify(out);
   return KM_OK;
 }
 
-km_status km_offline_volumes_open(km_offline *offline, const km_target_options *options,
-                                  km_error *error) {
-  offline->lock = -1;
-  km_status status = add_volume(offline, 'C', options->root, error);
-  /* --volume may give C: to another folder when --root's letter is another; it is known later. */
-  if (!status) {
-    offline->volumes[0].letter = '?';
-  }
-  for (size_t i = 0; i < options->volume_count && !status; i++) {
-    const km_volume_option *volume = &options->volumes[i];
-    status = offline->volume_count < KM_MAX_VOLUMES
-                 ? add_volume(offline, volume->letter, volume->folder, error)
-                 : km_fail(error, KM_LIMIT, 0, "more than %d volumes were given", KM_MAX_VOLUMES);
-  }
-  if (!status && options->times_file) {
-    status = km_times_load(options->times_file, &offline->times, error);
-  }
-  if (status) {
-    km_offline_volumes_close(offline);
-  } else if (!km_offline_volume(offline, 'C')) {
-    offline->volumes[0].letter = 'C';
-  }
-  return status;
-}
-
-void km_offline_volumes_close(km_offline *offline) {
-  for (size_t i = 0; i < offline->volume_count; i++) {
-    close(offline->volumes[i].fd);
-    free(offline->volumes[i].folder);
-  }
-  offline->volume_count = 0;
-  if (offline->lock >= 0) {
-    close(offline->lock);
-    offline->lock = -1;
-  }
-  km_times_free(offline->times);
-  offline->times = NULL;
-}
-
-km_status km_offline_set_letter(km_offline *offline, char letter, km_error *error) {
-  km_volume *taken = km_offline_volume(offline, letter);
-  if (!isalpha((unsigned char)letter)) {
-    return km_fail(error, KM_MISUSE, 0, "'%c' is not a drive letter", letter);
-  }
-  if (taken && taken != &offline->volumes[0]) {
-    return km_fail(
-        error, KM_MISUSE, 0,
-        "%s holds the Windows of volume %c:, but --volume gives that letter to %s; leave "
-        "that option out",
-        offline->volumes[0].folder, toupper((unsigned char)letter), taken->folder);
-  }
-  offline->volumes[0].letter = (char)toupper((unsigned char)letter);
-  return KM_OK;
+void km_volume_close(km_volume *volume) {
+  close(volume->fd);
 }
 
 /* ---- Whether it may be written ---- */

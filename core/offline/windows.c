@@ -2,12 +2,10 @@
 #include "windows.h"
 
 #include "hive.h"
-#include "lookup.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define NAMES_TEXT 400 /* bytes of the names told in a message */
 #define TRIED 16       /* names kept for it */
@@ -45,7 +43,7 @@ static bool has_hive(search *s, const char *folder, const char *hive, km_error *
     return km_fail(error, KM_NOT_FOUND, 0, "the path is too long") == KM_OK;
   if (km_offline_resolve(s->offline, path, &fd, error) != KM_OK)
     return false;
-  (void)close(fd);
+  km_disk_close(fd);
   return true;
 }
 
@@ -124,7 +122,7 @@ static bool root_is_windows(search *s) {
                  s->offline->volumes[0].letter);
   if (km_offline_resolve(s->offline, path, &fd, NULL) != KM_OK)
     return false;
-  (void)close(fd);
+  km_disk_close(fd);
   return true;
 }
 
@@ -218,19 +216,19 @@ static bool hive_guid(km_hive *hive, km_old_guid *out) {
 }
 
 /* true: *out is filled, its path too (NULL: out of memory). */
-static bool backup_guid(km_offline *offline, const char *path, km_old_guid *out) {
+static bool backup_guid(const km_resolver *resolver, const char *path, km_old_guid *out) {
   int fd;
   km_hive *hive = NULL;
-  if (km_offline_resolve(offline, path, &fd, NULL) != KM_OK)
+  if (resolver->resolve(resolver->user, path, &fd, NULL) != KM_OK)
     return false;
   bool found = km_hive_open(fd, path, &hive, NULL) == KM_OK && hive_guid(hive, out);
   km_hive_close(hive);
-  (void)close(fd);
+  km_disk_close(fd);
   out->path = found ? strdup(path) : NULL;
   return found;
 }
 
-km_status km_windows_old_guids(km_offline *offline, const char *windows, km_old_guid **out,
+km_status km_windows_old_guids(const km_resolver *resolver, const char *windows, km_old_guid **out,
                                size_t *count, km_error *error) {
   *count = 0;
   *out = calloc(BACKUP_HIVES, sizeof **out);
@@ -239,7 +237,7 @@ km_status km_windows_old_guids(km_offline *offline, const char *windows, km_old_
   for (size_t i = 0; i < BACKUP_HIVES; i++) {
     char path[KM_MAX_WINDOWS_PATH];
     int length = snprintf(path, sizeof path, "%s\\%s", windows, backup_hives[i]);
-    if (length < 0 || (size_t)length >= sizeof path || !backup_guid(offline, path, &(*out)[*count]))
+    if (length < 0 || (size_t)length >= sizeof path || !backup_guid(resolver, path, &(*out)[*count]))
       continue;
     if ((*out)[(*count)++].path == NULL)
       return km_fail(error, KM_MEMORY, 0, "the backup hives: out of memory");

@@ -4,6 +4,7 @@
 
 #include "lookup.h"
 #include "tests.h"
+#include "text.h"
 #include "tree.h"
 
 #include <stdio.h>
@@ -239,7 +240,7 @@ static void test_letters(void **state) {
 
 static void check_fold(const char *text, const char *wanted) {
   char out[64];
-  assert_int_equal(km_lookup_fold(text, strlen(text), out, sizeof out), strlen(wanted));
+  assert_int_equal(km_fold_text(text, strlen(text), out, sizeof out), strlen(wanted));
   assert_string_equal(out, wanted);
 }
 
@@ -257,7 +258,7 @@ static void test_fold(void **state) {
              "\xFF"
              "a\x80");
   char tight[4];
-  assert_true(km_lookup_fold("ABCDEFGH", 8, tight, sizeof tight) < (size_t)sizeof tight);
+  assert_true(km_fold_text("ABCDEFGH", 8, tight, sizeof tight) < (size_t)sizeof tight);
 }
 
 #define BOTH(name)                                                                                 \

@@ -1,0 +1,33 @@
+/* memory.h: a hive's bytes in memory, on which both libhivex and hive.c work; internal to core/offline and core/windows.
+ *
+ * memory.c here is the POSIX one, core/windows/memory.c that of Windows.
+ */
+#ifndef KM_MEMORY_H
+#define KM_MEMORY_H
+
+#include "disk.h"
+
+#include <hivex.h>
+
+/* Readable zeros behind the bytes: libhivex may read so far beyond a damaged hive's end (65535 * 8 bytes of list, and
+ * HIVEX_MAX_VALUE_LEN). */
+#define KM_MEMORY_HOLE ((size_t)16 << 20)
+
+typedef struct km_memory {
+  const uint8_t *data; /* read only; NULL: nothing is there */
+  size_t size;         /* without the hole */
+  int fd;              /* the system's own; -1: none */
+} km_memory;
+
+/* Copies the first `size` bytes of the open file `fd`, so that they cannot change any more. 0 or an errno, with nothing
+ * to free: ENOMEM, EIO when the file has become shorter. */
+int km_memory_copy(int fd, size_t size, km_memory *out);
+void km_memory_free(km_memory *memory);
+
+/* Opens the copy through libhivex, which reads these very bytes; NULL with errno. The copy must outlive the handle. */
+hive_h *km_memory_open(const km_memory *memory);
+
+/* What to do when it fails with ENOENT or EACCES: "; ..." or "". */
+extern const char km_memory_advice[];
+
+#endif
