@@ -77,8 +77,16 @@ void km_take_back(km_work *work, km_side side, km_txn_state result, km_outcome *
   const km_ending ending = {side, KM_CARE_BACK, result, error->message};
   km_progress(work->hold, "rollback", "%s", error->message);
   *outcome = KM_ROLLED_BACK;
-  if ((work->touched ? km_finish : km_finish_untouched)(work, &ending, outcome, &later) == KM_OK)
-    return;
-  km_error_prefix(&later, "%s; then", error->message);
-  memcpy(error->message, later.message, sizeof error->message);
+  if ((work->touched ? km_finish : km_finish_untouched)(work, &ending, outcome, &later) != KM_OK) {
+    km_error_prefix(&later, "%s; then", error->message);
+    memcpy(error->message, later.message, sizeof error->message);
+  }
+  bool back = *outcome != KM_ATTENTION;
+  km_hold_report(work->hold, back ? KM_ACT_ROLLED_BACK : KM_ACT_ATTENTION, work->id, work->journal,
+                 error->message);
+  /* A service that finds the store halfway might make itself a key: recover starts it. */
+  if (back)
+    km_services_start_again(work->hold);
+  else if (work->hold->stopped_count > 0)
+    km_progress(work->hold, "start", "services stay stopped until \"keymend recover\" has run");
 }

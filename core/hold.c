@@ -1,4 +1,4 @@
-/* hold.c: one verb's hold on a target: folders, lock, progress, services */
+/* hold.c: one verb's hold on a target: folders, lock, progress, and what the system's log is told */
 #include "transaction.h"
 
 #include <stdarg.h>
@@ -32,15 +32,24 @@ km_status km_hold_begin(km_hold *hold, km_target *target, const km_txn_options *
   km_status status = hold->backend->folder_open(target, info->key_store, &hold->store, error);
   if (status == KM_OK)
     status = hold->backend->folder_open(target, info->app_data, &hold->app_data, error);
-  if (status == KM_OK && lock) {
-    status = hold->backend->lock(target, hold->store, error);
-    hold->locked = status == KM_OK;
-  }
+  if (status == KM_OK && lock)
+    status = km_hold_lock(hold, error);
   /* Under the lock: another process may just have made it. */
   if (status == KM_OK)
     status = open_keymend(hold, error);
   if (status == KM_OK && lock)
     km_progress(hold, "lock", "locked %s", info->key_store);
+  return status;
+}
+
+km_status km_hold_lock(km_hold *hold, km_error *error) {
+  const km_backend *backend = hold->backend;
+  km_status status = KM_OK;
+  if (backend->may_write != NULL)
+    status = backend->may_write(hold->target, error);
+  if (status == KM_OK)
+    status = backend->lock(hold->target, hold->store, error);
+  hold->locked = status == KM_OK;
   return status;
 }
 
@@ -55,6 +64,7 @@ void km_hold_end(km_hold *hold) {
     hold->backend->folder_close(hold->app_data);
   if (hold->store != NULL)
     hold->backend->folder_close(hold->store);
+  free(hold->stopped);
   memset(hold, 0, sizeof *hold);
 }
 
@@ -85,38 +95,19 @@ char *km_vault_path(const km_target *target, const char *id) {
   return path;
 }
 
-/* ---- services ---- */
-
-static void tell_wait(void *user, const char *text) {
-  km_progress(user, "wait", "%s", text);
-}
-
-km_status km_services_stop_all(km_hold *hold, const km_journal *journal, km_error *error) {
-  km_wait wait = {tell_wait, hold, hold->options->interrupted};
-  for (size_t i = 0; journal->stop[i] != NULL; i++) {
-    const char *name = journal->stop[i];
-    if (hold->backend->service_stop == NULL) {
-      km_progress(hold, "stop", "%s: not running, since Windows is not", name);
-      continue;
-    }
-    km_status status = hold->backend->service_stop(hold->target, name, &wait, NULL, error);
-    if (status != KM_OK)
-      return status;
-    km_progress(hold, "stop", "stopped %s", name);
+void km_hold_report(const km_hold *hold, km_act act, const char *id, const km_journal *journal,
+                    const char *problem) {
+  char text[4 * KM_MAX_MESSAGE];
+  if (hold->backend->report == NULL)
+    return;
+  size_t used = (size_t)snprintf(text, sizeof text, "%s (%.512s)", id,
+                                 journal->policies != NULL ? journal->policies : "");
+  for (size_t i = 0; i < journal->entry_count && used < sizeof text; i++) {
+    const km_entry *entry = &journal->entries[i];
+    used += (size_t)snprintf(text + used, sizeof text - used, "%s %s -> %s", i == 0 ? ":" : ",",
+                             entry->before, entry->after != NULL ? entry->after : "vault");
   }
-  return KM_OK;
-}
-
-void km_services_start_all(km_hold *hold, const km_journal *journal) {
-  km_wait wait = {tell_wait, hold, NULL};
-  for (size_t i = 0; journal->start[i] != NULL; i++) {
-    const char *name = journal->start[i];
-    km_error error;
-    if (hold->backend->service_start == NULL)
-      km_progress(hold, "start", "%s: deferred until the next boot of this Windows", name);
-    else if (hold->backend->service_start(hold->target, name, &wait, NULL, &error) == KM_OK)
-      km_progress(hold, "start", "started %s", name);
-    else
-      km_progress(hold, "start", "%s", error.message);
-  }
+  if (problem != NULL && problem[0] != '\0' && used < sizeof text)
+    snprintf(text + used, sizeof text - used, ". %s", problem);
+  hold->backend->report(hold->target, act, text);
 }

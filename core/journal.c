@@ -107,6 +107,7 @@ void km_journal_clear(km_journal *journal) {
   free(journal->entries);
   km_free_texts(journal->stop);
   km_free_texts(journal->start);
+  km_free_texts(journal->ran);
   memset(journal, 0, sizeof *journal);
 }
 
@@ -125,7 +126,7 @@ size_t km_journal_memory(const km_journal *j) {
   size_t total = sizeof *j + text_memory(j->made_by) + text_memory(j->store) +
                  text_memory(j->machine_guid) + text_memory(j->policies) +
                  text_memory(j->overrides) + text_memory(j->problem) + texts_memory(j->stop) +
-                 texts_memory(j->start);
+                 texts_memory(j->start) + texts_memory(j->ran);
   for (size_t i = 0; i < j->entry_count; i++) {
     const km_entry *e = &j->entries[i];
     total += sizeof *e + text_memory(e->container) + text_memory(e->reason) +
@@ -384,6 +385,8 @@ static bool read_begin_pair(km_journal *j, const char *key, const char *value) {
     return add_text(&j->stop, value);
   if (strcmp(key, "start") == 0)
     return add_text(&j->start, value);
+  if (strcmp(key, "ran") == 0)
+    return add_text(&j->ran, value);
   return false;
 }
 
@@ -701,6 +704,8 @@ km_status km_journal_encode(const km_journal *journal, uint8_t **data, size_t *s
     write_text(&w, "stop", journal->stop[i]);
   for (size_t i = 0; journal->start[i] != NULL; i++)
     write_text(&w, "start", journal->start[i]);
+  for (size_t i = 0; journal->ran != NULL && journal->ran[i] != NULL; i++)
+    write_text(&w, "ran", journal->ran[i]);
   for (size_t i = 0; i < journal->entry_count; i++)
     write_entry(&w, i, &journal->entries[i]);
   close_record(&w, KM_JOURNAL_HEADER, 0);

@@ -62,6 +62,7 @@ typedef struct km_journal {
   km_entry *entries;
   size_t entry_count;
   char **stop, **start; /* NULL-terminated, never NULL after begin */
+  char **ran;           /* what of `stop` ran, in the order to start it; NULL: none, or offline */
   /* the fold */
   km_phase phase;
   km_txn_state result; /* of the last end record: COMMITTED, ROLLED_BACK or UNDONE */

@@ -19,19 +19,25 @@
 /* Where an open transaction goes: to the side of its last commit record. */
 static const struct way {
   km_phase phase;
+  bool
+      committed; /* an apply or undo before was: the services of `start` run; else those that ran before */
   km_ending ending;
   const char *text;
 } ways[] = {
     {KM_PHASE_APPLYING,
+     false,
      {KM_BEFORE, KM_CARE_BACK, KM_TXN_ROLLED_BACK, "interrupted before it was committed"},
      "it was not committed: rolling back"},
     {KM_PHASE_APPLIED,
+     true,
      {KM_AFTER, KM_CARE_AFTER_COMMIT, KM_TXN_COMMITTED, NULL},
      "it was committed: finishing it"},
     {KM_PHASE_UNDOING,
+     true,
      {KM_AFTER, KM_CARE_BACK, KM_TXN_COMMITTED, NULL},
      "its undo was not committed: rolling that back"},
     {KM_PHASE_UNDO_APPLIED,
+     true,
      {KM_BEFORE, KM_CARE_AFTER_COMMIT, KM_TXN_UNDONE, NULL},
      "its undo was committed: finishing it"},
 };
@@ -94,13 +100,14 @@ static km_status finish_open(km_hold *hold, km_record_row *row, km_outcome *outc
                              km_error *error) {
   km_work work = {0};
   const struct way *way = way_of(row->journal.phase);
-  bool deferred = hold->backend->service_start == NULL;
   km_progress(hold, "recover", "transaction %s: %s", row->id, way->text);
   km_status status = km_work_open(&work, hold, row, error);
   if (status == KM_OK)
     status = finish(&work, &way->ending, outcome, error);
-  if (status == KM_OK && !deferred)
-    km_services_start_all(hold, &row->journal);
+  km_hold_report(hold, status == KM_OK ? KM_ACT_RECOVERED : KM_ACT_ATTENTION, row->id,
+                 &row->journal, status == KM_OK ? way->text : error->message);
+  if (status == KM_OK && hold->backend->service_start != NULL)
+    km_services_start_all(hold, way->committed ? row->journal.start : row->journal.ran);
   km_work_close(&work);
   return status;
 }
@@ -170,8 +177,7 @@ km_status km_recover(km_target *target, const km_txn_options *options, size_t *c
     return km_fail(error, KM_MISUSE, 0, "recover: there is no target");
   km_status status = km_hold_begin(&hold, target, options, false, error);
   if (status == KM_OK && hold.keymend != NULL) {
-    status = hold.backend->lock(target, hold.store, error);
-    hold.locked = status == KM_OK;
+    status = km_hold_lock(&hold, error);
     if (status == KM_OK)
       status = km_records_read(&hold, &records, error);
     if (status == KM_OK)

@@ -45,7 +45,7 @@ static void tell_unclean(const km_hold *hold) {
 }
 
 /* The fields of the begin record that are not the files. */
-static km_status describe(const km_hold *hold, const km_plan *plan, km_journal *journal,
+static km_status describe(km_hold *hold, const km_plan *plan, km_journal *journal,
                           km_error *error) {
   char made_by[128];
   snprintf(made_by, sizeof made_by, "keymend %s, %s", km_version(), hold->target->info.backend);
@@ -61,7 +61,7 @@ static km_status describe(const km_hold *hold, const km_plan *plan, km_journal *
       journal->policies == NULL || journal->overrides == NULL || journal->stop == NULL ||
       journal->start == NULL)
     return km_fail(error, KM_MEMORY, 0, "out of memory");
-  return KM_OK;
+  return km_services_note(hold, journal, error);
 }
 
 static km_status check_all(km_hold *hold, const km_plan *plan, const km_records *records,
@@ -219,15 +219,12 @@ static km_status swap(km_work *work, km_error *error) {
   return KM_OK;
 }
 
-/* All between begin and end record. *stopped: services were touched. */
-static km_status change(km_work *work, bool *stopped, km_error *error) {
+/* All between begin and end record. */
+static km_status change(km_work *work, km_error *error) {
   km_hold *hold = work->hold;
-  *stopped = false;
   km_status status = copy_to_vault(work, error);
-  if (status == KM_OK) {
-    *stopped = hold->backend->service_stop != NULL;
-    status = km_services_stop_all(hold, work->journal, error);
-  }
+  if (status == KM_OK)
+    status = km_services_stop_all(hold, work->journal, false, error);
   if (status == KM_OK)
     status = swap(work, error);
   if (status == KM_OK)
@@ -242,7 +239,8 @@ static km_status change(km_work *work, bool *stopped, km_error *error) {
 static void conclude(km_work *work) {
   km_hold *hold = work->hold;
   km_error error;
-  km_services_start_all(hold, work->journal);
+  km_hold_report(hold, KM_ACT_APPLIED, work->id, work->journal, NULL);
+  km_services_start_all(hold, work->journal->start);
   if (km_journal_append(hold->backend, work->file, work->journal, KM_RECORD_END, KM_TXN_COMMITTED,
                         NULL, &error) != KM_OK)
     km_progress(hold, "end",
@@ -252,16 +250,13 @@ static void conclude(km_work *work) {
 }
 
 static km_status run(km_work *work, km_outcome *outcome, km_error *error) {
-  bool stopped = false;
-  km_status status = change(work, &stopped, error);
+  km_status status = change(work, error);
   if (status == KM_OK) {
     *outcome = KM_DONE;
     conclude(work);
     return KM_OK;
   }
   km_take_back(work, KM_BEFORE, KM_TXN_ROLLED_BACK, outcome, error);
-  if (stopped)
-    km_services_start_all(work->hold, work->journal);
   return status;
 }
 

@@ -29,12 +29,20 @@ typedef struct km_hold {
   km_folder *store, *app_data;
   km_folder *keymend; /* NULL: there is none yet */
   bool locked;
+  const char *
+      *stopped; /* services that ran and that this verb stopped, or tried to; in that order */
+  size_t stopped_count;
 } km_hold;
 
 /* hold.c: opens store, Common AppData and, when it is there, the keymend folder (KM_FORGED when it
- * is not keymend's own). With `lock` the store is locked. Release: km_hold_end, in every case. */
+ * is not keymend's own). With `lock` km_hold_lock goes first. Release: km_hold_end, in every case. */
 km_status km_hold_begin(km_hold *hold, km_target *target, const km_txn_options *options, bool lock,
                         km_error *error);
+/* Whether this process may change the target at all (KM_ACCESS), and the lock. */
+km_status km_hold_lock(km_hold *hold, km_error *error);
+/* Writes to the system's event log what became of a transaction; `problem` may be NULL. */
+void km_hold_report(const km_hold *hold, km_act act, const char *id, const km_journal *journal,
+                    const char *problem);
 void km_hold_end(km_hold *hold);
 KM_FORMAT(3, 4)
 void km_progress(const km_hold *hold, const char *stage, const char *format, ...);
@@ -150,7 +158,8 @@ km_status km_finish_untouched(km_work *work, const km_ending *ending, km_outcome
                               km_error *error);
 
 /* Takes back what a failing apply or undo did, to the side it came from. `error` says why it failed; what goes wrong
- * meanwhile is added to its message. *outcome: KM_ROLLED_BACK or KM_ATTENTION. */
+ * meanwhile is added to its message. Back, it starts what services this run stopped. *outcome: KM_ROLLED_BACK or
+ * KM_ATTENTION. */
 void km_take_back(km_work *work, km_side side, km_txn_state result, km_outcome *outcome,
                   km_error *error);
 
@@ -158,9 +167,24 @@ void km_take_back(km_work *work, km_side side, km_txn_state result, km_outcome *
 km_status km_work_open(km_work *work, km_hold *hold, km_record_row *row, km_error *error);
 void km_work_close(km_work *work);
 
-/* Stops or starts services where the backend can, else tells that they are deferred. */
-km_status km_services_stop_all(km_hold *hold, const km_journal *journal, km_error *error);
-void km_services_start_all(km_hold *hold, const km_journal *journal);
+/* ---- services: running.c ---- */
+
+/* Before the begin record is written: fills journal->ran with what of journal->stop runs now, and makes
+ * journal->start what is to run after the commit: these and what stood in it, without disabled services, each after
+ * what it needs. Offline both stay as they are. */
+km_status km_services_note(km_hold *hold, km_journal *journal, km_error *error);
+
+/* Stops what runs of journal->stop, with `started_too` of journal->start as well, where the backend can; else tells
+ * that they are deferred. One that takes no stop is told and no failure. hold->stopped gets what was stopped. */
+km_status km_services_stop_all(km_hold *hold, const km_journal *journal, bool started_too,
+                               km_error *error);
+
+/* Starts services in the order given, those that run already left alone; `names` may be NULL. A failure is told and
+ * nothing else. */
+void km_services_start_all(km_hold *hold, char *const *names);
+
+/* The same for what km_services_stop_all stopped, in reverse order. */
+void km_services_start_again(km_hold *hold);
 
 bool km_meta_equal(const km_file_meta *a, const km_file_meta *b, const char **what);
 void km_meta_clear(km_file_meta *meta);

@@ -87,7 +87,7 @@ static km_status check_files(km_work *work, km_error *error) {
 /* From the undo-begin record to the undo-commit record. */
 static km_status change(km_work *work, km_error *error) {
   km_hold *hold = work->hold;
-  km_status status = km_services_stop_all(hold, work->journal, error);
+  km_status status = km_services_stop_all(hold, work->journal, true, error);
   if (status == KM_OK)
     status = km_reach(work, KM_BEFORE, KM_CARE_FORWARD, error);
   if (status == KM_OK) {
@@ -109,7 +109,10 @@ static km_status run(km_work *work, km_outcome *outcome, km_error *error) {
   km_status status = change(work, error);
   if (status == KM_OK) {
     *outcome = KM_DONE;
-    km_services_start_all(hold, work->journal);
+    km_hold_report(hold, KM_ACT_UNDONE, work->id, work->journal, NULL);
+    if (hold->backend->service_start == NULL)
+      km_services_start_all(hold, work->journal->start);
+    km_services_start_again(hold);
     if (km_journal_append(hold->backend, work->file, work->journal, KM_RECORD_END, KM_TXN_UNDONE,
                           NULL, &later) != KM_OK)
       km_progress(hold, "end",
@@ -119,8 +122,6 @@ static km_status run(km_work *work, km_outcome *outcome, km_error *error) {
     return KM_OK;
   }
   km_take_back(work, KM_AFTER, KM_TXN_COMMITTED, outcome, error);
-  if (hold->backend->service_stop != NULL)
-    km_services_start_all(hold, work->journal);
   return status;
 }
 
