@@ -161,6 +161,10 @@ typedef struct km_backend {
                           km_error *error);
   km_status (*event_next)(km_event_log *log, km_event *out, km_error *error); /* KM_END */
   void (*event_close)(km_event_log *log);
+  /* Tells a log what is wanted of it, so that event_next may leave out the rest before it converts anything; the filter
+   * lives as long as the log is open. event_next gives KM_DAMAGED for a record that it skipped; the next call goes on. NULL:
+   * event_next gives everything. */
+  void (*event_filter)(km_event_log *log, const km_event_filter *filter);
 
   /* Opens a container through the system's own CryptoAPI; contract: km_container_test. NULL: not possible. */
   km_status (*container_test)(km_target *target, const char *container, km_container_trial *out,

@@ -13,6 +13,7 @@
 #define TEST_GROUPS(TEST_GROUP)                                                                    \
   TEST_GROUP(driver)                                                                               \
   TEST_GROUP(escape)                                                                               \
+  TEST_GROUP(event)                                                                                \
   TEST_GROUP(folder)                                                                               \
   TEST_GROUP(hash)                                                                                 \
   TEST_GROUP(hive)                                                                                 \
