@@ -4,9 +4,12 @@
 -- 5.0.0-alpha15 and later. All output goes below build/:
 --   release on linux64      build/bin, build/tests
 --   debug, sanitize         build/<configuration>/bin, build/<configuration>/tests
---   win32, win64            build/<platform>/<configuration>/bin, .../tests
+--   release on win32, win64 build/<platform>, build/<platform>/tests
+--   debug on win32, win64   build/<platform>/debug, build/<platform>/debug/tests
+-- The libraries of the Windows platforms stand in build/third (.ci/windows), their imports in build/<platform>/lib.
 -- A project whose folder holds no source is left out, so that generation never depends on one.
 
+local top = path.getabsolute "."
 local visual_studio = _ACTION ~= nil and _ACTION:match "^vs" ~= nil
 
 newoption {
@@ -25,7 +28,7 @@ newoption {
 
 newaction {
   trigger = "embed",
-  description = "Write build/gen/embedded.c: the Lua side, dkjson and the shipped policies",
+  description = "Write build/gen: embedded.c (Lua side, dkjson and shipped policies), keymend.def",
   execute = function()
     local embed = dofile(path.join(_MAIN_SCRIPT_DIR, "lua/embed.lua"))
     embed { root = _MAIN_SCRIPT_DIR, dkjson = _OPTIONS["dkjson"] }
@@ -65,15 +68,17 @@ workspace "keymend"
   filter "platforms:win32"
     system "windows"
     architecture "x86"
-    defines { "_WIN32_WINNT=0x0500" } -- Windows 2000
+    defines { "_WIN32_WINNT=0x0500", "WINVER=0x0500" } -- Windows 2000
   filter "platforms:win64"
     system "windows"
     architecture "x86_64"
-    defines { "_WIN32_WINNT=0x0502" } -- the first 64-bit Windows on x86
+    defines { "_WIN32_WINNT=0x0502", "WINVER=0x0502" } -- the first 64-bit Windows on x86
+  filter "system:windows"
+    defines { "UNICODE", "_UNICODE", "KM_STATIC" } -- keymend.def lists what keymend.dll exports
 
   filter "action:gmake*"
     buildoptions {
-      "-std=c11", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections",
+      "-std=c11", "-ffunction-sections", "-fdata-sections",
       "-Wshadow", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wold-style-definition", "-Wvla",
       "-Wformat=2", "-Wundef", "-Wpointer-arith",
       "-Wno-format-truncation", -- messages are cut on purpose; where all of a text counts, the result is checked
@@ -81,7 +86,9 @@ workspace "keymend"
     linkoptions { "-Wl,--gc-sections" }
   filter { "action:gmake*", "system:linux" }
     defines { "_GNU_SOURCE" }
-    buildoptions { "-fstack-protector-strong", "-fstack-clash-protection", "-fcf-protection" }
+    buildoptions {
+      "-fvisibility=hidden", "-fstack-protector-strong", "-fstack-clash-protection", "-fcf-protection",
+    }
     linkoptions { "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack" }
   filter { "action:gmake*", "system:linux", "configurations:release" }
     buildoptions { "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2" } -- needs optimization
@@ -90,28 +97,55 @@ workspace "keymend"
       "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer",
     }
     linkoptions { "-fsanitize=address,undefined" }
+  -- The same bytes come out wherever and whenever it is built. -static: nothing of gcc's own is loaded as a DLL. The
+  -- subsystem version is the oldest Windows that runs the file.
+  filter { "action:gmake*", "system:windows" }
+    defines { "__USE_MINGW_ANSI_STDIO=1" } -- the C run-time's printf knows neither %zu nor %lld
+    buildoptions {
+      "-fstack-protector-strong", "-fno-ident", "-ffile-prefix-map=" .. top .. "=.",
+      "-iquote " .. path.join(top, "core/windows"), -- its stdio.h must not hide <stdio.h>
+      "-isystem " .. path.join(top, "build/third/%{cfg.platform}/include"),
+    }
+    libdirs { "build/third/%{cfg.platform}/lib" }
+    linkoptions { "-static", "-Wl,--no-insert-timestamp", "-Wl,--nxcompat", "-Wl,--dynamicbase" }
+  filter { "action:gmake*", "system:windows", "configurations:release" }
+    symbols "Off"
+    linkoptions { "-s" }
   filter { "action:gmake*", "platforms:win32" }
     gccprefix "i686-w64-mingw32-"
     linkoptions {
-      "-static", "-Wl,--major-subsystem-version,5", "-Wl,--minor-subsystem-version,0",
-      "-Wl,--no-insert-timestamp",
+      "-Wl,--major-subsystem-version,5", "-Wl,--minor-subsystem-version,0",
+      "-Wl,--major-os-version,5", "-Wl,--minor-os-version,0",
     }
   filter { "action:gmake*", "platforms:win64" }
     gccprefix "x86_64-w64-mingw32-"
-    linkoptions { "-static", "-Wl,--no-insert-timestamp" }
+    linkoptions {
+      "-Wl,--high-entropy-va",
+      "-Wl,--major-subsystem-version,5", "-Wl,--minor-subsystem-version,2",
+      "-Wl,--major-os-version,5", "-Wl,--minor-os-version,2",
+    }
+  filter { "action:gmake*", "system:windows", "kind:StaticLib" }
+    targetprefix "lib"
+    targetextension ".a"
   filter "action:vs*"
     buildoptions { "/std:c11", "/utf-8" }
     defines { "_CRT_SECURE_NO_WARNINGS" }
   filter {}
 
--- Where a project's output goes: `what` is "bin", "tests" or "lib" below the configuration's folder.
+-- Where a project's output goes: `what` is "bin", "tests" or "lib" below the configuration's folder. On Windows
+-- "bin" is that folder itself.
 local function output(what)
+  local below = what == "bin" and "" or "/" .. what
   filter "platforms:linux64"
     targetdir("build/%{cfg.buildcfg}/" .. what)
   filter { "platforms:linux64", "configurations:release" }
     targetdir("build/" .. what)
   filter "system:windows"
-    targetdir("build/%{cfg.platform}/%{cfg.buildcfg}/" .. what)
+    targetdir("build/%{cfg.platform}/%{cfg.buildcfg}" .. below)
+    implibdir "build/%{cfg.platform}/%{cfg.buildcfg}/lib"
+  filter { "system:windows", "configurations:release" }
+    targetdir("build/%{cfg.platform}" .. below)
+    implibdir "build/%{cfg.platform}/lib"
   filter {}
 end
 
@@ -139,14 +173,36 @@ local function links_of_core(has_static_libraries)
   filter "system:linux"
     links { "hivex", has_static_libraries and "tomcrypt:static" or "tomcrypt" }
   filter "system:windows"
-    links { "tomcrypt", "advapi32" }
+    links { "hivex", "tomcrypt", "tommath", "advapi32" }
   filter {}
 end
 
--- Only Linux has what the tests need (preloading, cmocka, libFuzzer, POSIX).
+-- Only Linux has what most tests need (preloading, cmocka, libFuzzer, POSIX).
 local function linux_only()
   removeplatforms { "win32", "win64" }
 end
+
+local function windows_only()
+  if not visual_studio then
+    removeplatforms { "linux64" }
+    removeconfigurations { "sanitize" }
+  end
+end
+
+-- The address a DLL asks for. The linker's own choice for a 32-bit one would depend on the path it is written to.
+local function base(win32, win64)
+  filter { "action:gmake*", "platforms:win32" }
+    linkoptions { "-Wl,--image-base," .. win32 }
+  filter { "action:gmake*", "platforms:win64" }
+    linkoptions { "-Wl,--image-base," .. win64 }
+  filter {}
+end
+
+-- The part of core/offline that is the same on every system; the rest is POSIX.
+local offline_everywhere = { "offline", "path", "windows", "hive", "times" }
+
+-- The editor of the prompt on Windows; it belongs to the host.
+local windows_editor = "core/windows/editor.c"
 
 local has_core = begin("core", "StaticLib", "lib", { "core/*.c", "core/*.h" })
 if has_core then
@@ -154,7 +210,9 @@ if has_core then
     pic "On"
     files { "core/offline/*.c", "core/offline/*.h" }
   filter "system:windows"
-    files { "core/windows/*.c", "core/windows/*.h" }
+    files { "core/windows/*.c", "core/windows/*.h", "core/offline/*.h" }
+    removefiles { windows_editor }
+    for _, name in ipairs(offline_everywhere) do files { "core/offline/" .. name .. ".c" } end
   filter {}
 end
 
@@ -183,7 +241,7 @@ local has_binding = any "lua/binding/*.c"
   and begin("binding", "StaticLib", "lib", { "lua/binding/*.c", "lua/binding/*.h" })
 
 local function lua_headers()
-  filter "action:gmake*"
+  filter { "action:gmake*", "system:linux" }
     buildoptions { "-isystem " .. _OPTIONS["lua-include"] }
   filter "action:vs*"
     includedirs { _OPTIONS["lua-include"] }
@@ -202,6 +260,59 @@ if has_binding then
   filter {}
 end
 
+-- Version, manifest and message table (core/windows/keymend.rc, messages.mc) of a program or DLL; `what` is its name in
+-- there. premake 5.0.0-alpha15 compiles an .rc file for gmake but does not link it, hence the rule.
+local function resources(what)
+  local source = "core/windows/keymend.rc"
+  if not any(source) then return end
+  local messages = os.isfile "core/windows/messages.mc"
+  local folder = path.join(top, "build/obj/%{cfg.platform}/%{cfg.buildcfg}/resources-" .. what)
+  filter "system:windows"
+    files { source }
+    if messages then files { "core/windows/messages.mc" } end
+  filter { "files:" .. source, "action:gmake*", "system:windows" }
+    buildmessage "resources of %{cfg.targetname}"
+    local prefix = "%{cfg.platform == 'win32' and 'i686' or 'x86_64'}-w64-mingw32-"
+    local compile = "cd " .. path.join(top, "core/windows") .. " && "
+    buildcommands { "mkdir -p " .. folder }
+    if messages then
+      buildcommands { compile .. prefix .. "windmc -h " .. folder .. " -r " .. folder .. " messages.mc" }
+    end
+    buildcommands {
+      compile .. prefix .. "windres -DKM_" .. what:upper() .. (messages and " -DKM_MESSAGES" or "") .. " -I "
+        .. path.join(top, "core") .. " -I " .. folder .. " keymend.rc " .. folder .. "/keymend.o",
+    }
+    buildinputs { "core/keymend.h", "core/windows/keymend.manifest" }
+    if messages then buildinputs { "core/windows/messages.mc" } end
+    buildoutputs { folder .. "/keymend.o" }
+    linkbuildoutputs "On"
+  filter "action:vs*"
+    resdefines { "KM_" .. what:upper(), messages and "KM_MESSAGES" or nil }
+    resincludedirs { "core", "build/gen" }
+  filter { "files:core/windows/messages.mc", "action:vs*" }
+    buildmessage "messages.mc"
+    buildcommands { 'mc -h "' .. top .. '/build/gen" -r "' .. top .. '/build/gen" "%{file.abspath}"' }
+    buildoutputs { "build/gen/messages.rc" }
+  filter {}
+end
+
+-- lua51.dll, for keymend.dll and for other Lua programs: the archive of .ci/windows, with file names in UTF-8 and the
+-- console in Unicode (core/windows/stdio.c).
+if has_core and not visual_studio then
+  project "lua51"
+  kind "SharedLib"
+  windows_only()
+  targetprefix ""
+  output "bin"
+  links { "core" }
+  links_of_core()
+  base("0x1b000000", "0x1b0000000")
+  linkoptions {
+    "-Wl,--whole-archive", path.join(top, "build/third/%{cfg.platform}/lib/liblua51_objects.a"),
+    "-Wl,--no-whole-archive",
+  }
+end
+
 -- The Lua module. Lua's own symbols come from the interpreter that loads it, on Windows from lua51.dll.
 if has_binding and has_core then
   project "module"
@@ -211,13 +322,19 @@ if has_binding and has_core then
   output "bin"
   links { "binding", "core" }
   links_of_core(false)
-  filter "action:gmake*"
+  base("0x1c000000", "0x1c0000000")
+  filter { "action:gmake*", "system:linux" }
     linkoptions { "-Wl,-u,luaopen_keymend" }
   filter "system:linux"
     linkoptions { "-Wl,--exclude-libs,libcore.a" } -- the C API is libkeymend.so's
   filter "system:windows"
     links { "lua51" }
+  filter { "action:gmake*", "system:windows" }
+    linkoptions { path.join(top, "build/gen/keymend.def") }
+  filter "action:vs*"
+    files { "build/gen/keymend.def" }
   filter {}
+  resources "dll"
 end
 
 if has_binding and has_core and begin("host", "ConsoleApp", "bin", { "lua/host/*.c", "lua/host/*.h" }) then
@@ -228,9 +345,13 @@ if has_binding and has_core and begin("host", "ConsoleApp", "bin", { "lua/host/*
   links_of_core(true)
   filter "system:linux" -- the shared liblua5.1: C modules that a script requires find Lua's symbols in it
     links { "edit", "lua5.1" }
-  filter "system:windows"
-    links { "lua51" }
+  filter "system:windows" -- the static one: the program runs alone
+    removefiles { "lua/host/editor.c" }
+    if os.isfile(windows_editor) then files { windows_editor } end
+    includedirs { "lua/host" }
+    links { "lua" }
   filter {}
+  resources "exe"
 end
 
 if visual_studio then return end
@@ -273,6 +394,15 @@ end
 if begin("bench", "ConsoleApp", "tests", { "tests/bench/*.c", "tests/bench/*.h" }) then
   linux_only()
   removeconfigurations { "sanitize" }
+  links { "core" }
+  links_of_core(true)
+end
+
+-- What the tests of the live backend need on Windows, one program a file.
+for _, file in ipairs(os.matchfiles "tests/windows/*.c") do
+  begin("windows-" .. path.getbasename(file), "ConsoleApp", "tests", { file })
+  windows_only()
+  targetname(path.getbasename(file))
   links { "core" }
   links_of_core(true)
 end

@@ -1,14 +1,15 @@
--- embed.lua: writes build/gen/embedded.c, the Lua side and the shipped policies as C data
+-- embed.lua: writes build/gen/embedded.c, the Lua side and the shipped policies as C data, and build/gen/keymend.def
 --
 -- Run by `premake5 embed` (the Makefile does it before each build). The text goes in unchanged, so that line
--- numbers in messages are those of the source. The file is rewritten only when its content changes, so that
--- nothing is compiled again without need. Declared in lua/binding/embedded.h.
+-- numbers in messages are those of the source. A file is rewritten only when its content changes, so that
+-- nothing is compiled again without need. embedded.c is declared in lua/binding/embedded.h; keymend.def lists what
+-- keymend.dll exports: the functions of core/keymend.h and the two that Lua's require looks for.
 
 local BYTES_A_LINE = 24
 
 local function read(file)
   local handle, message = io.open(file, "rb")
-  if not handle then error("embed: " .. message .. " (Debian package lua-dkjson, or --dkjson=FILE)", 0) end
+  if not handle then error("embed: " .. message .. " (dkjson.lua: Debian package lua-dkjson, or --dkjson=FILE)", 0) end
   local text = handle:read "*a"
   handle:close()
   return text
@@ -54,7 +55,29 @@ local function emit(out, symbol, entries)
   table.insert(out, ("const km_embedded %s[] = {\n%s\n};\n"):format(symbol, table.concat(rows, "\n")))
 end
 
--- Writes the file for the tree `root`; `dkjson` is the path of dkjson.lua.
+local function write_if_changed(target, text)
+  local present = io.open(target, "rb")
+  local same = present and present:read "*a" == text
+  if present then present:close() end
+  if same then return end
+  os.mkdir(path.getdirectory(target))
+  local handle = assert(io.open(target, "wb"))
+  assert(handle:write(text))
+  assert(handle:close())
+end
+
+-- The text of a module definition file: "KM_API type name(" of the header, its comments left out.
+local function exports(header)
+  local names = { "luaopen_keymend", "luaopen_keymend_core" }
+  for declaration in header:gsub("/%*.-%*/", ""):gsub("\n#[^\n]*", ""):gmatch "KM_API ([^;(]*)%(" do
+    table.insert(names, (assert(declaration:match "(km_[%w_]+)$", "embed: a KM_API that is no function")))
+  end
+  table.sort(names)
+  return "; keymend.def: what keymend.dll exports; written by lua/embed.lua, do not edit\nEXPORTS\n  "
+    .. table.concat(names, "\n  ") .. "\n"
+end
+
+-- Writes the files for the tree `root`; `dkjson` is the path of dkjson.lua.
 return function(options)
   local root = options.root
   local modules = gather(root, "lua/keymend", function(relative)
@@ -71,15 +94,6 @@ return function(options)
   }
   emit(out, "km_embedded_modules", modules)
   emit(out, "km_embedded_policies", policies)
-  local text = table.concat(out, "\n")
-
-  local target = path.join(root, "build/gen/embedded.c")
-  local present = io.open(target, "rb")
-  local same = present and present:read "*a" == text
-  if present then present:close() end
-  if same then return end
-  os.mkdir(path.getdirectory(target))
-  local handle = assert(io.open(target, "wb"))
-  assert(handle:write(text))
-  assert(handle:close())
+  write_if_changed(path.join(root, "build/gen/embedded.c"), table.concat(out, "\n"))
+  write_if_changed(path.join(root, "build/gen/keymend.def"), exports(read(path.join(root, "core/keymend.h"))))
 end
