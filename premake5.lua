@@ -383,6 +383,12 @@ if #crash_sources > 0 and begin("crash", "ConsoleApp", "tests", crash_sources) t
   links_of_core(true)
 end
 
+if begin("evtdump", "ConsoleApp", "tests", { "tests/evt/*.c" }) then
+  linux_only()
+  links { "core" }
+  links_of_core(true)
+end
+
 for _, file in ipairs(os.matchfiles "tests/fuzz/fuzz_*.c") do
   begin(path.getbasename(file), "ConsoleApp", "tests", { file, "tests/fuzz/standalone.c" })
   linux_only()
