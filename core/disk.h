@@ -10,12 +10,12 @@
 
 #include <stdio.h>
 
-/* ---- Files that are read by descriptor: hives; numbers are errno's ---- */
+/* ---- Files that are read by descriptor: hives. The error's message is the system's words alone ---- */
 
-/* The bytes of an open file. 0 or an errno; ENXIO: it is no ordinary file. */
-int km_disk_size(int fd, uint64_t *size);
-/* Reads exactly `size` bytes at `offset`. 0 or an errno; EIO when the file has become shorter. */
-int km_disk_read_at(int fd, void *data, size_t size, uint64_t offset);
+/* The bytes of an open file. KM_UNSUPPORTED: it is no ordinary file. */
+km_status km_disk_size(int fd, uint64_t *size, km_error *error);
+/* Reads exactly `size` bytes at `offset`; KM_IO, also when the file has become shorter. */
+km_status km_disk_read_at(int fd, void *data, size_t size, uint64_t offset, km_error *error);
 void km_disk_close(int fd);
 
 /* Opens a file of this machine, not of a target, for reading; `path` is UTF-8. `operation` ("open the times file")

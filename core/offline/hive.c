@@ -78,19 +78,21 @@ static km_status check_base_block(const uint8_t block[BASE_BLOCK], uint64_t size
   return KM_OK;
 }
 
-static km_status io_failure(km_error *error, const char *path, const char *operation, int native) {
-  return km_fail(error, native == ENOMEM ? KM_MEMORY : KM_IO, native, "hive %s: %s failed: %s",
-                 path, operation, strerror(native));
+/* Puts the hive and what was done before the system's words. */
+static km_status io_failure(km_error *error, km_status status, const char *path,
+                            const char *operation) {
+  km_error_prefix(error, "hive %s: %s failed", path, operation);
+  return status;
 }
 
 /* Size and base block of an open file. */
 static km_status read_base_block(int fd, const char *path, km_hive_header *out, uint64_t *size,
                                  km_error *error) {
-  int native = km_disk_size(fd, size);
-  if (native == ENXIO)
+  km_status status = km_disk_size(fd, size, error);
+  if (status == KM_UNSUPPORTED)
     return damaged_hive(error, path, "it is not an ordinary file");
-  if (native != 0)
-    return io_failure(error, path, "asking for its size", native);
+  if (status != KM_OK)
+    return io_failure(error, status, path, "asking for its size");
   if (*size < SMALLEST_HIVE)
     return damaged_hive(error, path, "it is shorter than 8192 bytes");
   if (*size > KM_MAX_HIVE) {
@@ -99,9 +101,9 @@ static km_status read_base_block(int fd, const char *path, km_hive_header *out, 
                    (unsigned long long)*size, (unsigned long long)(KM_MAX_HIVE >> 20));
   }
   uint8_t block[BASE_BLOCK];
-  native = km_disk_read_at(fd, block, sizeof block, 0);
-  if (native != 0)
-    return io_failure(error, path, "reading", native);
+  status = km_disk_read_at(fd, block, sizeof block, 0, error);
+  if (status != KM_OK)
+    return io_failure(error, status, path, "reading");
   return check_base_block(block, *size, path, out, error);
 }
 
@@ -121,7 +123,7 @@ static km_status open_copy(km_hive *hive, km_error *error) {
                    hive->path, strerror(native), km_memory_advice);
   }
   if (native == ENOMEM)
-    return io_failure(error, hive->path, "reading", native);
+    return km_fail(error, KM_MEMORY, native, "hive %s: out of memory", hive->path);
   return damaged_hive(error, hive->path, "its bins or cells do not fit together");
 }
 
@@ -140,9 +142,9 @@ km_status km_hive_open(int fd, const char *path, km_hive **out, km_error *error)
     status = read_base_block(fd, path, &hive->header, &size, error);
   hive->size = (size_t)size;
   if (status == KM_OK) {
-    int native = km_memory_copy(fd, hive->size, &hive->copy);
-    if (native != 0)
-      status = io_failure(error, path, "copying it into memory", native);
+    status = km_memory_copy(fd, hive->size, &hive->copy, error);
+    if (status != KM_OK)
+      (void)io_failure(error, status, path, "copying it into memory");
   }
   /* The file may have changed between the two reads: what counts is the copy. */
   if (status == KM_OK)

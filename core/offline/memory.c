@@ -13,32 +13,43 @@
 
 /* ---- Files by descriptor ---- */
 
-int km_disk_size(int fd, uint64_t *size) {
+static km_status fail(km_error *error, int native) {
+  char words[128];
+  return km_fail(error, native == ENOMEM ? KM_MEMORY : KM_IO, native, "%s",
+                 strerror_r(native, words, sizeof words));
+}
+
+km_status km_disk_size(int fd, uint64_t *size, km_error *error) {
   struct stat st;
   *size = 0;
   if (fstat(fd, &st) != 0)
-    return errno;
+    return fail(error, errno);
   if (!S_ISREG(st.st_mode))
-    return ENXIO;
+    return km_fail(error, KM_UNSUPPORTED, 0, "it is not an ordinary file");
   *size = (uint64_t)st.st_size;
-  return 0;
+  return KM_OK;
 }
 
-int km_disk_read_at(int fd, void *data, size_t size, uint64_t offset) {
-  uint8_t *out = data;
+/* 0 or errno; EIO when the file has become shorter. */
+static int read_exactly(int fd, uint8_t *data, size_t size, off_t offset) {
   while (size > 0) {
-    ssize_t n = pread(fd, out, size, (off_t)offset);
+    ssize_t n = pread(fd, data, size, offset);
     if (n < 0 && errno == EINTR)
       continue;
     if (n < 0)
       return errno;
     if (n == 0)
       return EIO;
-    out += n;
+    data += n;
     size -= (size_t)n;
-    offset += (uint64_t)n;
+    offset += n;
   }
   return 0;
+}
+
+km_status km_disk_read_at(int fd, void *data, size_t size, uint64_t offset, km_error *error) {
+  int native = read_exactly(fd, data, size, (off_t)offset);
+  return native == 0 ? KM_OK : fail(error, native);
 }
 
 void km_disk_close(int fd) {
@@ -74,7 +85,7 @@ static int fill(km_memory *out, int fd) {
   int native = chunk == NULL ? ENOMEM : 0;
   for (size_t done = 0; native == 0 && done < out->size;) {
     size_t n = out->size - done < CHUNK ? out->size - done : CHUNK;
-    native = km_disk_read_at(fd, chunk, n, done);
+    native = read_exactly(fd, chunk, n, (off_t)done);
     if (native == 0)
       native = write_all(out->fd, chunk, n);
     done += n;
@@ -91,12 +102,13 @@ static int fill(km_memory *out, int fd) {
   return 0;
 }
 
-int km_memory_copy(int fd, size_t size, km_memory *out) {
+km_status km_memory_copy(int fd, size_t size, km_memory *out, km_error *error) {
   *out = (km_memory){NULL, size, memfd_create("hive", MFD_CLOEXEC)};
   int native = out->fd < 0 ? errno : fill(out, fd);
-  if (native != 0)
-    km_memory_free(out);
-  return native;
+  if (native == 0)
+    return KM_OK;
+  km_memory_free(out);
+  return fail(error, native);
 }
 
 void km_memory_free(km_memory *memory) {

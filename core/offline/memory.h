@@ -19,9 +19,9 @@ typedef struct km_memory {
   int fd;              /* the system's own; -1: none */
 } km_memory;
 
-/* Copies the first `size` bytes of the open file `fd`, so that they cannot change any more. 0 or an errno, with nothing
- * to free: ENOMEM, EIO when the file has become shorter. */
-int km_memory_copy(int fd, size_t size, km_memory *out);
+/* Copies the first `size` bytes of the open file `fd`, so that they cannot change any more. On failure nothing is to
+ * free, and the message is the system's words: KM_MEMORY, KM_IO. */
+km_status km_memory_copy(int fd, size_t size, km_memory *out, km_error *error);
 void km_memory_free(km_memory *memory);
 
 /* Opens the copy through libhivex, which reads these very bytes; NULL with errno. The copy must outlive the handle. */

@@ -29,4 +29,7 @@ km_status km_path_fail(km_error *error, km_status status, int native, const char
 km_status km_volume_open(const char *folder, km_volume *out, km_error *error);
 void km_volume_close(km_volume *volume);
 
+/* Whether `folder` in the volume's root is the Windows folder of the system that keymend runs on; false on POSIX. */
+bool km_volume_is_running(const km_volume *volume, const char *folder);
+
 #endif

@@ -2,6 +2,7 @@
 #include "windows.h"
 
 #include "hive.h"
+#include "path.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,9 +82,19 @@ static km_status keep(char **names, size_t *count, size_t max, const char *name,
   return KM_OK;
 }
 
+/* The running Windows keeps its hives open, and may be worked on only by the live way. */
+static km_status running(search *s, const char *name, km_error *error) {
+  return km_fail(error, KM_MISUSE, 0,
+                 "%s: %s is the running Windows: leave --root out to work on it; another Windows of "
+                 "this volume is chosen with --windows NAME",
+                 s->offline->volumes[0].folder, name);
+}
+
 /* Looks for hives in one name of the root; `shown`: it is worth a word when nothing is found. */
 static km_status consider(search *s, const char *name, bool shown, km_error *error) {
   km_error why = {KM_OK, 0, ""};
+  if (km_volume_is_running(&s->offline->volumes[0], name))
+    return running(s, name, error);
   if (has_hive(s, name, "SOFTWARE", &why) && has_hive(s, name, "SYSTEM", &why))
     return keep(s->found, &s->found_count, KM_MAX_WINDOWS_FOLDERS, name, error);
   bool absent = why.status == KM_NOT_FOUND || why.status == KM_MISUSE;
