@@ -1,32 +1,37 @@
-/* privilege.h: privileges of this process, enabled around single calls; internal to core/windows. */
+/* privilege.h: what this process may do: elevation, privileges, 32 bit on 64; internal to core/windows.
+ *
+ * A privilege is enabled around the one call that needs it, and only after that call was refused without it. Which
+ * ones were used is remembered and told as the capability "privileges".
+ */
 #ifndef KM_PRIVILEGE_H
 #define KM_PRIVILEGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef enum km_privilege {
-  KM_PRIVILEGE_BACKUP = 1,   /* SeBackupPrivilege: reads whatever the DACL says */
-  KM_PRIVILEGE_RESTORE = 2,  /* SeRestorePrivilege: writes so, and gives files any owner */
-  KM_PRIVILEGE_SECURITY = 4, /* SeSecurityPrivilege: reads and sets SACLs */
-  KM_PRIVILEGE_TAKE_OWNERSHIP = 8
+  KM_PRIVILEGE_BACKUP = 1,        /* SeBackupPrivilege: reading past a DACL */
+  KM_PRIVILEGE_RESTORE = 2,       /* SeRestorePrivilege: writing past it, and any owner */
+  KM_PRIVILEGE_TAKE_OWNERSHIP = 4 /* SeTakeOwnershipPrivilege */
 } km_privilege;
 
-#define KM_PRIVILEGES_ALL 15u
+/* Enables a privilege for this process; true when the caller has to end it after the call, false when the token has
+ * none such or it is enabled already. Not for several threads at once. */
+bool km_privilege_begin(km_privilege which);
 
-/* Enables those of `wanted` (km_privilege, or'ed) that the process holds and that are not enabled yet; returns which
- * those were: what km_privilege_end must get. A call that then succeeds and would not have before is told with
- * km_privilege_note. Not for several threads at a time. */
-unsigned km_privilege_begin(unsigned wanted);
-void km_privilege_end(unsigned enabled);
+/* Disables it again. `used`: the call went through, thanks to it. GetLastError is kept. */
+void km_privilege_end(km_privilege which, bool used);
 
-/* Which of `wanted` the process holds, enabled or not. */
-unsigned km_privilege_held(unsigned wanted);
+/* The privileges used so far, as one sentence in `text`; false when there were none. */
+bool km_privileges_used(char *text, size_t size);
 
-/* Remembers that privileges were needed, and tells which were since the start of the process. */
-void km_privilege_note(unsigned used);
-unsigned km_privilege_used(void);
+/* Whether the token has the privilege, enabled or not. */
+bool km_privilege_held(km_privilege which);
 
-/* "SeBackupPrivilege"; static. */
-const char *km_privilege_name(km_privilege privilege);
+/* Whether this process runs with the rights of Administrators or as SYSTEM: with User Account Control, elevated. */
+bool km_is_elevated(void);
+
+/* Whether this is a 32-bit process on a 64-bit Windows, which sees another System32 and another SOFTWARE. */
+bool km_is_wow64(void);
 
 #endif
