@@ -1,5 +1,6 @@
 /* stdio.c: files, standard streams and the environment with UTF-8 texts */
 #define KM_STDIO_PLAIN
+#define KM_STDIO_MODULES
 #include "stdio.h"
 
 #include "wide.h"

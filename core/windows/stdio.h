@@ -13,12 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#ifndef WIN32_LEAN_AND_MEAN
-#define WIN32_LEAN_AND_MEAN
-#endif
-#include <windows.h>
-#undef LoadString /* a function of Lua's */
-
 #if defined(__GNUC__)
 #define KM_STDIO_FORMAT(at, first) __attribute__((format(gnu_printf, at, first)))
 #else
@@ -62,16 +56,25 @@ int km_stdio_ferror(FILE *file);
 int km_stdio_feof(FILE *file);
 void km_stdio_clearerr(FILE *file);
 
+#ifdef KM_STDIO_MODULES /* for Lua's own sources; windows.h takes names that others need */
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#include <windows.h>
+#undef LoadString /* a function of Lua's */
+
 /* A DLL by the path that is given, which its own DLLs are looked for beside; and the path of a module. UTF-8. */
 HMODULE km_stdio_load_library(const char *path);
 DWORD km_stdio_module_name(HMODULE module, char *name, DWORD size);
+#endif
 
-#ifndef KM_STDIO_PLAIN /* stdio.c itself, and whoever wants both */
+#ifndef KM_STDIO_PLAIN /* stdio.c itself */
 
 #define KM_STDIO_NAME 1024
 #undef L_tmpnam
 #define L_tmpnam KM_STDIO_NAME
 
+#undef popen
 #undef getc
 #undef fgetc
 #undef putc
@@ -110,8 +113,10 @@ DWORD km_stdio_module_name(HMODULE module, char *name, DWORD size);
 #define feof(file) km_stdio_feof(file)
 #define clearerr(file) km_stdio_clearerr(file)
 
+#ifdef KM_STDIO_MODULES
 #define LoadLibraryA(path) km_stdio_load_library(path)
 #define GetModuleFileNameA(module, name, size) km_stdio_module_name(module, name, size)
+#endif
 
 #endif
 #endif
