@@ -24,6 +24,9 @@ km_status km_disk_fopen(const char *path, const char *operation, FILE **out, km_
 
 /* ---- The operations of a backend ---- */
 
+/* How long what another process has open is tried again: 5 seconds unless told. POSIX has no such thing. */
+void km_disk_patience(unsigned seconds);
+
 /* KM_MISUSE unless `name` is one component as the operations take it. */
 km_status km_disk_check_name(const char *name, km_error *error);
 
