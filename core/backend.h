@@ -62,6 +62,9 @@ typedef struct km_backend {
   km_status (*open)(km_target *target, const km_target_options *options, km_error *error);
   void (*close)(km_target *target);
 
+  /* Common AppData as the system itself tells it, the caller's; NULL: the registry tells it. The operation may be NULL. */
+  char *(*app_data)(km_target *target);
+
   /* Registry, read only. Strings are UTF-8; `value` NULL or "" is the default value. A child is found
    * ignoring case. registry_close frees a key where the platform needs it; a child that registry_children
    * gives is closed by it when `each` returns. */

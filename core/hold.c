@@ -95,9 +95,21 @@ char *km_vault_path(const km_target *target, const char *id) {
   return path;
 }
 
+/* What the change needed beyond an administrator's plain rights. */
+static void tell_privileges(const km_hold *hold) {
+  km_capability rows[KM_MAX_CAPABILITIES];
+  if (hold->backend->capabilities == NULL)
+    return;
+  size_t count = hold->backend->capabilities(hold->target, hold->store, rows, KM_MAX_CAPABILITIES);
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(rows[i].id, "privileges") == 0)
+      km_progress(hold, "rights", "privileges: %s", rows[i].text);
+}
+
 void km_hold_report(const km_hold *hold, km_act act, const char *id, const km_journal *journal,
                     const char *problem) {
   char text[4 * KM_MAX_MESSAGE];
+  tell_privileges(hold);
   if (hold->backend->report == NULL)
     return;
   size_t used = (size_t)snprintf(text, sizeof text, "%s (%.512s)", id,

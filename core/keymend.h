@@ -248,7 +248,8 @@ typedef struct km_old_guid {
 typedef struct km_capability {
   const char
       *id; /* "creation-times", "owners", "descriptors", "attributes", "hard-links", "writing",
-                     "silent-reading", "unclean-check", "services", "events" */
+                     "silent-reading", "unclean-check", "services", "events"; live "cryptoapi" and
+                     "privileges" too */
   bool available;
   const char *text; /* one sentence why, or how */
 } km_capability;

@@ -135,7 +135,10 @@ static km_status gather_key_store(km_target *target, km_error *error) {
   km_target_info *info = &target->info;
   km_folder *store = NULL;
   km_error why = {KM_OK, 0, ""};
-  info->app_data = km_folders_app_data(target);
+  if (target->backend->app_data != NULL)
+    info->app_data = target->backend->app_data(target);
+  if (info->app_data == NULL)
+    info->app_data = km_folders_app_data(target);
   if (info->app_data == NULL)
     return no_memory(error);
   size_t size = strlen(info->app_data) + sizeof MACHINE_KEYS;
