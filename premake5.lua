@@ -337,8 +337,10 @@ if has_binding and has_core then
   resources "dll"
 end
 
-if has_binding and has_core and begin("host", "ConsoleApp", "bin", { "lua/host/*.c", "lua/host/*.h" }) then
-  targetname "keymend"
+-- The program: the host, the Lua side and the core in one file.
+local function host(name, target, what, globs)
+  if not (has_binding and has_core and begin(name, "ConsoleApp", what, globs)) then return false end
+  targetname(target)
   includedirs { "lua/binding" }
   lua_headers()
   links { "binding", "core" }
@@ -351,8 +353,10 @@ if has_binding and has_core and begin("host", "ConsoleApp", "bin", { "lua/host/*
     includedirs { "lua/host" }
     links { "lua" }
   filter {}
-  resources "exe"
+  return true
 end
+
+if host("host", "keymend", "bin", { "lua/host/*.c", "lua/host/*.h" }) then resources "exe" end
 
 if visual_studio then return end
 
@@ -404,8 +408,15 @@ if begin("bench", "ConsoleApp", "tests", { "tests/bench/*.c", "tests/bench/*.h" 
   links_of_core(true)
 end
 
--- What the tests of the live backend need on Windows, one program a file.
-for _, file in ipairs(os.matchfiles "tests/windows/*.c") do
+-- keymend.exe that ends itself at a chosen change of the running Windows.
+local crash_live = "tests/windows/crash.c"
+if os.isfile(crash_live) and host("crash-live", "crash", "tests", { "lua/host/*.c", "lua/host/*.h", crash_live }) then
+  windows_only()
+  linkoptions { "-Wl,--wrap=km_live_backend" }
+end
+
+-- What else the tests of the live backend need on Windows, one program a file.
+for _, file in ipairs(table.filter(os.matchfiles "tests/windows/*.c", function(file) return file ~= crash_live end)) do
   begin("windows-" .. path.getbasename(file), "ConsoleApp", "tests", { file })
   windows_only()
   targetname(path.getbasename(file))
