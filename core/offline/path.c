@@ -186,7 +186,7 @@ static km_status start_path(km_offline *offline, const char *path, km_volume **v
       (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z') || letter == '?';
   if (!named || path[1] != ':' || !strchr("\\/", path[2])) {
     return km_path_fail(error, KM_MISUSE, 0, path ? path : "(null)",
-                     "it is not an absolute path with a drive letter");
+                        "it is not an absolute path with a drive letter");
   }
   *volume = km_offline_volume(offline, letter);
   if (!*volume) {

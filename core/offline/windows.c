@@ -84,10 +84,11 @@ static km_status keep(char **names, size_t *count, size_t max, const char *name,
 
 /* The running Windows keeps its hives open, and may be worked on only by the live way. */
 static km_status running(search *s, const char *name, km_error *error) {
-  return km_fail(error, KM_MISUSE, 0,
-                 "%s: %s is the running Windows: leave --root out to work on it; another Windows of "
-                 "this volume is chosen with --windows NAME",
-                 s->offline->volumes[0].folder, name);
+  return km_fail(
+      error, KM_MISUSE, 0,
+      "%s: %s is the running Windows: leave --root out to work on it; another Windows of "
+      "this volume is chosen with --windows NAME",
+      s->offline->volumes[0].folder, name);
 }
 
 /* Looks for hives in one name of the root; `shown`: it is worth a word when nothing is found. */
@@ -248,7 +249,8 @@ km_status km_windows_old_guids(const km_resolver *resolver, const char *windows,
   for (size_t i = 0; i < BACKUP_HIVES; i++) {
     char path[KM_MAX_WINDOWS_PATH];
     int length = snprintf(path, sizeof path, "%s\\%s", windows, backup_hives[i]);
-    if (length < 0 || (size_t)length >= sizeof path || !backup_guid(resolver, path, &(*out)[*count]))
+    if (length < 0 || (size_t)length >= sizeof path ||
+        !backup_guid(resolver, path, &(*out)[*count]))
       continue;
     if ((*out)[(*count)++].path == NULL)
       return km_fail(error, KM_MEMORY, 0, "the backup hives: out of memory");

@@ -76,8 +76,7 @@ km_status km_memory_copy(int fd, size_t size, km_memory *out, km_error *error) {
   *out = (km_memory){NULL, size, -1};
   if (size > SIZE_MAX - KM_MEMORY_HOLE)
     return fail(error, ERROR_NOT_ENOUGH_MEMORY);
-  void *data =
-      VirtualAlloc(NULL, size + KM_MEMORY_HOLE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+  void *data = VirtualAlloc(NULL, size + KM_MEMORY_HOLE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
   if (data == NULL)
     return fail(error, GetLastError());
   out->data = data;

@@ -73,9 +73,8 @@ km_status km_volume_open(const char *folder, km_volume *out, km_error *error) {
   wchar_t *root = full != NULL ? nt_path(full) : NULL;
   if (full != NULL && root == NULL)
     code = ERROR_NOT_ENOUGH_MEMORY;
-  km_status status = root != NULL
-                         ? km_win_volume_open(root, false, &out->win, error)
-                         : km_windows_fail(error, code, "open the volume's root", folder);
+  km_status status = root != NULL ? km_win_volume_open(root, false, &out->win, error)
+                                  : km_windows_fail(error, code, "open the volume's root", folder);
   free(root);
   free(full);
   free(wide);
@@ -90,8 +89,8 @@ void km_volume_close(km_volume *volume) {
 static bool same_folder(HANDLE one, HANDLE other) {
   BY_HANDLE_FILE_INFORMATION a, b;
   return GetFileInformationByHandle(one, &a) && GetFileInformationByHandle(other, &b) &&
-         a.dwVolumeSerialNumber == b.dwVolumeSerialNumber &&
-         a.nFileIndexHigh == b.nFileIndexHigh && a.nFileIndexLow == b.nFileIndexLow;
+         a.dwVolumeSerialNumber == b.dwVolumeSerialNumber && a.nFileIndexHigh == b.nFileIndexHigh &&
+         a.nFileIndexLow == b.nFileIndexLow;
 }
 
 bool km_volume_is_running(const km_volume *volume, const char *folder) {

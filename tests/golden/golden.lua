@@ -17,6 +17,8 @@
 -- The stages that a case leaves out are not run. After every verb that is not meant to change the
 -- volume, the whole tree (names, bytes, times, modes, owners, and access times for read-only verbs)
 -- must be as before.
+--
+-- With golden.windows (tests/golden/windows.lua) keymend.exe is run on a Windows.
 
 local check = require "check"
 local json = require "dkjson"
@@ -50,6 +52,7 @@ function case_methods:keymend(verb, more, options)
   for _, list in ipairs { judging and self.case.policy or {}, args, more or {} } do
     for _, word in ipairs(list) do words[#words + 1] = word end
   end
+  if golden.windows then return golden.windows:keymend(self, words, options) end
   local line = (options.before or self.case.before or "") .. " " .. quote(golden.keymend) .. " "
     .. shell.words(words)
   local result = shell.run("cd " .. quote(self.dir) .. " && " .. line, options.input)
@@ -108,6 +111,7 @@ function case_methods:expect(name, text)
   end
   local path = golden.top .. "/tests/golden/expected/" .. name
   text = self:normalise(text)
+  if golden.windows then return golden.windows:expect(path, text, golden.update) end
   if golden.update then
     shell.write(path, text)
     check.ok(true, name)
@@ -339,9 +343,9 @@ end
 
 local function run_case(name)
   local case = volume.case(name)
-  local why = missing(case.needs)
-  if why then return check.skip("golden " .. name, why) end
-  check.group("golden " .. name .. ": " .. case.title)
+  local why = golden.windows and golden.windows.left_out[name] or missing(case.needs)
+  if why then return check.skip(golden.title .. " " .. name, why) end
+  check.group(golden.title .. " " .. name .. ": " .. case.title)
   local t = setmetatable({ name = name, case = case, dir = golden.work .. "/" .. name }, case_meta)
   assert(lfs.mkdir(t.dir))
   t.root = t.dir .. "/volume"
@@ -365,13 +369,15 @@ local function can_mount(dir)
 end
 
 -- Runs the cases named in `names` (all when empty). options: top, keymend, work (an empty folder),
--- update.
+-- update, windows, title (before a case's name, default "golden").
 function golden.run(names, options)
+  golden.title = "golden"
   for key, value in pairs(options) do golden[key] = value end
   volume.cases = golden.top .. "/tests/golden/cases"
   golden.user = shell.user_id()
-  golden.birth_times = tonumber(shell.must("stat -c %W " .. quote(golden.work)):match "%d+" or "0") > 0
-  golden.access_times = shell.keeps_access_times(golden.work)
+  local birth = shell.must("stat -c %W " .. quote(golden.work)):match "%d+"
+  golden.birth_times = not golden.windows and tonumber(birth or "0") > 0
+  golden.access_times = not golden.windows and shell.keeps_access_times(golden.work)
   golden.has = {
     root = shell.user_id() == 0, mount = can_mount(golden.work .. "/mount"),
     setpriv = shell.has "setpriv", strace = shell.run("strace -o /dev/null true").exit == 0,
@@ -386,7 +392,9 @@ function golden.run(names, options)
     end
     table.sort(names)
   end
-  if not golden.access_times then
+  if golden.windows then
+    check.skip(golden.title .. " access times", "Wine moves them whenever it reads")
+  elseif not golden.access_times then
     check.skip("golden access times", "reading does not move access times on this file system")
   end
   for _, name in ipairs(names) do run_case(name) end

@@ -74,6 +74,13 @@ function check.skip(what, why)
   print(("skip: %s: %s"):format(what, why))
 end
 
+-- Adds the counts of a suite that ran as a program of its own.
+function check.add(passed, failed, skipped)
+  close_group()
+  total.passed, total.failed = total.passed + passed, total.failed + failed
+  total.skipped = total.skipped + skipped
+end
+
 -- Prints the closing line and ends the program: 0 when nothing failed.
 function check.finish()
   close_group()
