@@ -1,0 +1,12 @@
+/* cryptoapi.h: key containers as this Windows' own CryptoAPI opens them; internal to core/windows. */
+#ifndef KM_CRYPTOAPI_H
+#define KM_CRYPTOAPI_H
+
+#include "backend.h"
+
+/* The operation container_test of km_backend; contract: km_container_test. KM_REFUSED when there is no plain machine GUID,
+ * since CryptoAPI would then write a new one. */
+km_status km_win_container_test(km_target *target, const char *container, km_container_trial *out,
+                                km_error *error);
+
+#endif
