@@ -1,4 +1,5 @@
 /* finish.c: opens a transaction for writing, and closes it on one side or the other */
+#include "disk.h"
 #include "transaction.h"
 
 #include <stdio.h>
@@ -52,9 +53,11 @@ static km_status close_journal(km_work *work, const km_ending *ending, km_outcom
 }
 
 km_status km_finish(km_work *work, const km_ending *ending, km_outcome *outcome, km_error *error) {
+  km_disk_patience(KM_PATIENCE_BACK);
   km_status status = km_sweep_driver_leftovers(work, ending->side, error);
   if (status == KM_OK)
     status = km_reach(work, ending->side, ending->care, error);
+  km_disk_patience(KM_PATIENCE_STEP);
   if (status == KM_OK)
     return close_journal(work, ending, outcome, error);
   attention(work, outcome,

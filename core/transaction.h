@@ -19,6 +19,8 @@
 #define KM_MAX_INTRUDERS 1000
 #define KM_MAX_VAULT_NAMES 65536    /* names read in one transaction's folder */
 #define KM_MAX_STORE_NAMES 16000000 /* names read in one walk over the store */
+#define KM_PATIENCE_STEP 5          /* seconds in which a file that is in use is tried again */
+#define KM_PATIENCE_BACK 60         /* the same while a transaction is taken back or recovered */
 #define KM_VAULT_NAME 32            /* bytes of a name in the vault with NUL */
 
 /* One verb's hold on a target: its folders and its lock. */

@@ -1,6 +1,7 @@
 /* live.c: the backend of the running Windows: opening, what it can do, and the table that joins the rooms. */
 #include "live.h"
 
+#include "eventlog.h"
 #include "privilege.h"
 #include "registry.h"
 #include "service.h"
@@ -248,6 +249,11 @@ static const km_backend live_backend = {
     .service_query = km_win_service_query,
     .service_stop = km_win_service_stop,
     .service_start = km_win_service_start,
+    .report = km_win_report,
+    .event_open = km_win_event_open,
+    .event_next = km_win_event_next,
+    .event_filter = km_win_event_filter,
+    .event_close = km_win_event_close,
     .capabilities = capabilities,
     .driver = driver,
 };

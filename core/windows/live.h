@@ -1,7 +1,7 @@
 /* live.h: the running Windows as a target; internal to core/windows.
  *
- * Rooms: registry.c, service.c, privilege.c; eventlog.c and cryptoapi.c, whose operations stand here; live.c the table
- * that joins them with what handle.h and disk.h give.
+ * Rooms: registry.c, service.c, privilege.c; eventlog.c, cryptoapi.c; live.c the table that joins
+ * them with what handle.h and disk.h give.
  */
 #ifndef KM_LIVE_H
 #define KM_LIVE_H
@@ -18,14 +18,6 @@ typedef struct km_live {
   void *lock;                        /* of km_win_lock, or NULL */
   char privileges[400];              /* behind the capability "privileges" */
 } km_live;
-
-/* eventlog.c: contracts in backend.h */
-km_status km_win_event_open(km_target *target, const char *log, bool oldest_first,
-                            km_event_log **out, km_error *error);
-km_status km_win_event_next(km_event_log *log, km_event *out, km_error *error);
-void km_win_event_filter(km_event_log *log, const km_event_filter *filter);
-void km_win_event_close(km_event_log *log);
-void km_win_report(km_target *target, km_act act, const char *text);
 
 /* cryptoapi.c: contract in backend.h */
 km_status km_win_container_test(km_target *target, const char *container, km_container_trial *out,
