@@ -1,4 +1,4 @@
--- msi.lua: writes the wxs that wixl makes an MSI from: msi.lua VERSION PLATFORM FOLDER (of the files, which is wixl's too)
+-- msi.lua: writes the wxs that wixl makes an MSI from: msi.lua VERSION PLATFORM FOLDER; wixl runs in that folder
 --
 -- One component a file, as Windows Installer wants it; their GUIDs follow from platform and path alone, so that an
 -- upgrade knows them again. The registry row makes keymend the source of its events in the Application log.
@@ -37,7 +37,7 @@ local function file_name(name, taken)
   if base == "" then base, extension = extension, "" end
   if #base <= 8 and #extension <= 3 and name:match "^[%w_-]+%.?%w*$" then return name end
   base, extension = base:upper():gsub("[^%w_-]", ""):sub(1, 6), extension:upper():sub(1, 3)
-  local short, number = nil, 0
+  local number, short = 0
   repeat
     number = number + 1
     short = base:sub(1, 7 - #tostring(number)) .. "~" .. number .. (extension ~= "" and "." .. extension or "")
@@ -59,7 +59,8 @@ local function component(out, indent, path, name, extra)
 end
 
 local REGISTRY = ([[
-            <RegistryValue Root="HKLM" Key="KEY" Type="expandable" Name="EventMessageFile" Value="[INSTALLDIR]keymend.dll"/>
+            <RegistryValue Root="HKLM" Key="KEY" Type="expandable" Name="EventMessageFile"
+              Value="[INSTALLDIR]keymend.dll"/>
             <RegistryValue Root="HKLM" Key="KEY" Type="integer" Name="TypesSupported" Value="7"/>]]):gsub("KEY",
   (EVENT_SOURCE:gsub("%%", "%%%%")))
 
