@@ -1,9 +1,12 @@
 /* memory.c: files that are read by descriptor, and a hive's copy in memory, on Windows */
 #include "offline/memory.h"
 
+#define KM_STDIO_PLAIN
 #include "hivex/memory.h"
 #include "wide.h"
+#include "windows/stdio.h"
 
+#include <fcntl.h>
 #include <io.h>
 #include <stdlib.h>
 
@@ -54,18 +57,28 @@ void km_disk_close(int fd) {
   (void)_close(fd);
 }
 
+/* Through CreateFileW, whose codes say more than errno. */
 km_status km_disk_fopen(const char *path, const char *operation, FILE **out, km_error *error) {
-  wchar_t *wide = km_wide(path);
+  wchar_t *wide = km_stdio_path(path);
   *out = NULL;
   if (wide == NULL)
     return km_fail(error, KM_MEMORY, 0, "%s %s: out of memory", operation, path);
-  SetLastError(ERROR_SUCCESS);
-  *out = _wfopen(wide, L"rb");
+  HANDLE file =
+      CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+                  OPEN_EXISTING, FILE_FLAG_SEQUENTIAL_SCAN, NULL);
   DWORD code = GetLastError();
   free(wide);
+  if (file == INVALID_HANDLE_VALUE)
+    return km_windows_fail(error, code, operation, path);
+  int fd = _open_osfhandle((intptr_t)file, _O_RDONLY | _O_BINARY);
+  *out = fd >= 0 ? _fdopen(fd, "rb") : NULL;
   if (*out != NULL)
     return KM_OK;
-  return km_windows_fail(error, code != ERROR_SUCCESS ? code : ERROR_OPEN_FAILED, operation, path);
+  if (fd >= 0)
+    (void)_close(fd);
+  else
+    (void)CloseHandle(file);
+  return km_windows_fail(error, ERROR_TOO_MANY_OPEN_FILES, operation, path);
 }
 
 /* ---- A hive's copy ---- */
