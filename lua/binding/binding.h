@@ -1,8 +1,9 @@
 /* binding.h: shared by the C side of the Lua module; internal to lua/binding
  *
  * One file, one userdata type: core.c the module keymend.core, target.c keymend.target, store.c its reading of
- * keys, keys.c keymend.keys, services.c keymend.services, transaction.c apply, undo and recover, policy.c
- * keymend.policy; push.c turns structs into tables, data.c copies plain data between Lua states.
+ * keys, keys.c keymend.keys, services.c keymend.services, events.c keymend.events and the trial of containers,
+ * transaction.c apply, undo and recover, policy.c keymend.policy; push.c turns structs into tables, data.c copies
+ * plain data between Lua states.
  *
  * Manners. Failure that can happen: nil, message, code, native. Misuse raises. A Lua function may raise at any
  * allocation, so whatever has to be released belongs to a userdata before the next Lua call, and no Lua error
@@ -20,6 +21,7 @@
 #define KM_META_TARGET "keymend.target"
 #define KM_META_KEYS "keymend.keys"
 #define KM_META_SERVICES "keymend.services"
+#define KM_META_EVENTS "keymend.events"
 #define KM_META_POLICY "keymend.policy"
 
 /* ---- Libraries and types: each pushes or registers its own ---- */
@@ -37,6 +39,7 @@ void km_lua_register_type(lua_State *L, const char *name, const luaL_Reg *method
 void km_lua_register_target(lua_State *L);
 void km_lua_register_keys(lua_State *L);
 void km_lua_register_services(lua_State *L);
+void km_lua_register_events(lua_State *L);
 void km_lua_register_policy(lua_State *L);
 
 /* ---- keymend.target ---- */
@@ -70,6 +73,7 @@ void km_lua_close_child(km_lua_child *child); /* idempotent */
 /* Methods that other files bring to keymend.target; NULL-ended. */
 extern const luaL_Reg km_lua_store_methods[];
 extern const luaL_Reg km_lua_transaction_methods[];
+extern const luaL_Reg km_lua_event_methods[];
 int km_lua_target_keys(lua_State *L);
 int km_lua_target_services(lua_State *L);
 

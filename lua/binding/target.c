@@ -207,5 +207,6 @@ void km_lua_register_target(lua_State *L) {
   lua_getfield(L, -1, "__index");
   luaL_register(L, NULL, km_lua_store_methods);
   luaL_register(L, NULL, km_lua_transaction_methods);
+  luaL_register(L, NULL, km_lua_event_methods);
   lua_pop(L, 2);
 }
