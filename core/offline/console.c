@@ -2,6 +2,7 @@
 #include "console.h"
 #include "posix.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +15,13 @@
 #define DEFAULT_WIDTH 80
 #define MIN_WIDTH 20
 #define MAX_WIDTH 1000
+
+#define POLICIES_FOLDER "/etc/keymend/policies/"
+
+void km_console_start(int *count, char ***texts) {
+  (void)count;
+  (void)texts;
+}
 
 bool km_console_is_terminal(int stream) {
   return stream >= 0 && stream <= 2 && isatty(stream) == 1;
@@ -38,6 +46,10 @@ unsigned km_console_width(void) {
   if (width < MIN_WIDTH)
     return MIN_WIDTH;
   return width > MAX_WIDTH ? MAX_WIDTH : width;
+}
+
+bool km_console_colour(void) {
+  return isatty(STDOUT_FILENO) == 1;
 }
 
 const char *km_console_host(char name[KM_MAX_HOST]) {
@@ -81,6 +93,33 @@ bool km_console_history(char path[KM_MAX_CONSOLE_PATH]) {
   bool usable = fstat(file, &info) == 0 && S_ISREG(info.st_mode) && fchmod(file, 0600) == 0;
   close(file);
   return usable;
+}
+
+const char *km_console_policies_folder(char path[KM_MAX_CONSOLE_PATH]) {
+  memcpy(path, POLICIES_FOLDER, sizeof POLICIES_FOLDER);
+  return path;
+}
+
+static bool ends_with(const char *name, const char *suffix) {
+  size_t length = strlen(name), wanted = strlen(suffix);
+  return length > wanted && strcmp(name + length - wanted, suffix) == 0;
+}
+
+km_status km_console_list(const char *folder, const char *suffix,
+                          bool (*each)(void *user, const char *name), void *user, km_error *error) {
+  DIR *listing = opendir(folder);
+  if (listing == NULL)
+    return errno == ENOENT ? KM_OK : km_posix_fail(error, errno, "list", folder, NULL);
+  struct dirent *entry;
+  struct stat info;
+  bool more = true;
+  while (more && (entry = readdir(listing)) != NULL) {
+    if (ends_with(entry->d_name, suffix) && fstatat(dirfd(listing), entry->d_name, &info, 0) == 0 &&
+        S_ISREG(info.st_mode))
+      more = each(user, entry->d_name);
+  }
+  closedir(listing);
+  return KM_OK;
 }
 
 /* ---- Saving a file ---- */

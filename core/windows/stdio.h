@@ -85,13 +85,13 @@ DWORD km_stdio_module_name(HMODULE module, char *name, DWORD size);
 
 #define fopen(name, mode) km_stdio_fopen(name, mode)
 #define freopen(name, mode, file) km_stdio_freopen(name, mode, file)
-#define popen(command, mode) km_stdio_popen(command, mode)
+#define popen km_stdio_popen
 #define _popen(command, mode) km_stdio_popen(command, mode)
 #define tmpfile() km_stdio_tmpfile()
-#define tmpnam(name) km_stdio_tmpnam(name)
+#define tmpnam km_stdio_tmpnam
 #define remove(name) km_stdio_remove(name)
 #define rename(from, to) km_stdio_rename(from, to)
-#define system(command) km_stdio_system(command)
+#define system km_stdio_system
 #define getenv(name) km_stdio_getenv(name)
 
 #define fwrite(data, size, count, file) km_stdio_fwrite(data, size, count, file)

@@ -6,9 +6,11 @@
 #include "console.h"
 #include "embedded.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#define MAX_FOLDERS 64 /* a root and a volume for every letter */
+#define MAX_FOLDERS 64  /* a root and a volume for every letter */
+#define MAX_TRUSTED 256 /* files that the user vouches for */
 
 /* ---- Names and hashes ---- */
 
@@ -172,6 +174,12 @@ static int core_width(lua_State *L) {
   return 1;
 }
 
+/* colour() -> whether stdout is a terminal with colours */
+static int core_colour(lua_State *L) {
+  lua_pushboolean(L, km_console_colour());
+  return 1;
+}
+
 /* user_is_root() -> boolean */
 static int core_user_is_root(lua_State *L) {
   lua_pushboolean(L, km_console_is_root());
@@ -188,6 +196,88 @@ static int core_save_file(lua_State *L) {
   if (km_console_save(path, text, length, folders, count, &error) != KM_OK)
     return km_lua_fail(L, &error);
   lua_pushboolean(L, 1);
+  return 1;
+}
+
+static void free_text(void *text) {
+  free(text);
+}
+
+/* read_trusted(path, most bytes or nil, {trusted paths}) -> text, the number of the trusted path that was needed or nil.
+ * Without a size nothing is read: true takes the text's place. km_console_read_trusted says what is refused. */
+static int core_read_trusted(lua_State *L) {
+  size_t count = 0, size = 0;
+  char *text = NULL;
+  int needed = -1;
+  km_error error;
+  const char *path = km_lua_check_text(L, 1);
+  lua_Number max = luaL_optnumber(L, 2, 0);
+  luaL_argcheck(L, max >= 0 && max <= 1e9, 2, "size out of range");
+  lua_settop(L, 3);
+  const char *const *trusted = km_lua_check_texts(L, 3, MAX_TRUSTED, "trusted files", &count);
+  bool check_only = lua_isnoneornil(L, 2);
+  km_lua_owned *owned = km_lua_own(L, free_text, 0);
+  if (km_console_read_trusted(path, (size_t)max, trusted, count, check_only ? NULL : &text, &size,
+                              &needed, &error) != KM_OK)
+    return km_lua_fail(L, &error);
+  owned->object = text;
+  if (check_only)
+    lua_pushboolean(L, 1);
+  else
+    lua_pushlstring(L, text, size);
+  km_lua_release(owned);
+  if (needed < 0)
+    return 1;
+  lua_pushinteger(L, needed + 1);
+  return 2;
+}
+
+/* policies_folder() -> the folder of this machine's own policies, "" when there is none */
+static int core_policies_folder(lua_State *L) {
+  char path[KM_MAX_CONSOLE_PATH];
+  lua_pushstring(L, km_console_policies_folder(path));
+  return 1;
+}
+
+/* The names so far, in C's memory: no Lua call may raise inside the core's callback. */
+typedef struct name_list {
+  char *text; /* each with its NUL */
+  size_t used, room;
+} name_list;
+
+static bool add_name(void *user, const char *name) {
+  name_list *list = user;
+  size_t length = strlen(name) + 1;
+  if (length > list->room - list->used) {
+    size_t room = 2 * (list->room + length);
+    char *larger = realloc(list->text, room);
+    if (larger == NULL)
+      return false;
+    list->text = larger;
+    list->room = room;
+  }
+  memcpy(list->text + list->used, name, length);
+  list->used += length;
+  return true;
+}
+
+/* list_folder(folder, suffix) -> {names of its ordinary files that end so}, in no order */
+static int core_list_folder(lua_State *L) {
+  name_list list = {NULL, 0, 0};
+  km_error error;
+  const char *folder = km_lua_check_text(L, 1), *suffix = km_lua_check_text(L, 2);
+  km_lua_owned *owned = km_lua_own(L, free_text, 0);
+  km_status status = km_console_list(folder, suffix, add_name, &list, &error);
+  owned->object = list.text;
+  if (status != KM_OK)
+    return km_lua_fail(L, &error);
+  lua_newtable(L);
+  int count = 0;
+  for (size_t at = 0; at < list.used; at += strlen(list.text + at) + 1) {
+    lua_pushstring(L, list.text + at);
+    lua_rawseti(L, -2, ++count);
+  }
+  km_lua_release(owned);
   return 1;
 }
 
@@ -241,8 +331,12 @@ static const luaL_Reg functions[] = {
     {"host", core_host},
     {"is_terminal", core_is_terminal},
     {"width", core_width},
+    {"colour", core_colour},
     {"user_is_root", core_user_is_root},
     {"save_file", core_save_file},
+    {"read_trusted", core_read_trusted},
+    {"policies_folder", core_policies_folder},
+    {"list_folder", core_list_folder},
     {"embedded_policies", core_embedded_policies},
     {"embedded_modules", core_embedded_modules},
     {"embedded_module", core_embedded_module},

@@ -1,61 +1,18 @@
 /* transaction.c: apply, undo, recover, history and purge of keymend.target
  *
- * Only a target opened with write = true is changed. SIGINT, SIGTERM and SIGHUP during a change roll it back;
+ * Only a target opened with write = true is changed. An interruption (console.h) during a change rolls it back;
  * afterwards the program's own handlers stand again. An error in a progress function rolls back too, as far as
  * that is still possible, and is raised when the core has returned.
  */
 #include "binding.h"
+#include "console.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #define MAX_PLAN_SERVICES 4096
 
-/* ---- Signals ---- */
-
 static volatile int interrupted; /* what the core polls */
-
-static void on_interrupt(int number) {
-  signal(number, on_interrupt); /* some systems take a handler away once it was called */
-  interrupted = 1;
-}
-
-typedef void (*handler)(int number);
-
-/* The signals that are caught, and one that is only kept from killing the process in mid-change: a progress
- * function may print into a pipe that nobody reads any more. */
-static const struct {
-  int number;
-  handler handle;
-} guarded[] = {
-    {SIGINT, on_interrupt},
-    {SIGTERM, on_interrupt},
-#ifdef SIGHUP
-    {SIGHUP, on_interrupt},
-#endif
-#ifdef SIGPIPE
-    {SIGPIPE, SIG_IGN},
-#endif
-};
-
-#define GUARDED_COUNT (sizeof guarded / sizeof guarded[0])
-
-static void guard_signals(handler previous[GUARDED_COUNT]) {
-  interrupted = 0;
-  for (size_t i = 0; i < GUARDED_COUNT; i++) {
-    previous[i] = signal(guarded[i].number, guarded[i].handle);
-    if (previous[i] == SIG_IGN) /* nohup and its like decide */
-      signal(guarded[i].number, SIG_IGN);
-  }
-}
-
-static void restore_signals(handler previous[GUARDED_COUNT]) {
-  for (size_t i = 0; i < GUARDED_COUNT; i++) {
-    if (previous[i] != SIG_ERR)
-      signal(guarded[i].number, previous[i]);
-  }
-}
 
 /* ---- A change under way ---- */
 
@@ -67,7 +24,6 @@ typedef struct change {
       error;   /* stack slots: C function, the caller's function or nil, first error */
   bool failed; /* the progress function raised */
   const char *stage, *text;
-  handler previous[GUARDED_COUNT];
   km_txn_options options;
   km_outcome outcome;
 } change;
@@ -122,7 +78,7 @@ static void begin_change(lua_State *L, int index, km_lua_target *self, change *n
   now->options.user = now;
   now->options.interrupted = &interrupted;
   self->busy = true;
-  guard_signals(now->previous);
+  km_console_guard_begin(&interrupted);
 }
 
 static const char *outcome_word(km_outcome outcome) {
@@ -131,7 +87,7 @@ static const char *outcome_word(km_outcome outcome) {
 }
 
 static void end_change(change *now) {
-  restore_signals(now->previous);
+  km_console_guard_end();
   now->self->busy = false;
 }
 
