@@ -248,10 +248,18 @@ local function lua_headers()
   filter {}
 end
 
+-- What prints and reads there does so in UTF-8, as the same code does elsewhere.
+local function utf8_streams()
+  filter "system:windows"
+    forceincludes { "core/windows/stdio.h" }
+  filter {}
+end
+
 if has_binding then
   filter "system:linux"
     pic "On"
   filter {}
+  utf8_streams()
   files { "build/gen/embedded.c" }
   includedirs { "lua/binding" }
   lua_headers()
@@ -343,6 +351,7 @@ local function host(name, target, what, globs)
   targetname(target)
   includedirs { "lua/binding" }
   lua_headers()
+  utf8_streams()
   links { "binding", "core" }
   links_of_core(true)
   filter "system:linux" -- the shared liblua5.1: C modules that a script requires find Lua's symbols in it
