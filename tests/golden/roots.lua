@@ -1,4 +1,4 @@
--- roots.lua: what --root and --volume take on a Windows: drives, folders in every spelling, long paths; the running one not
+-- roots.lua: what --root and --volume take on a Windows: drives, folders in every spelling, long paths
 
 local check = require "check"
 local lfs = require "lfs"
