@@ -97,8 +97,12 @@ local WINDOWS = package.config:sub(1, 1) == "\\"
 
 -- A word as the shell takes it.
 local function shell_word(word)
-  if word:find "^[%w%./:=@%%+,_-]+$" and not (WINDOWS and word:find "%%") then return word end
-  if WINDOWS then return '"' .. word:gsub('"', '\\"') .. '"' end
+  if WINDOWS then
+    if word:find "^[%w%./\\:=@+,_-]+$" then return word end
+    -- Backslashes before a quotation mark count double (CommandLineToArgvW), also the closing one: D:\ and "D:\\".
+    return '"' .. word:gsub('(\\*)"', '%1%1\\"'):gsub("(\\+)$", "%1%1") .. '"'
+  end
+  if word:find "^[%w%./:=@%%+,_-]+$" then return word end
   return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
@@ -140,9 +144,11 @@ local function volumes_of(list)
 end
 
 -- What to look at after the core could not open something; "" where its message says so.
-local function what_next(message, code)
+local function what_next(message, code, given)
+  if not given.root and not given.times then return "" end
   if code == "damaged" or message:find("--", 1, true) or message:find("run keymend as", 1, true) then return "" end
   if message:find("times file", 1, true) then return "; check --times" end
+  if not given.root then return "" end
   return "; check --root: the volume must be mounted there and readable"
 end
 
@@ -165,7 +171,7 @@ function Context:open(write)
   local target, why, code, native = require("keymend").open {
     root = given.root, volumes = volumes, windows = given.windows, times = given.times, write = write,
   }
-  if not target then return nil, self:fail(why .. what_next(why, code), code, native, "failed") end
+  if not target then return nil, self:fail(why .. what_next(why, code, given), code, native, "failed") end
   self.opened = target
   return target
 end
@@ -325,7 +331,7 @@ function M.main(args)
   end
   if not parsed.verb then
     if not parsed.options.help then
-      return usage(context, "say what to do, for example: keymend diagnose --root DIR")
+      return usage(context, "say what to do, for example: keymend diagnose" .. (WINDOWS and "" or " --root DIR"))
     end
     options.help(context:page())
     return EXIT.done

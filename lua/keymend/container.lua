@@ -1,8 +1,9 @@
 -- container.lua: the judges of one key container: a chain, the first that decides ends it
 --
 -- A case: container, hash, policy, info, options, history, keys (inspected files), chosen_adopt, chosen_retire,
--- too_many. study() sorts the keys into current, foreign, strays, candidates and says of each what speaks against
--- it. Each judge gets the case and returns a verdict or nil ("not mine"):
+-- too_many, use (how its services stand, or nil; use.lua). study() sorts the keys into current, foreign, strays,
+-- candidates and says of each what speaks against it. Each judge gets the case and returns a verdict or nil ("not
+-- mine"):
 --   { healthy = true, undecided = true? } | { adopt = key?, retire = key?, reason = text, why_retire = text }
 --   | { refused = text } | {}
 -- The findings stand in case.findings.
@@ -10,6 +11,7 @@
 local finding = require "keymend.finding"
 local rules = require "keymend.rules"
 local facts = require "keymend.facts"
+local use = require "keymend.use"
 
 local M = {}
 
@@ -262,6 +264,16 @@ local function guid_evidence(list, case, doubted)
   end
 end
 
+-- What the services say, one line for all that run and one for each that failed.
+local function use_evidence(list, case)
+  if not case.use then return list end
+  if #case.use.running > 0 then
+    evidence(list, "service", "its services run: " .. use.names(case.use.running))
+  end
+  for _, service in ipairs(case.use.failed) do evidence(list, "service", use.failure_text(service)) end
+  return list
+end
+
 -- The commands that choose one of `keys`, while they are few enough to be read.
 local function adopt_commands(case, keys)
   local make = case.options.command or function(...) return "keymend " .. table.concat({ ... }, " ") end
@@ -282,6 +294,7 @@ local function repair_findings(case, key, retire, why)
   guid_evidence(list, case)
   if retire then made_evidence(list, case, retire, "the current key file") end
   evidence(list, "choice", "the old key file was chosen because " .. why)
+  use_evidence(list, case)
   find(case, retire and "key.regenerated" or "key.orphaned", { old_guid = key.guid },
     { evidence = list, keys = names_of(retire and { retire, key } or { key }) })
 end
@@ -290,6 +303,7 @@ local function ambiguous(case, among, reason, by_hand)
   local list = {}
   guid_evidence(list, case)
   for _, key in ipairs(among) do made_evidence(list, case, key, "a candidate") end
+  use_evidence(list, case)
   find(case, "key.ambiguous", { count = files(among), reason = reason },
     { evidence = list, keys = names_of(among), remedy = by_hand,
       commands = not by_hand and adopt_commands(case, among) or nil })
@@ -346,8 +360,11 @@ local function no_retire(case, key)
     return ('--retire: "%s" is not the current key file of "%s"; only that one stands in the way'):format(
       key.name, case.container)
   end
+  local how, service = use.of_key(case.use, key)
   local why = has_fault(key, "key.hard-link") or has_fault(key, "key.reparse") or has_fault(key, "key.unreadable")
     or ((key.sha256 or "") == "" and "its content was not read")
+    or how == "certain" and ("%s was started with it and runs; stop it first if you are sure that it is wrong"):format(
+      service.name)
   return why and ('"%s" cannot be retired: %s'):format(key.name, why)
 end
 
@@ -367,6 +384,7 @@ local function overruled(case)
   end
   if adopt then made_evidence(list, case, adopt, "the chosen key file") end
   if retire then made_evidence(list, case, retire, "the current key file") end
+  use_evidence(list, case)
   find(case, retire and "key.regenerated" or "key.orphaned",
     { name = adopt and adopt.name or "", retired = retire and retire.name or "" },
     { evidence = list, keys = names_of { adopt or retire, adopt and retire },
@@ -481,10 +499,39 @@ local function current_unsound(case)
   return {}
 end
 
+-- Rule: a key whose service was started with it and runs is never retired.
+local function in_use(case)
+  local current = case.current
+  if not current.sound or current.disproved then return nil end
+  local how, service = use.of_key(case.use, current)
+  if how ~= "certain" then return nil end
+  local list = {}
+  made_evidence(list, case, current, "it")
+  evidence(list, "service", ("%s, which runs, was started then or later, so with this key file"):format(service.name),
+    service.started, service.started_ticks)
+  find(case, "key.healthy", {}, { evidence = list, keys = { current.name } })
+  return { healthy = true }
+end
+
+-- The services say that the only key is not the one they need.
+local function current_wrong(case)
+  local choices = {}
+  for _, key in ipairs(case.keys) do
+    if key ~= case.current and key.sound and not key.disproved then choices[#choices + 1] = key end
+  end
+  local list = {}
+  made_evidence(list, case, case.current, "the current key file")
+  use_evidence(list, case)
+  find(case, "key.current-wrong", {}, { evidence = list, keys = { case.current.name },
+    commands = adopt_commands(case, choices), wording = #choices > 0 and "choices" or nil })
+  return {}
+end
+
 local function healthy(case)
   local current = case.current
   local list = {}
   made_evidence(list, case, current, "it")
+  use_evidence(list, case)
   find(case, "key.healthy", {}, { evidence = list, keys = { current.name } })
   return { healthy = true }
 end
@@ -498,6 +545,7 @@ local function no_candidate(case)
     return {}
   end
   if current.disproved then return {} end
+  if use.refutes(case.use) then return current_wrong(case) end
   return healthy(case)
 end
 
@@ -522,6 +570,28 @@ local function times_useless(case)
   return { refused = "the creation times do not tell which key file is the older" }
 end
 
+-- How many files of the whole key store stand under a GUID.
+local function stored_under(case, guid)
+  for _, row in ipairs((case.facts.survey or {}).guids or {}) do
+    if row.guid == guid then return row.files end
+  end
+  return 0
+end
+
+-- The services fail with the old key: either the machine GUID is the wrong one, or the key is; both remedies, and how
+-- many key files of the store each would serve.
+local function newer_and_failing(case, newer, list)
+  local guid = newer[1].guid or ""
+  for _, key in ipairs(newer) do
+    if key.usable_time > newer[1].usable_time then guid = key.guid or guid end
+  end
+  find(case, "key.newer-foreign", { count = files(newer), guid = guid, stored = stored_under(case, guid),
+    current_guid = case.info.guid, current_stored = stored_under(case, case.info.guid) },
+    { severity = "error", evidence = list, keys = names_of(newer), commands = adopt_commands(case, newer),
+      wording = "failing" })
+  return { refused = "an older key file is in place and its services fail" }
+end
+
 local function newer_foreign(case)
   local newer, list = {}, {}
   for _, key in ipairs(case.candidates) do
@@ -532,9 +602,12 @@ local function newer_foreign(case)
   end
   if #newer == 0 then return nil end
   made_evidence(list, case, case.current, "the current key file")
+  use_evidence(list, case)
+  if case.use and #case.use.failed > 0 then return newer_and_failing(case, newer, list) end
+  local works = case.use and case.use.good or false
   find(case, "key.newer-foreign", { count = files(newer) }, { evidence = list, keys = names_of(newer),
-    commands = adopt_commands(case, newer) })
-  return { healthy = true, undecided = true }
+    commands = adopt_commands(case, newer), wording = works and "works" or nil })
+  return { healthy = true, undecided = not works }
 end
 
 -- A candidate older than the current file, but made after the machine GUID was last written, should not be: then the
@@ -576,6 +649,22 @@ local function onset_elsewhere(case)
   return { refused = "the key file made nearest to the onset is not the current one" }
 end
 
+-- The services run, and nothing tells whether with the current key or with the one of before.
+local function maybe_in_use(case)
+  if use.of_key(case.use, case.current) ~= "possible" then return nil end
+  local list = {}
+  guid_evidence(list, case)
+  made_evidence(list, case, case.current, "the current key file")
+  for _, key in ipairs(case.candidates) do made_evidence(list, case, key, "an older key file") end
+  for _, service in ipairs(case.use.running) do
+    evidence(list, "service", service.started and ("%s runs; it was started then or later"):format(service.name)
+      or ("%s runs; since when is not known"):format(service.name), service.started, service.started_ticks)
+  end
+  find(case, "key.in-use", { names = use.names(case.use.running) }, { evidence = list,
+    keys = names_of { case.current, unpack(case.candidates) }, commands = adopt_commands(case, case.candidates) })
+  return { refused = "its services run, and it is not known whether with the current key file" }
+end
+
 local function regenerated(case)
   local key, reason, fault = rules.retire(case.policy.retire, case)
   if not key then
@@ -584,13 +673,13 @@ local function regenerated(case)
       evidence = evidence({}, "policy", "the policy keeps the current key file: " .. reason) })
     return { healthy = true }
   end
-  return choose(case, case.candidates, case.current, reason)
+  return maybe_in_use(case) or choose(case, case.candidates, case.current, reason)
 end
 
 -- The order is the rule: proof of history beats times, times beat names.
 M.chain = {
   two_currents, overruled, unreadable, adopted_before, too_many, nothing_there, same_key, current_missing,
-  current_unsound,
+  current_unsound, in_use,
   no_candidate, current_useless, times_useless, newer_foreign, guid_time_contradicts, onset_elsewhere, regenerated,
 }
 
@@ -630,6 +719,16 @@ local function tell_faults(case, verdict)
   end
 end
 
+-- A service that runs keeps the key that it opened. One that was started after the reset does without.
+local function tell_running(case, verdict)
+  if case.current or verdict.healthy or #case.keys == 0 or not case.use or #case.use.failed > 0 then return end
+  local running, reset = {}, case.info.guid_written
+  for _, service in ipairs(case.use.running) do
+    if not (service.started and reset and service.started > reset) then running[#running + 1] = service end
+  end
+  if #running > 0 then find(case, "service.running-orphaned", { names = use.names(running) }) end
+end
+
 local function why_left(key)
   if key.faults[1] then return key.faults[1].why end
   if key.same_key then return "the same key as the current one, byte for byte" end
@@ -665,6 +764,7 @@ function M.judge(case)
   end
   if case.refused_choice then verdict = { refused = case.refused_choice } end
   case.verdict = verdict or {}
+  tell_running(case, case.verdict)
   tell_leftovers(case, case.verdict)
   tell_faults(case, case.verdict)
   tell_upper_case(case)

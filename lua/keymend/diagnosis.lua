@@ -7,6 +7,7 @@
 local container = require "keymend.container"
 local facts_of = require "keymend.facts"
 local finding = require "keymend.finding"
+local use = require "keymend.use"
 
 local M = {}
 
@@ -73,7 +74,7 @@ local function key_store(diagnosis)
   if not info.key_store_found then
     add(diagnosis, "store.absent", {
       store = info.key_store or "", problem = (info.key_store_problem or "it does not exist"):gsub("%.%s*$", ""),
-    })
+    }, { wording = info.backend == "live" and "live" or nil })
   end
 end
 
@@ -183,6 +184,45 @@ local function disabled_names(graph, policy)
   return names
 end
 
+-- How the key files of a policy stand, as a wording of service.failed.
+local function keys_of(diagnosis, policy)
+  local undecided, adopted = false, false
+  for _, case in ipairs(diagnosis.cases) do
+    if case.policy == policy then
+      if case.verdict.adopt or case.verdict.retire then return "repair" end
+      undecided = undecided or not case.verdict.healthy or case.verdict.undecided
+      adopted = adopted or case.verdict.adopted
+    end
+  end
+  return undecided and "undecided" or adopted and "adopted" or nil
+end
+
+-- The services that failed and that nothing has told yet.
+local function failed_services(diagnosis, policy, known, told)
+  local list, evidence = {}, {}
+  for _, service in ipairs(use.failed_of(known, policy)) do
+    if not told[service.name:lower()] then
+      told[service.name:lower()] = true
+      list[#list + 1] = service
+      evidence[#list] = { kind = "service", text = use.failure_text(service) }
+    end
+  end
+  if #list == 0 then return end
+  local made = add(diagnosis, "service.failed", { names = use.names(list) },
+    { evidence = evidence, wording = keys_of(diagnosis, policy) })
+  made.services = {}
+  for index, service in ipairs(list) do made.services[index] = service.name end
+end
+
+-- What became of the services of the change that was just made: options.service_results, options.undo.
+local function changed_services(diagnosis, told)
+  local options = diagnosis.facts.options
+  for _, made in ipairs(use.findings(options.service_results, options.undo)) do
+    table.insert(diagnosis.findings, made)
+  end
+  for _, one in ipairs(use.not_started(options.service_results)) do told[one.name:lower()] = true end
+end
+
 -- Services that cannot be read may hide a broken key container, so that is never in order.
 local function unknown_policies(diagnosis)
   local names = {}
@@ -195,7 +235,8 @@ end
 -- Of the services that the applying policies name, which cannot start.
 local function services(diagnosis)
   local known, problem, unordered
-  local told = {}
+  local told, failed = {}, {}
+  changed_services(diagnosis, failed)
   for _, policy in ipairs(diagnosis.policies) do
     if #policy.service_patterns > 0 then known, problem = diagnosis.facts.services() end
     if known and #policy.service_patterns > 0 then
@@ -203,6 +244,7 @@ local function services(diagnosis)
       if #names > 0 then
         add(diagnosis, "service.disabled", { names = table.concat(names, ", ") })
       end
+      failed_services(diagnosis, policy, known, failed)
       local order, why = known.handle:order(policy.service_patterns, policy.services.dependents)
       if not order then unordered = why or "unknown reason" end
       for _, cycle in ipairs(order and order.cycles or {}) do
@@ -213,7 +255,10 @@ local function services(diagnosis)
   end
   if #diagnosis.facts.unknown > 0 then return unknown_policies(diagnosis) end
   problem = problem or unordered and "their order: " .. unordered
-  if problem then add(diagnosis, "service.unreadable", { problem = problem }) end
+  if problem then
+    add(diagnosis, "service.unreadable", { problem = problem },
+      { wording = diagnosis.info.backend == "live" and "live" or nil })
+  end
 end
 
 M.judges = {
@@ -253,7 +298,8 @@ function Diagnosis:__tostring()
 end
 
 -- Diagnoses an open target under loaded policies. options: onset, onset_ticks, adopt, retire, command (a function
--- (verb, ...) -> command line for remedies). nil, message, code, native when facts cannot be had.
+-- (verb, ...) -> command line for remedies), after a change service_results and undo (a command line). nil, message,
+-- code, native when facts cannot be had.
 function M.run(target, loaded, options)
   local facts, message, code, native = facts_of.gather(target, loaded, options)
   if not facts then return nil, message, code, native end

@@ -13,7 +13,8 @@ M.null = json.null
 
 local TOP = {
   "schema", "verb", "time", "keymend", "host", "target", "policies", "findings", "cases", "plan", "saved",
-  "transaction", "history", "keys", "services", "recovered", "changed", "restart_due", "exit", "error",
+  "transaction", "history", "keys", "services", "recovered", "service_results", "changed", "restart_due", "exit",
+  "error",
 }
 
 -- RFC 3629: the well-formed sequences; overlong forms, surrogates and what lies above U+10FFFF are none.
@@ -212,6 +213,9 @@ function M.transaction(txn)
   return out
 end
 
+-- Where no state is known, the fields of one are left out.
+local STATE = { "state", "exit_code", "specific_code", "stoppable" }
+
 function M.services(graph, chosen, order)
   local list = {}
   for index, service in ipairs(chosen) do
@@ -219,6 +223,7 @@ function M.services(graph, chosen, order)
       needs = graph:needs(service), needs_groups = graph:needs_groups(service),
       needed_by = graph:dependents(service.name),
     })
+    if service.state then timed(service, some(service, STATE, list[index]), { "started" }) end
   end
   local groups = {}
   for index, group in ipairs(graph:groups_of(chosen)) do
@@ -228,6 +233,15 @@ function M.services(graph, chosen, order)
     list = list, groups = groups, stop = order.stop, start = order.start, cycles = order.cycles,
     missing = order.missing,
   }
+end
+
+-- What became of the services that a change stopped and started.
+function M.service_results(results)
+  local list = {}
+  for index, one in ipairs(results or {}) do
+    list[index] = some(one, { "name", "action", "status", "state", "exit_code", "specific_code", "message" })
+  end
+  return list
 end
 
 -- The document around the parts: what every run says. `parts` may lack anything.

@@ -8,9 +8,11 @@
 --   survey                        of the key store; nil when there is none
 --   cases                         one for each container of each policy (see container.lua)
 --   services()                    { handle, graph } or nil, message; loaded when first asked for
+-- A case's `use` tells how the services that use its container stand (see use.lua); nil where that is not known.
 
 local core = require "keymend.core"
 local rules = require "keymend.rules"
+local use = require "keymend.use"
 
 local M = {}
 
@@ -128,22 +130,35 @@ end
 
 -- Whether a transaction that stands has done to a file what an option asks for once more.
 local function done_before(facts, name, option)
+  name = name:lower()
   for _, txn in ipairs(facts.history) do
     for _, file in ipairs(M.stands(txn) and txn.files or {}) do
-      if file.before == name and (option == "adopt") == (file.after ~= nil) then return true end
+      if file.before and file.before:lower() == name and (option == "adopt") == (file.after ~= nil) then return true end
     end
   end
   return false
 end
 
--- The case and key that a name given with --adopt or --retire means. Any name may be given: the container that
--- the file names inside decides where its own name does not. Nil without a message: it has been done already.
-local function resolve(facts, cases, name, option)
+-- The case and key of this name; of names that differ by case alone the one that is written like it, or none.
+local function named(cases, name)
+  local found, many
   for _, case in ipairs(cases) do
     for _, key in ipairs(case.keys) do
       if key.name == name then return case, key end
+      if key.name:lower() == name:lower() then
+        many = many or found ~= nil
+        found = { case, key }
+      end
     end
   end
+  if found and not many then return found[1], found[2] end
+end
+
+-- The case and key that a name given with --adopt or --retire means. Any name may be given: the container that
+-- the file names inside decides where its own name does not. Nil without a message: it has been done already.
+local function resolve(facts, cases, name, option)
+  local of, known = named(cases, name)
+  if known then return of, known end
   if name:find "[/\\%z]" or name == "." or name == ".." then
     return nil, nil, ('--%s: "%s" is no name of a key file; give the name as keymend diagnose shows it'):format(
       option, name)
@@ -170,20 +185,37 @@ local function resolve(facts, cases, name, option)
     .. "policy for it with --policy"):format(option, name, key.container)
 end
 
--- Puts the overruling options on their cases.
+-- Puts the overruling options on their cases; the names become those of the files, since Windows ignores case.
 local function overrule(facts, cases)
   for _, option in ipairs { "adopt", "retire" } do
-    for _, name in ipairs(facts.options[option] or {}) do
+    local names = facts.options[option] and { unpack(facts.options[option]) } or nil
+    facts.options[option] = names
+    for index, name in ipairs(names or {}) do
       local case, key, message = resolve(facts, cases, name, option)
       if message then return nil, message, "option" end
       if case and case["chosen_" .. option] and case["chosen_" .. option] ~= key then
         return nil, ('--%s: both "%s" and "%s" belong to "%s"; name one'):format(
           option, case["chosen_" .. option].name, name, case.container), "option"
       end
-      if case then case["chosen_" .. option] = key end
+      if case then
+        case["chosen_" .. option] = key
+        names[index] = key.name
+      end
     end
   end
   return true
+end
+
+-- Whether a capability of the target is there, and why or how; nil when the core does not tell of it.
+function M.can(info, id)
+  for _, capability in ipairs(info.capabilities or {}) do
+    if capability.id == id then return capability.available, capability.text end
+  end
+end
+
+-- Whether services are left to the next boot of the target's Windows, since it does not run.
+function M.services_deferred(info)
+  return info.backend ~= "live" and M.can(info, "services") ~= true
 end
 
 -- Where there is no key store, there is no place for transactions either.
@@ -213,11 +245,17 @@ function M.judgeable(facts)
   return true
 end
 
+local function copy(options)
+  local own = {}
+  for name, value in pairs(options) do own[name] = value end
+  return own
+end
+
 -- Gathers the facts of `target` under `policies`. nil, message, code, native: code "policy" or "option" for what
 -- the caller gave, else a status of the core.
 function M.gather(target, policies, options)
   local facts = {
-    target = target, info = target:info(), options = options or {}, policies = {}, unknown = {}, cases = {},
+    target = target, info = target:info(), options = copy(options or {}), policies = {}, unknown = {}, cases = {},
     master_keys = {}, services = services_of(target),
   }
   read_history(facts)
@@ -243,6 +281,9 @@ function M.gather(target, policies, options)
   if not ok then return nil, message, code, native end
   ok, message, code = overrule(facts, cases)
   if not ok then return nil, message, code end
+  for _, case in ipairs(cases) do
+    case.use = use.of(#case.policy.service_patterns > 0 and facts.services() or nil, case.policy)
+  end
   facts.cases = cases
   return facts
 end

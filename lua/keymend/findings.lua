@@ -7,8 +7,10 @@
 --   fixable   apply mends it without being asked for more
 --   refuses   while it stands no plan is made for what it names (exit status 32)
 --   blocks    a plan is made, but apply would refuse it (exit status 32)
---   chosen, retired, current, contradiction, unknown  other wordings { text?, remedy? }: the administrator decided;
---             the current key file itself; the registry contradicts the files; it is not known what applies
+--   and other wordings { text?, remedy? }: chosen, retired (the administrator decided), current (the current key file
+--             itself), contradiction (the registry contradicts the files), unknown (it is not known what applies),
+--             choices (there are other key files), works, failing (the services do), live (this Windows runs), repair,
+--             undecided, adopted (what the plan or keymend does about the keys), after (of undo and recover)
 -- A policy may add ids that begin with its own name and a dot, and may give its own text or remedy for the
 -- ids here (policy.lua); it cannot change severity, fixable and refuses.
 
@@ -39,6 +41,10 @@ return {
     text = 'The key store "%{store}" cannot be used: %{problem}.',
     remedy = "If it may not be read, run keymend as root. If the folder is on another volume, name that volume with "
       .. "--volume D:=DIR. If it was deleted, restore it from a backup: keymend cannot make keys.",
+    live = {
+      remedy = "If it may not be read, run keymend as administrator. If it was deleted, restore it from a backup: "
+        .. "keymend cannot make keys.",
+    },
   },
   ["hive.dirty"] = {
     severity = "warning",
@@ -115,6 +121,46 @@ return {
       remedy = "Mend the SYSTEM hive or restore it from a backup, then run keymend again. Or name a policy of your own "
         .. "that asks for no service with --policy FILE.",
     },
+    live = {
+      remedy = "No service is stopped or started because of that. Run keymend as administrator.",
+    },
+  },
+  ["service.failed"] = {
+    severity = "warning",
+    text = "Not running, since they failed: %{names}.",
+    remedy = "No key file judged here explains it. Look in the event log for their first failure.",
+    repair = {
+      remedy = "Mend the key first (see above); apply then starts what Windows starts by itself.",
+    },
+    undecided = {
+      remedy = "Decide about the key files first (see above).",
+    },
+    adopted = {
+      remedy = "keymend adopted the key file they use. If they have failed since, it may be the wrong one: keymend "
+        .. "undo takes it back. Else look in the event log for their first failure.",
+    },
+  },
+  ["service.start-failed"] = {
+    severity = "error",
+    text = "The key files are in place, but these services did not start: %{names}. Nothing was put back because of "
+      .. "that, since a service that was started may have used the key.",
+    remedy = "Look at the codes and in the event log. If they say that the key is the wrong one, take the repair back:",
+    after = {
+      text = "The key files are as they are meant to be, but these services did not start: %{names}.",
+      remedy = "Look at the codes and in the event log. If they failed like this before, they need a repair of their "
+        .. "key: keymend diagnose tells.",
+    },
+  },
+  ["service.restart-due"] = {
+    severity = "info",
+    text = "These services take no stop, so they still hold the key they had: %{names}.",
+    remedy = "Restart Windows; then they look for their key anew.",
+  },
+  ["service.running-orphaned"] = {
+    severity = "warning",
+    text = 'Still running, with the key of "%{container}" that they opened before: %{names}. At their next start they '
+      .. "find none and fail.",
+    remedy = "Do not restart them before the key is mended.",
   },
 
   -- One key container: what is wrong
@@ -167,6 +213,26 @@ return {
         .. "whether the current key is the right one.",
       remedy = "A restored registry, a tool that changes the machine GUID without moving that time, or a wrong clock "
         .. "does this. If the services work, leave all as it is. If they fail, name the right key file:",
+    },
+  },
+  ["key.in-use"] = {
+    severity = "warning",
+    refuses = true,
+    text = 'An older key file of "%{container}" is here, as after a reset of the machine GUID, but its services run: '
+      .. "%{names}. Nothing tells whether they were started with the current key or hold the older one from before.",
+    remedy = "Restart them when a minute of downtime can be borne. If all come up, the current key is the right one, "
+      .. "and nothing is to be done. If one fails, run keymend again: then it plans the repair. Or, if you know the "
+      .. "right key file, name it:",
+  },
+  ["key.current-wrong"] = {
+    severity = "error",
+    text = 'The current key file of "%{container}" is sound, but its services say that it is not the key they need, '
+      .. "and there is no other one to adopt.",
+    remedy = "Restore the former key file from a backup of this computer. Without it nobody can read what was "
+      .. "encrypted with it: the program then has to be set up anew.",
+    choices = {
+      remedy = "Restore the former key file from a backup of this computer. Or, if you know that another file here is "
+        .. "the right one, name it:",
     },
   },
   ["key.lost"] = {
@@ -222,6 +288,20 @@ return {
       .. "the machine GUID was restored by hand, or on a clone; nothing here tells whether the services work.",
     remedy = "If the services work, leave all as it is. If they fail, a newer key file may be the right one; this "
       .. "adopts it and retires the current one:",
+    works = {
+      text = 'Newer than the current key file of "%{container}": %{count} with another machine GUID. That happens when '
+        .. "the machine GUID was restored by hand, or on a clone. The services run.",
+      remedy = "Leave all as it is. Should the services fail at a restart, a newer key file may be the right one; this "
+        .. "adopts it and retires the current one:",
+    },
+    failing = {
+      text = 'Newer than the current key file of "%{container}": %{count} with another machine GUID, and the services '
+        .. "fail. Either the machine GUID is the wrong one (restored by hand, or a clone), or the key file is.",
+      remedy = "With the machine GUID as it is, %{current_guid}, %{current_stored} of the key files here are found; "
+        .. "with %{guid} it would be %{stored}. If that one was right till the failing began, put it back into the "
+        .. "registry (MachineGuid) and restart Windows; keymend never does. Else adopt a newer key file and retire "
+        .. "the current one:",
+    },
   },
   ["key.upper-case"] = {
     severity = "info",

@@ -57,7 +57,7 @@ M.verbs = {
     help = "show the steps of a repair, each with its reason; changes nothing" },
   { name = "apply", module = "change", max = 0, takes = join(TARGET, JUDGE, { "plan", "yes" }, OUTPUT),
     help = "do the plan as one transaction that can be undone" },
-  { name = "undo", arguments = "[ID]", module = "change", max = 1, takes = join(TARGET, OUTPUT),
+  { name = "undo", arguments = "[ID]", module = "change", max = 1, takes = join(TARGET, { "yes" }, OUTPUT),
     help = "reverse a transaction (default: the newest that is done)" },
   { name = "recover", module = "change", max = 0, takes = join(TARGET, OUTPUT),
     help = "finish or put back what was interrupted" },
@@ -71,8 +71,8 @@ M.verbs = {
     takes = join({ "policy" }, OUTPUT), help = "the policies there are; the text of one" },
   { name = "run", arguments = "SCRIPT [ARGUMENT...]", module = "script", rest = true,
     takes = join(TARGET, { "write" }, TEXT),
-    help = "run a Lua script with the globals keymend and, given --root, target; options stand before SCRIPT, what "
-      .. "follows it is the script's" },
+    help = "run a Lua script with the globals keymend and, where there is one, target; options stand before SCRIPT, "
+      .. "what follows it is the script's" },
   { name = "repl", module = "script", max = 0, takes = join(TARGET, { "write", "no-history" }, TEXT),
     help = "the interactive prompt" },
   { name = "help", arguments = "[VERB]", module = "help", max = 1, takes = TEXT, help = "print help" },
@@ -216,8 +216,9 @@ function M.help(page)
   page:blank()
   for _, verb in ipairs(M.verbs) do page:item("  " .. verb.name, verb.help, { indent = 13, style = "strong" }) end
   page:blank()
-  page:text_block("Most verbs need a target: --root DIR, where an offline Windows volume is mounted. keymend help VERB "
-    .. "tells the options of a verb. Only apply, undo, recover and history --purge change anything.")
+  page:text_block("Most verbs need a target: on Windows it is the running system, with --root DIR an offline volume "
+    .. "that is mounted there. keymend help VERB tells the options of a verb. Only apply, undo, recover and history "
+    .. "--purge change anything.")
   page:blank()
   page:line "Exit status (4, 8, 32 and 64 add up):"
   for _, row in ipairs(EXIT) do page:item("  " .. row[1], row[2], { indent = 6 }) end

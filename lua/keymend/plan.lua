@@ -2,7 +2,8 @@
 --
 -- A plan is data until it is applied: machine_guid (as stored), key_store, policies (names, comma-separated),
 -- policy_list = { { name, source, sha256 } }, overrides, accept_dirty_hive, steps, stop, start, notes, blocked (false,
--- or why apply refuses: the keymend folder), no_order (nil, or why: the services). A step:
+-- or why apply refuses: the keymend folder), no_order (nil, or why: the services), running (the names in stop that run
+-- now; nil where that is not known). A step:
 -- kind "retire" or "adopt", container, name, to (adopt), reason, and what was seen: size, identity, device,
 -- created_ticks, created_source, written_ticks, sha256. apply checks all that again under the lock, so that a stale
 -- plan is refused.
@@ -149,6 +150,29 @@ local function not_here(diagnosis, policies)
   return names
 end
 
+-- Of the names to stop, those that run now; nil where no state is known.
+function M.running_of(diagnosis, stop)
+  local known, running, told = #stop > 0 and diagnosis.facts.services(), {}, false
+  for _, name in ipairs(known and stop or {}) do
+    local service = known.graph:find(name)
+    told = told or service ~= nil and service.state ~= nil
+    -- One whose state cannot be had may run.
+    if service and service.state ~= "stopped" then running[#running + 1] = name end
+  end
+  return told and running or nil
+end
+
+-- The services that run and take no stop, which the core tells beforehand.
+local function unstoppable(diagnosis, plan)
+  local names = {}
+  local known = #plan.stop > 0 and diagnosis.facts.services()
+  for _, name in ipairs(known and plan.stop or {}) do
+    local service = known.graph:find(name)
+    if service and service.state == "running" and service.stoppable == false then names[#names + 1] = name end
+  end
+  return names
+end
+
 -- The services to stop that are not among those to start, each with why; none where the policy starts none.
 local function not_started(diagnosis, plan)
   local names, starts = {}, {}
@@ -167,8 +191,13 @@ local function service_notes(notes, diagnosis, policies, plan)
   local left = not_started(diagnosis, plan)
   if #left > 0 then
     notes[#notes + 1] = ("Not in Start, since Windows does not start %s by itself: %s.%s"):format(
-      #left == 1 and "it" or "them", table.concat(left, ", "), diagnosis.info.backend == "offline" and ""
+      #left == 1 and "it" or "them", table.concat(left, ", "), facts.services_deferred(diagnosis.info) and ""
       or " What keymend has stopped of these it starts again.")
+  end
+  local stuck = unstoppable(diagnosis, plan)
+  if #stuck > 0 then
+    notes[#notes + 1] = ("Windows does not stop %s while it runs, so a restart of Windows will be due: %s."):format(
+      #stuck == 1 and "this service" or "these services", table.concat(stuck, ", "))
   end
   local missing = not_here(diagnosis, policies)
   if #missing > 0 then
@@ -213,8 +242,8 @@ function M.from_diagnosis(diagnosis)
     machine_guid = info.machine_guid, key_store = info.key_store, policies = table.concat(names, ","),
     policy_list = list, overrides = overrides_of(options), accept_dirty_hive = options.accept_dirty_hive or false,
     steps = diagnosis.blocked and {} or steps_of(diagnosis), stop = stop, start = start, no_order = no_order,
-    notes = notes_of(diagnosis, policies, services, obstacle), blocked = blocked, target = diagnosis.target,
-    info = info,
+    running = M.running_of(diagnosis, stop), notes = notes_of(diagnosis, policies, services, obstacle),
+    blocked = blocked, target = diagnosis.target, info = info,
   }, Plan)
   diagnosis.made_plan = plan
   return plan
@@ -293,7 +322,7 @@ end
 
 -- Leaves services alone, whatever the plan says.
 function Plan:without_services()
-  self.stop, self.start, self.no_order = {}, {}, nil
+  self.stop, self.start, self.running, self.no_order = {}, {}, nil, nil
   self:overrule "--no-services"
 end
 
@@ -480,20 +509,42 @@ function M.print_steps(page, plan)
     page:item(("%d. %s"):format(index, step.kind), '"' .. step.container .. '"', { indent = 11, style = "strong" })
     page:line("           " .. step.name)
     if step.to then page:line("        as " .. step.to) end
-    page:item("          ", ("made %s%s, %d bytes, SHA-256 %s"):format(
+    page:item("          ", ("made %s%s, %d bytes, SHA-256 %s..."):format(
       facts.time(nil, step.created_ticks ~= "0" and step.created_ticks or nil),
       step.created_source == "birth" and " (of the copy)" or "", step.size, step.sha256:sub(1, 16)), { indent = 11 })
     if step.reason ~= "" then page:item("          ", "because " .. step.reason, { indent = 11 }) end
   end
 end
 
+-- The names of `list` that are in `running` (wanted) or not.
+local function among(list, running, wanted)
+  local is_running, names = {}, {}
+  for _, name in ipairs(running) do is_running[name] = true end
+  for _, name in ipairs(list) do
+    if (is_running[name] or false) == wanted then names[#names + 1] = name end
+  end
+  return names
+end
+
+-- What happens to services as they are now: stop (what runs; it is started again), start (what does not run); nil where
+-- no state is known.
+function Plan:effect()
+  if not self.running then return nil end
+  return { stop = self.running, start = among(self.start, self.running, false) }
+end
+
 function M.print_services(page, plan)
-  local offline = not plan.info or plan.info.backend == "offline"
+  local deferred = not plan.info or facts.services_deferred(plan.info)
   page:item("Stop:", #plan.stop > 0 and table.concat(plan.stop, ", ") or "no service",
     { indent = 11, style = "strong" })
   page:item("Start:", #plan.start > 0 and table.concat(plan.start, ", ") or "no service",
     { indent = 11, style = "strong" })
-  if offline and #plan.stop + #plan.start > 0 then
+  local effect = plan:effect()
+  if effect and #effect.stop < #plan.stop then
+    page:text_block("Running now: " .. (#effect.stop > 0 and table.concat(effect.stop, ", ") or "none of those to stop")
+      .. ". Only what runs is stopped, and it is started again.", 11)
+  end
+  if deferred and #plan.stop + #plan.start > 0 then
     page:text_block("Deferred: this Windows is not running, so nothing has to be stopped; it starts them at its next "
       .. "boot.", 11)
   end

@@ -2,7 +2,8 @@
 --
 -- A loaded policy: name, title, kb, cause, symptoms, after, source ("shipped" or the file),
 -- shown (in messages), sha256, text, api,
--- applies, containers = { { name, hash } }, onset, retire, adopt, services = { dependents, start }, service_patterns,
+-- applies, containers = { { name, hash } }, onset, retire, adopt, services = { dependents, start }, service_patterns
+-- (all that are restarted), user_patterns (those that use the containers: without `also`),
 -- findings = { id = { severity?, text?, remedy? } }, checks, state (runs its functions; closed by policy.close).
 
 local core = require "keymend.core"
@@ -166,8 +167,9 @@ local function containers_field(context, value)
 end
 
 local function services_field(context, value)
-  if value == nil then return { dependents = false, start = "auto" }, {} end
+  if value == nil then return { dependents = false, start = "auto" }, {}, {} end
   local patterns = texts(context, value, "services", "a list of service names")
+  local users = { unpack(patterns) }
   local settings = { dependents = false, start = "auto" }
   if type(value) == "table" then
     for key, inner in pairs(value) do
@@ -186,7 +188,7 @@ local function services_field(context, value)
       end
     end
   end
-  return settings, patterns
+  return settings, patterns, #users > 0 and users or patterns
 end
 
 -- The %{fields} in texts that keymend fills for an id of its own: those of its own texts, and the container.
@@ -281,7 +283,7 @@ local function check(context, data)
   if not name or not name:find "^[%w_%-]+$" then
     wrong(context, "name", "a name of letters, digits, _ and -", data.name)
   end
-  local settings, patterns = services_field(context, data.services)
+  local settings, patterns, users = services_field(context, data.services)
   return {
     api = 1, name = name, title = text_field(context, data, "title", name),
     kb = text_field(context, data, "kb"), cause = text_field(context, data, "cause"),
@@ -294,7 +296,7 @@ local function check(context, data)
     adopt = rule_field(context, "adopt", data.adopt or {
       rule = "first_of", { rule = "proved" }, { rule = "guid_history" }, { rule = "sole_candidate" },
     }, true),
-    services = settings, service_patterns = patterns,
+    services = settings, service_patterns = patterns, user_patterns = users,
     findings = findings_field(context, name, data.findings), checks = checks_field(context, data.checks),
   }
 end

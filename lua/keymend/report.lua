@@ -2,6 +2,7 @@
 --
 -- The first three lines are what a tired administrator needs: cause, action, downtime. All else is evidence below.
 
+local codes = require "keymend.codes"
 local facts = require "keymend.facts"
 local finding = require "keymend.finding"
 
@@ -44,6 +45,11 @@ local LINES = {
   ["key.ambiguous"] = { "%c: several possible keys.", one = "%c: one possible key, and it is doubtful." },
   ["key.times-useless"] = { "%c: the times tell nothing." },
   ["key.onset-mismatch"] = { "%c: --onset does not fit." },
+  ["key.in-use"] = { "%c: its key may be in use.", "restart its services once, then diagnose again (see below)." },
+  ["key.newer-foreign"] = { "%c: an older key, and its services fail." },
+  ["key.current-wrong"] = {
+    "%c: not the key its services need.", "restore the former key file from a backup (see below).",
+  },
   ["key.lost"] = { "%c: its key is lost.", "keymend cannot mend this; what can is told below." },
   ["key.too-many"] = { "%c: too many key files.", "find the program that makes them (see below)." },
   ["key.unreadable"] = { "%c: key files unreadable.", "run keymend with the rights to read them." },
@@ -81,6 +87,8 @@ local LINES = {
     beside = "services need one another in a circle.", "remove one dependency (see below).",
   },
   ["service.unreadable"] = { "The services of this Windows cannot be read.", "see below." },
+  ["service.failed"] = { beside = "services failed.", "look why they failed (see below)." },
+  ["service.start-failed"] = { beside = "services did not start.", "look why they did not start (see below)." },
 }
 
 local function is_beside(one)
@@ -205,17 +213,30 @@ local function action(diagnosis)
     or diagnosis.verdict == "refused" and "keymend refuses to guess; you decide (see below)." or "see below."
 end
 
+-- Names for one line: three of them, and how many more.
+local function some(names)
+  if #names <= 4 then return listed(names) end
+  return ("%s and %d more"):format(table.concat(names, ", ", 1, 3), #names - 3)
+end
+
 local function downtime(diagnosis)
   if diagnosis.verdict ~= "repair" then
     return diagnosis:grave "warning" and "none; nothing is changed." or "none."
   end
   local plan = require("keymend.plan").from_diagnosis(diagnosis)
-  if diagnosis.info.backend == "offline" then
+  if facts.services_deferred(diagnosis.info) then
     return #plan.start > 0 and ("none now; this Windows starts %s at its next boot."):format(
       plural(#plan.start, "service")) or "none: this Windows is not running."
   end
-  if #plan.stop == 0 then return "none: no service is stopped." end
-  return ("about a minute: %s stop and start."):format(plural(#plan.stop, "service"))
+  if #plan.stop + #plan.start == 0 then return "none: no service is stopped." end
+  local effect = plan:effect()
+  if not effect then return ("about a minute: up to %s stop and start."):format(plural(#plan.stop, "service")) end
+  local starts = #effect.start > 0 and ("%s %s"):format(some(effect.start), #effect.start == 1 and "starts" or "start")
+  if #effect.stop == 0 then
+    return "none: nothing that runs is stopped" .. (starts and "; " .. starts or "") .. "."
+  end
+  return ("about a minute: %s %s and %s again%s."):format(some(effect.stop), #effect.stop == 1 and "stops" or "stop",
+    #effect.stop == 1 and "starts" or "start", starts and "; " .. starts or "")
 end
 
 -- Cause, action, downtime.
@@ -265,12 +286,8 @@ local function target_lines(page, diagnosis)
   local info = diagnosis.info
   local computer = (info.computer or "") ~= "" and ", computer " .. info.computer or ""
   page:item("Target:", system_text(info) .. computer, { indent = LABEL, style = "strong" })
-  if info.backend == "offline" then
-    page:line(("%s%s, offline at %s (%s)"):format((" "):rep(LABEL), info.windows or "", info.root or "",
-      info.driver or ""))
-  else
-    page:line((" "):rep(LABEL) .. (info.windows or "") .. ", live")
-  end
+  page:line(("%s%s, %s (%s)"):format((" "):rep(LABEL), info.windows or "",
+    info.root and "offline at " .. info.root or info.backend or "", info.driver or ""))
   page:item("GUID:", guid_text(info), { indent = LABEL, style = "strong" })
   if info.guid_written then
     page:text_block("its registry key was last written " .. facts.time(info.guid_written, info.guid_written_ticks),
@@ -380,6 +397,11 @@ local function next_command(page, diagnosis)
   page:line("  " .. (make and make("apply") or "keymend apply"))
 end
 
+-- Findings alone, for verbs that do not diagnose.
+function M.findings(page, list)
+  for _, one in ipairs(list) do finding_lines(page, one) end
+end
+
 -- The whole diagnosis. options: quiet (the three lines and what is of warning or worse).
 function M.diagnosis(page, diagnosis, options)
   M.summary(page, diagnosis)
@@ -453,6 +475,17 @@ local function order_line(page, label, names)
   page:item(label, #names > 0 and table.concat(names, ", ") or "none", { indent = 14, style = "strong" })
 end
 
+-- "running", or "stopped, failed: ..."; nil where no state is known.
+local function state_text(service)
+  if not service.state then return nil end
+  local why = service.state == "stopped" and codes.exit_words(service.exit_code, service.specific_code)
+  if why then return service.state .. ", failed: " .. why end
+  if service.state == "stopped" and service.exit_code == codes.NEVER_STARTED then
+    return "stopped, not started since Windows was"
+  end
+  return service.state
+end
+
 -- `chosen`: { services }, `order`: of services:order().
 function M.services(page, graph, chosen, order, patterns)
   page:line(("Services for %s"):format(table.concat(patterns, ", ")), "strong")
@@ -460,6 +493,11 @@ function M.services(page, graph, chosen, order, patterns)
     local display = (service.display or "") ~= "" and service.display ~= service.name and ", " .. service.display or ""
     page:item("  " .. service.name, (service.driver and "driver, " or "") .. service.start .. display,
       { style = "strong", text_style = service.start == "disabled" and "warning" or nil })
+    local state = state_text(service)
+    if state then
+      page:text_block(state, 4, state:find(", failed", 1, true) and "error" or service.state == "running" and "good"
+        or nil)
+    end
     local needs = needs_text(graph, service)
     if needs ~= "" then page:text_block(needs, 4) end
   end

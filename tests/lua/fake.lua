@@ -57,6 +57,28 @@ local function copy(value)
   return out
 end
 
+-- Gives services their states as a running Windows tells them: { W3SVC = { state, exit_code, specific_code, started },
+-- ... }; the others run, as long as Windows starts them by itself, without a known start.
+function fake.live(states, more)
+  local list = copy(SERVICES)
+  for _, service in ipairs(list) do
+    local given = states[service.name] or { service.start == "automatic" and "running" or "stopped", 1077 }
+    service.state = given[1]
+    if service.state == "stopped" then service.exit_code, service.specific_code = given[2] or 0, given[3] or 0 end
+    service.started, service.stoppable = given.started, given.stoppable
+    if service.state == "running" and service.stoppable == nil then service.stoppable = true end
+    service.started_ticks = ticks(given.started)
+  end
+  local options = { service_list = list, info = {
+    backend = "live", driver = "ntfs", capabilities = { { id = "services", available = true, text = "the SCM" } },
+  }, none = { "root" } }
+  for name, value in pairs(more or {}) do
+    if name ~= "info" then options[name] = value end
+  end
+  for name, value in pairs(more and more.info or {}) do options.info[name] = value end
+  return options
+end
+
 local Services = {}
 Services.__index = Services
 
@@ -119,7 +141,8 @@ end
 function Target:apply(plan, options)
   self.applied = plan
   if options.progress then options.progress("commit", "done") end
-  return { id = "20261123T121959Z-3f9a2c", state = "committed", files = {}, start = plan.start }, "done"
+  return { id = "20261123T121959Z-3f9a2c", state = "committed", files = {}, start = plan.start,
+    services = self.service_results or {} }, "done"
 end
 
 -- A Windows 2000 with IIS whose MachineGuid is fake.NEW. keys: of fake.key; more: fields of the target or its info.

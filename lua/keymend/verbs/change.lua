@@ -2,20 +2,57 @@
 
 local cli = require "keymend.cli"
 local core = require "keymend.core"
+local facts = require "keymend.facts"
 local judge = require "keymend.verbs.judge"
+local page_of = require "keymend.page"
 local report = require "keymend.report"
+local use = require "keymend.use"
 
 local EXIT = cli.exit
 local M = {}
 
--- Prints `title`, then the stages of a transaction as they are done: progress, and a function that ends it. Offline
--- nothing is waited for, so lines that say the same of several services become one.
+-- At most `width` characters.
+local function cut(text, width)
+  local at, count = 1, 0
+  for stop in text:gmatch "[%z\1-\127\192-\255][\128-\191]*()" do
+    if count == width then break end
+    at, count = stop, count + 1
+  end
+  return text:sub(1, at - 1)
+end
+
+-- Prints what is waited for: on a terminal in one line that the next one replaces; elsewhere the first for each
+-- service. The second function takes the line away.
+local function waiting_on(page)
+  local is_terminal, shown, service = core.is_terminal(1), 0, nil
+  local function clear()
+    if shown > 0 then io.stdout:write("\r", (" "):rep(shown), "\r") end
+    shown = 0
+  end
+  return function(text)
+    if is_terminal then
+      clear()
+      text = cut("  wait    " .. core.escape(text), page.width - 1)
+      shown = page_of.length(text)
+      io.stdout:write(text)
+      io.stdout:flush()
+    elseif text:match "^[^:]+" ~= service then
+      service = text:match "^[^:]+"
+      page:item("  wait   ", text, { indent = 10, style = "faint" })
+    end
+  end, clear
+end
+
+-- Prints `title`, then the stages of a transaction as they are done: progress, and a function that ends it. Where
+-- services are deferred nothing is waited for, so lines that say the same of several services become one.
 local function progress_on(context, title)
   if context.options.json or context.options.quiet then return nil, function() end end
-  local page, together = context:page(), context.opened:info().backend == "offline"
+  local page, together = context:page(), facts.services_deferred(context.opened:info())
   if title then page:line(title, "strong") end
+  local wait, clear = waiting_on(page)
   local last
   local function flush()
+    clear()
     if not last then return end
     local text = last.names and table.concat(last.names, ", ") .. ": " .. last.text or last.text
     if text:find(":\\", 1, true) then -- paths are not wrapped
@@ -27,6 +64,7 @@ local function progress_on(context, title)
     last = nil
   end
   return function(stage, text)
+    if stage == "wait" then return wait(text) end
     local name, rest = text:match "^([^%s:]+): (.*)$"
     if together and name and last and last.names and last.stage == stage and last.text == rest then
       table.insert(last.names, name)
@@ -59,6 +97,20 @@ local function confirm(context, question, show, parts)
   return nil, context:fail("refused: not confirmed; nothing was changed", "refused", nil, "untouched", parts)
 end
 
+-- Why a saved plan would retire a key that is in use now, or nil.
+local function in_use(diagnosis, plan)
+  for _, step in ipairs(plan.steps) do
+    for _, case in ipairs(diagnosis.cases) do
+      local current = step.kind == "retire" and case.current
+      local how, service = use.of_key(case.use, current or {})
+      if current and current.name == step.name and how == "certain" then
+        return ('"%s" cannot be retired: %s was started with it since and runs; stop it first if you are sure that the '
+          .. "key is wrong"):format(step.name, service.name)
+      end
+    end
+  end
+end
+
 -- The plan of --plan FILE, fitted to the target; or nil and the exit status.
 local function saved_plan(context, diagnosis, parts)
   local plan, message, code = require("keymend.plan").load(context.options.plan)
@@ -70,7 +122,13 @@ local function saved_plan(context, diagnosis, parts)
     parts.exit = judge.left(diagnosis)
     return nil, context:fail("refused: " .. why, stale, nil, "untouched", parts)
   end
+  local busy = in_use(diagnosis, plan)
+  if busy then
+    parts.exit = judge.left(diagnosis)
+    return nil, context:fail("refused: " .. busy, "stale", nil, "untouched", parts)
+  end
   plan.blocked = require("keymend.plan").from_diagnosis(diagnosis).blocked
+  plan.running = require("keymend.plan").running_of(diagnosis, plan.stop)
   if context.options["accept-dirty-hive"] then
     plan.accept_dirty_hive = true
     plan:overrule "--accept-dirty-hive"
@@ -115,19 +173,59 @@ local OUTCOME = {
     .. "touch neither, mend the cause (see the message), then run keymend recover.",
 }
 
+-- Tells of services that did not start or stop, for changes that are not judged afterwards: the status they give, and
+-- their findings.
+local function tell_services(context, results)
+  local list = use.findings(results)
+  if #list > 0 and not context.options.json then
+    local page = context:page()
+    page:blank()
+    report.findings(page, list)
+  end
+  return #use.not_started(results) > 0 and EXIT.findings or 0, list
+end
+
+-- The findings for the document, behind those that are there.
+local function add_findings(parts, list)
+  parts.findings = parts.findings or {}
+  for _, one in ipairs(require("keymend.document").findings(list)) do table.insert(parts.findings, one) end
+end
+
 -- A failed change: prints what became of the target; the exit status. became: in other words than OUTCOME.
 local function failed(context, result, parts, left, became)
   local message, code, native, outcome = result[2], result[3], result[4], result[5] or "untouched"
+  local results = type(result[6]) == "table" and result[6].services or nil
   became = became or OUTCOME[outcome]
   if not context.options.json and became then context:page():text_block(became) end
+  local status, list = tell_services(context, results)
+  if context.options.json then
+    parts.service_results = require("keymend.document").service_results(results)
+    add_findings(parts, list)
+  end
   parts.exit = outcome == "attention" and 0 or left
+  if outcome ~= "attention" and status > 0 then parts.exit = status end
   if code == "not-found" and outcome == "untouched" then code = "refused" end
   if cli.status_of(code, outcome) == EXIT.refused then message = "refused: " .. message end
   return context:fail(message, code, native, outcome, parts)
 end
 
 local function deferred(context, names)
-  return context.opened:info().backend == "offline" and names and #names > 0 or false
+  return facts.services_deferred(context.opened:info()) and names and #names > 0 or false
+end
+
+-- Whether a restart of Windows or a deferred start of services is due.
+local function restart_due(context, start, results)
+  return deferred(context, start) or use.restart_due(results)
+end
+
+-- What is left to do for the services: a line of its own.
+local function print_next(context, page, start, results)
+  if deferred(context, start) then
+    page:item("Next:", "start this Windows; at its boot it starts " .. report.listed(start) .. ".", { indent = 7 })
+  elseif use.restart_due(results) then
+    page:item("Next:", ("restart Windows: %s cannot be stopped while it runs."):format(
+      use.names(use.not_stopped(results))), { indent = 7, style = "warning" })
+  end
 end
 
 -- after: the diagnosis, or nil.
@@ -135,12 +233,13 @@ local function print_done(context, txn, after)
   local page = context:page()
   if not context.options.quiet then page:blank() end
   page:line(("Done: transaction %s."):format(txn.id), "good")
-  if deferred(context, txn.start) then
-    page:item("Next:", "start this Windows; at its boot it starts " .. report.listed(txn.start) .. ".", { indent = 7 })
-  end
+  print_next(context, page, txn.start, txn.services)
   page:item("Undo:", "", { indent = 7 })
   page:line("  " .. context:command("undo", txn.id))
-  if not after then return end
+  if not after then
+    tell_services(context, txn.services)
+    return
+  end
   page:blank()
   page:heading "The target now"
   report.diagnosis(page, after, { quiet = true })
@@ -169,17 +268,20 @@ function M.apply(context)
   if not result[1] then return failed(context, result, parts, judge.left(diagnosis)) end
   context.changed = true
   local txn = result[1]
-  local after, problem = judge_after(context, { command = diagnosis.facts.options.command })
+  local after, problem = judge_after(context, {
+    command = diagnosis.facts.options.command, service_results = txn.services, undo = context:command("undo", txn.id),
+  })
   status = after and judge.left(after) or EXIT.findings
   if context.options.json then
     parts = after and context:diagnosis_parts(after, { plan = parts.plan }) or { plan = parts.plan }
     parts.transaction, parts.error = require("keymend.document").transaction(txn), problem
-    parts.changed, parts.restart_due, parts.exit = true, deferred(context, txn.start), status
+    parts.service_results = require("keymend.document").service_results(txn.services)
+    parts.changed, parts.restart_due, parts.exit = true, restart_due(context, txn.start, txn.services), status
     return context:document(parts)
   end
   print_done(context, txn, after)
   if problem then context:say(problem.message, true) end
-  return context:status(status, { changed = true, restart_due = deferred(context, txn.start) })
+  return context:status(status, { changed = true, restart_due = restart_due(context, txn.start, txn.services) })
 end
 
 -- ---- undo ----
@@ -234,15 +336,20 @@ function M.undo(context)
   flush()
   if not result[1] then return failed(context, result, parts, 0) end
   context.changed = true
-  if context.options.json then
-    parts.transaction = require("keymend.document").transaction(result[1])
-    parts.changed, parts.restart_due, parts.exit = true, deferred(context, result[1].start), 0
-    return context:document(parts)
+  local txn, page = result[1], not context.options.json and context:page()
+  if page then
+    if not context.options.quiet then page:blank() end
+    page:text_block(("Undone: transaction %s; the key files are as they were before it."):format(id), 0, "good")
+    if use.restart_due(txn.services) then print_next(context, page, txn.start, txn.services) end
   end
-  local page = context:page()
-  if not context.options.quiet then page:blank() end
-  page:text_block(("Undone: transaction %s; the key files are as they were before it."):format(id), 0, "good")
-  return context:status(0, { changed = true, restart_due = deferred(context, result[1].start) })
+  local list
+  status, list = tell_services(context, txn.services)
+  parts.changed, parts.restart_due, parts.exit = true, restart_due(context, txn.start, txn.services), status
+  if page then return context:status(status, parts) end
+  add_findings(parts, list)
+  parts.transaction = require("keymend.document").transaction(txn)
+  parts.service_results = require("keymend.document").service_results(txn.services)
+  return context:document(parts)
 end
 
 -- ---- recover ----
@@ -259,10 +366,16 @@ function M.recover(context)
     local untried = #states(history, "unreadable") > 0 and #states(history, "open") == 0
     return failed(context, result, parts, 0, untried and "Nothing was tried, and nothing was changed." or nil)
   end
-  local count = result[1]
+  local count, results = result[1], result[3]
   context.changed = count > 0
-  parts.recovered, parts.changed, parts.exit = count, count > 0, 0
-  if context.options.json then return context:document(parts) end
+  parts.recovered, parts.changed, parts.restart_due = count, count > 0, use.restart_due(results)
+  if context.options.json then
+    local list
+    parts.exit, list = tell_services(context, results)
+    add_findings(parts, list)
+    parts.service_results = require("keymend.document").service_results(results)
+    return context:document(parts)
+  end
   local page = context:page()
   if count == 0 then
     page:line "Nothing to recover: no transaction was interrupted."
@@ -270,8 +383,9 @@ function M.recover(context)
     page:line(("Recovered: %s."):format(report.plural(count, "transaction")), "good")
     page:line "See what the target is like now:"
     page:line("  " .. context:command "diagnose")
+    print_next(context, page, nil, results)
   end
-  return context:status(0, parts)
+  return context:status(tell_services(context, results), parts)
 end
 
 -- ---- history ----

@@ -25,17 +25,28 @@ end
 local SETTLED = {
   ["key.damaged"] = true, ["key.name-mismatch"] = true, ["key.keyless"] = true, ["key.disproved"] = true,
   ["key.foreign-owner"] = true, ["key.hard-link"] = true, ["key.reparse"] = true, ["key.stray"] = true,
+  ["service.running-orphaned"] = true,
 }
 
+-- Whether the plan starts every service that a finding names.
+local function is_restarted(one, plan)
+  local starts = {}
+  for _, name in ipairs(plan.start) do starts[name:lower()] = true end
+  for _, name in ipairs(one.services or {}) do
+    if not starts[name:lower()] then return false end
+  end
+  return one.services ~= nil
+end
+
 -- What of warning or worse stays although the plan is applied.
-function M.left_by_plan(diagnosis)
+function M.left_by_plan(diagnosis, plan)
   local finding = require "keymend.finding"
   local mended = {}
   for _, case in ipairs(diagnosis.cases) do
     if case.verdict.adopt then mended[case.hash] = true end
   end
   for _, one in ipairs(diagnosis.findings) do
-    local settled = mended[one.hash or ""] and (one.fixable or SETTLED[one.id])
+    local settled = mended[one.hash or ""] and (one.fixable or SETTLED[one.id]) or is_restarted(one, plan)
     if finding.at_least(one, "warning") and not settled then return EXIT.findings end
   end
   return 0
@@ -102,7 +113,7 @@ function M.plan(context)
       return context:fail(why, code, native)
     end
   end
-  status = M.left_by_plan(diagnosis) + ((plan.blocked or plan:services_obstacle()) and EXIT.refused or 0)
+  status = M.left_by_plan(diagnosis, plan) + ((plan.blocked or plan:services_obstacle()) and EXIT.refused or 0)
   if context.options.json then
     return context:document(context:diagnosis_parts(diagnosis, {
       exit = status, plan = require("keymend.document").plan(plan), saved = context.options.save,

@@ -21,7 +21,7 @@ local function list(context)
   for _, one in ipairs(loaded) do
     page:item(one.name, one.title .. (one.kb and " (KB " .. one.kb .. ")" or ""), { indent = 12, style = "strong" })
     page:item("", "containers " .. containers(one), { indent = 12 })
-    page:item("", one.source .. ", SHA-256 " .. one.sha256:sub(1, 16), { indent = 12, text_style = "faint" })
+    page:item("", one.source .. ", SHA-256 " .. one.sha256:sub(1, 16) .. "...", { indent = 12, text_style = "faint" })
   end
   return EXIT.done
 end
