@@ -41,6 +41,10 @@ static km_status close_journal(km_work *work, const km_ending *ending, km_outcom
                                km_error *error) {
   km_hold *hold = work->hold;
   km_phase phase = work->journal->phase;
+  /* Before the record: a crash while they start leaves the transaction open, and recover starts the rest. */
+  if (ending->start != NULL)
+    km_services_start_all(hold, ending->start);
+  km_services_start_again(hold);
   km_status status = km_journal_append(hold->backend, work->file, work->journal, KM_RECORD_END,
                                        ending->result, ending->problem, error);
   if (status != KM_OK) {
@@ -60,6 +64,9 @@ km_status km_finish(km_work *work, const km_ending *ending, km_outcome *outcome,
   km_disk_patience(KM_PATIENCE_STEP);
   if (status == KM_OK)
     return close_journal(work, ending, outcome, error);
+  /* A service that finds the store halfway might make itself a key: recover starts it. */
+  if (work->hold->stopped_count > 0)
+    km_progress(work->hold, "start", "services stay stopped until \"keymend recover\" has run");
   attention(work, outcome,
             status == KM_NOT_FOUND
                 ? "is halfway"
@@ -77,19 +84,13 @@ km_status km_finish_untouched(km_work *work, const km_ending *ending, km_outcome
 void km_take_back(km_work *work, km_side side, km_txn_state result, km_outcome *outcome,
                   km_error *error) {
   km_error later;
-  const km_ending ending = {side, KM_CARE_BACK, result, error->message};
+  const km_ending ending = {side, KM_CARE_BACK, result, error->message, NULL};
   km_progress(work->hold, "rollback", "%s", error->message);
   *outcome = KM_ROLLED_BACK;
   if ((work->touched ? km_finish : km_finish_untouched)(work, &ending, outcome, &later) != KM_OK) {
     km_error_prefix(&later, "%s; then", error->message);
     memcpy(error->message, later.message, sizeof error->message);
   }
-  bool back = *outcome != KM_ATTENTION;
-  km_hold_report(work->hold, back ? KM_ACT_ROLLED_BACK : KM_ACT_ATTENTION, work->id, work->journal,
-                 error->message);
-  /* A service that finds the store halfway might make itself a key: recover starts it. */
-  if (back)
-    km_services_start_again(work->hold);
-  else if (work->hold->stopped_count > 0)
-    km_progress(work->hold, "start", "services stay stopped until \"keymend recover\" has run");
+  km_hold_report(work->hold, *outcome == KM_ATTENTION ? KM_ACT_ATTENTION : KM_ACT_ROLLED_BACK,
+                 work->id, work->journal, error->message);
 }

@@ -20,25 +20,25 @@
 static const struct way {
   km_phase phase;
   bool
-      committed; /* an apply or undo before was: the services of `start` run; else those that ran before */
+      committed; /* its apply was: the services of `start` are to run; else those that ran before */
   km_ending ending;
   const char *text;
 } ways[] = {
     {KM_PHASE_APPLYING,
      false,
-     {KM_BEFORE, KM_CARE_BACK, KM_TXN_ROLLED_BACK, "interrupted before it was committed"},
+     {KM_BEFORE, KM_CARE_BACK, KM_TXN_ROLLED_BACK, "interrupted before it was committed", NULL},
      "it was not committed: rolling back"},
     {KM_PHASE_APPLIED,
      true,
-     {KM_AFTER, KM_CARE_AFTER_COMMIT, KM_TXN_COMMITTED, NULL},
+     {KM_AFTER, KM_CARE_AFTER_COMMIT, KM_TXN_COMMITTED, NULL, NULL},
      "it was committed: finishing it"},
     {KM_PHASE_UNDOING,
      true,
-     {KM_AFTER, KM_CARE_BACK, KM_TXN_COMMITTED, NULL},
+     {KM_AFTER, KM_CARE_BACK, KM_TXN_COMMITTED, NULL, NULL},
      "its undo was not committed: rolling that back"},
     {KM_PHASE_UNDO_APPLIED,
      true,
-     {KM_BEFORE, KM_CARE_AFTER_COMMIT, KM_TXN_UNDONE, NULL},
+     {KM_BEFORE, KM_CARE_AFTER_COMMIT, KM_TXN_UNDONE, NULL, NULL},
      "its undo was committed: finishing it"},
 };
 
@@ -100,14 +100,15 @@ static km_status finish_open(km_hold *hold, km_record_row *row, km_outcome *outc
                              km_error *error) {
   km_work work = {0};
   const struct way *way = way_of(row->journal.phase);
+  km_ending ending = way->ending;
+  if (hold->backend->service_start != NULL)
+    ending.start = way->committed ? row->journal.start : row->journal.ran;
   km_progress(hold, "recover", "transaction %s: %s", row->id, way->text);
   km_status status = km_work_open(&work, hold, row, error);
   if (status == KM_OK)
-    status = finish(&work, &way->ending, outcome, error);
+    status = finish(&work, &ending, outcome, error);
   km_hold_report(hold, status == KM_OK ? KM_ACT_RECOVERED : KM_ACT_ATTENTION, row->id,
                  &row->journal, status == KM_OK ? way->text : error->message);
-  if (status == KM_OK && hold->backend->service_start != NULL)
-    km_services_start_all(hold, way->committed ? row->journal.start : row->journal.ran);
   km_work_close(&work);
   return status;
 }

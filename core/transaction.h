@@ -143,12 +143,14 @@ km_status km_plan_compare(km_hold *hold, const km_plan *plan, km_journal *journa
 
 /* ---- finishing: finish.c ---- */
 
-/* Where a transaction is brought to, and what its end record says; `problem` may be NULL. */
+/* Where a transaction is brought to, what its end record says, and which services start before that is written;
+ * `problem` may be NULL. */
 typedef struct km_ending {
   km_side side;
   km_care care;
   km_txn_state result;
   const char *problem;
+  char *const *start; /* services to start besides those that this run stopped; may be NULL */
 } km_ending;
 
 /* Closes an interrupted or failed transaction: brings the files to the side, writes the end record.
@@ -160,8 +162,8 @@ km_status km_finish_untouched(km_work *work, const km_ending *ending, km_outcome
                               km_error *error);
 
 /* Takes back what a failing apply or undo did, to the side it came from. `error` says why it failed; what goes wrong
- * meanwhile is added to its message. Back, it starts what services this run stopped. *outcome: KM_ROLLED_BACK or
- * KM_ATTENTION. */
+ * meanwhile is added to its message. *outcome: KM_ROLLED_BACK or
+ * KM_ATTENTION, and then services stay stopped. */
 void km_take_back(km_work *work, km_side side, km_txn_state result, km_outcome *outcome,
                   km_error *error);
 

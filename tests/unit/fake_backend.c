@@ -8,6 +8,8 @@
 
 #define MAX_NAMES 64
 #define MAX_NODES 512
+#define MAX_SERVICES 16
+#define LOG_BYTES 65536
 
 typedef struct node node;
 
@@ -36,6 +38,11 @@ struct fake_volume {
   unsigned operations;
   bool locked, dead;
   char last[256];
+  fake_service services[MAX_SERVICES];
+  size_t service_count;
+  const char *refusal;
+  char log[LOG_BYTES];
+  size_t log_used;
 };
 
 struct km_folder {
@@ -123,6 +130,12 @@ static void copy_meta(km_file_meta *to, const km_file_meta *from) {
 
 /* ---- faults ---- */
 
+static void note(fake_volume *v, const char *what, const char *name) {
+  int length = snprintf(v->log + v->log_used, sizeof v->log - v->log_used, "%s %s\n", what, name);
+  must(length > 0 && (size_t)length < sizeof v->log - v->log_used);
+  v->log_used += (size_t)length;
+}
+
 /* Before every writing operation: KM_OK when it may happen. */
 static km_status writing(fake_volume *v, const char *what, const char *name, km_error *error) {
   if (v->dead)
@@ -137,6 +150,8 @@ static km_status writing(fake_volume *v, const char *what, const char *name, km_
   }
   if (v->operations == v->faults.fail_at)
     return km_fail(error, v->faults.fail_status, 5, "%s %s: ordered to fail", what, name);
+  if (v->service_count > 0)
+    note(v, what, name);
   return KM_OK;
 }
 
@@ -495,34 +510,133 @@ static void journal_close(km_file *file) {
   free(file);
 }
 
-static const km_backend fake_backend = {
-    .name = "fake",
-    .folder_open = folder_open,
-    .folder_close = folder_close,
-    .folder_list = folder_list,
-    .listing_next = listing_next,
-    .listing_close = listing_close,
-    .file_info = file_info,
-    .file_read = file_read,
-    .meta_read = meta_read,
-    .meta_settable = meta_settable,
-    .capabilities = capabilities,
-    .volume_check = volume_check,
-    .lock = lock_store,
-    .unlock = unlock_store,
-    .private_folder = private_folder,
-    .file_copy = file_copy,
-    .file_link = file_link,
-    .file_rename = file_rename,
-    .file_remove = file_remove,
-    .folder_remove = folder_remove,
-    .meta_write = meta_write,
-    .folder_flush = folder_flush,
-    .journal_create = journal_create,
-    .journal_open = journal_open,
-    .journal_write = journal_write,
-    .journal_close = journal_close,
+/* ---- services ---- */
+
+enum { STOPPED = 1, RUNNING = 4 };
+
+fake_service *fake_find_service(fake_volume *v, const char *name) {
+  for (size_t i = 0; i < v->service_count; i++)
+    if (strcmp(v->services[i].name, name) == 0)
+      return &v->services[i];
+  return NULL;
+}
+
+static km_status find_service(km_target *target, const char *name, fake_service **out,
+                              km_error *error) {
+  fake_volume *v = target->state;
+  km_status status = reading(v, name, error);
+  *out = fake_find_service(v, name);
+  if (status == KM_OK && *out == NULL)
+    status = km_fail(error, KM_NOT_FOUND, 1060, "service %s: does not exist", name);
+  return status;
+}
+
+static void tell_service(const fake_service *s, km_service_status *out) {
+  if (out == NULL)
+    return;
+  *out = (km_service_status){.state = s->runs ? RUNNING : STOPPED, .start = s->start};
+  out->stoppable = s->runs && s->stop_status != KM_UNSUPPORTED;
+  if (!s->runs) {
+    out->exit_code = s->exit_code;
+    out->specific_code = s->specific_code;
+  }
+}
+
+static km_status service_query(km_target *target, const char *name, km_service_status *out,
+                               km_error *error) {
+  fake_service *s;
+  km_status status = find_service(target, name, &s, error);
+  if (status == KM_OK)
+    tell_service(s, out);
+  return status;
+}
+
+static km_status service_stop(km_target *target, const char *name, const km_wait *wait,
+                              km_service_status *out, km_error *error) {
+  fake_service *s;
+  km_status status = find_service(target, name, &s, error);
+  if (status == KM_OK)
+    status = writing(target->state, "stop", name, error);
+  if (status != KM_OK)
+    return status;
+  wait->tell(wait->user, "waiting");
+  if (s->interrupts != NULL)
+    *s->interrupts = 1;
+  if (wait->interrupted != NULL && *wait->interrupted != 0)
+    return km_fail(error, KM_INTERRUPTED, 0, "stop %s: interrupted", name);
+  if (s->stop_status == KM_OK)
+    s->runs = false;
+  tell_service(s, out);
+  return s->stop_status == KM_OK ? KM_OK
+                                 : km_fail(error, s->stop_status, 1053, "stop %s: ordered", name);
+}
+
+static km_status service_start(km_target *target, const char *name, const km_wait *wait,
+                               km_service_status *out, km_error *error) {
+  fake_service *s;
+  km_status status = find_service(target, name, &s, error);
+  if (status == KM_OK)
+    status = writing(target->state, "start", name, error);
+  if (status != KM_OK)
+    return status;
+  wait->tell(wait->user, "waiting");
+  must(wait->interrupted == NULL);
+  if (s->start_status == KM_OK)
+    s->runs = true;
+  tell_service(s, out);
+  return s->start_status == KM_OK
+             ? KM_OK
+             : km_fail(error, s->start_status, (int32_t)s->exit_code, "start %s: ordered", name);
+}
+
+static void report(km_target *target, km_act act, const char *text) {
+  char what[32];
+  snprintf(what, sizeof what, "report %d", (int)act);
+  note(target->state, what, text);
+}
+
+static km_status may_write(km_target *target, km_error *error) {
+  const char *refusal = ((fake_volume *)target->state)->refusal;
+  return refusal == NULL ? KM_OK : km_fail(error, KM_ACCESS, 5, "%s", refusal);
+}
+
+#define FAKE_ROWS                                                                                  \
+  .name = "fake", .folder_open = folder_open, .folder_close = folder_close,                        \
+  .folder_list = folder_list, .listing_next = listing_next, .listing_close = listing_close,        \
+  .file_info = file_info, .file_read = file_read, .meta_read = meta_read,                          \
+  .meta_settable = meta_settable, .capabilities = capabilities, .volume_check = volume_check,      \
+  .lock = lock_store, .unlock = unlock_store, .private_folder = private_folder,                    \
+  .file_copy = file_copy, .file_link = file_link, .file_rename = file_rename,                      \
+  .file_remove = file_remove, .folder_remove = folder_remove, .meta_write = meta_write,            \
+  .folder_flush = folder_flush, .journal_create = journal_create, .journal_open = journal_open,    \
+  .journal_write = journal_write, .journal_close = journal_close
+
+static const km_backend fake_backend = {FAKE_ROWS};
+
+static const km_backend fake_live_backend = {
+    FAKE_ROWS,
+    .service_query = service_query,
+    .service_stop = service_stop,
+    .service_start = service_start,
+    .report = report,
+    .may_write = may_write,
 };
+
+fake_service *fake_add_service(fake_volume *v, const char *name, bool runs, int32_t start) {
+  must(v->service_count < MAX_SERVICES);
+  fake_service *s = &v->services[v->service_count++];
+  *s = (fake_service){.name = name, .runs = runs, .start = start};
+  v->target.backend = &fake_live_backend;
+  return s;
+}
+
+const char *fake_log(const fake_volume *v) {
+  return v->log;
+}
+
+void fake_set_rights(fake_volume *v, const char *refusal) {
+  v->refusal = refusal;
+}
 
 /* ---- what tests do to it ---- */
 
@@ -570,6 +684,8 @@ void fake_restart(fake_volume *v) {
   memset(&v->faults, 0, sizeof v->faults);
   v->faults.no_links = no_links;
   v->operations = 0;
+  v->log_used = 0;
+  v->log[0] = '\0';
   v->dead = v->locked = false;
 }
 

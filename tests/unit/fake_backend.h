@@ -39,6 +39,26 @@ fake_plan_of_faults *fake_faults(fake_volume *volume);
 unsigned fake_operations(const fake_volume *volume); /* writing ones since fake_restart */
 void fake_restart(fake_volume *volume); /* counters and faults to zero, lock released */
 
+/* A service of the volume's Windows, which runs once there is one. Behaviour is what a stop or start of it gives. */
+typedef struct fake_service {
+  const char *name;
+  bool runs;
+  int32_t start;                     /* start type; 2 automatic, 3 manual, 4 disabled */
+  km_status stop_status;             /* what a stop gives; it has stopped only with KM_OK */
+  km_status start_status;            /* what a start gives; it runs only with KM_OK */
+  uint32_t exit_code, specific_code; /* told when it does not run */
+  volatile int *interrupts;          /* set to 1 while it is being stopped, or NULL */
+} fake_service;
+
+/* Adds a service, stopped or running; all others of its behaviour are KM_OK. Valid as long as the volume. */
+fake_service *fake_add_service(fake_volume *volume, const char *name, bool runs, int32_t start);
+fake_service *fake_find_service(fake_volume *volume, const char *name);
+
+/* What was done, one line each: "stop W3SVC", "start IISADMIN", "report 1", and every writing operation in its words. */
+const char *fake_log(const fake_volume *volume);
+/* Why this process may not change the target; NULL: it may. */
+void fake_set_rights(fake_volume *volume, const char *refusal);
+
 #define FAKE_STORE "store"
 #define FAKE_APP_DATA "app"
 

@@ -23,6 +23,7 @@
   TEST_GROUP(meanwhile)                                                                            \
   TEST_GROUP(name)                                                                                 \
   TEST_GROUP(pattern)                                                                              \
+  TEST_GROUP(running)                                                                              \
   TEST_GROUP(scan)                                                                                 \
   TEST_GROUP(services)                                                                             \
   TEST_GROUP(target)                                                                               \
