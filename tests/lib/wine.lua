@@ -26,10 +26,16 @@ local function own_process()
   return number
 end
 
+-- The open sessions.
+local sessions_open = {}
+
 -- Makes the chroot and the prefixes when they are missing. true; or nil and why there can be no Wine
 -- here; an error when it failed.
 function wine.ready(top)
   local made = shell.run(quote(top .. "/tests/wine/setup"))
+  -- What a run that was killed left behind.
+  shell.run(("find %s -mindepth 1 -maxdepth 1 -mmin +120 -exec rm -rf --one-file-system {} +"):format(
+    quote(top .. "/build/wine/sessions")))
   if made.exit == 0 then return true end
   local last = made.err:match "([^\n]*)\n*$"
   if made.exit == 2 then return nil, (last:gsub("^no Wine: ", "")) end
@@ -54,7 +60,12 @@ function wine.start(options)
   end
   self.owner = own_process()
   shell.must(("KEYMEND_OWNER=%d %s %s"):format(self.owner, self.tool, shell.words(words)))
+  sessions_open[self] = true
   return self
+end
+
+function wine.stop_all()
+  for self in pairs(sessions_open) do self:stop() end
 end
 
 -- The path of a file of the host as Windows sees it.
@@ -123,6 +134,7 @@ end
 function methods:stop()
   shell.run(self.tool .. " stop " .. quote(self.dir))
   shell.remove_work(self.dir)
+  sessions_open[self] = nil
 end
 
 return wine
