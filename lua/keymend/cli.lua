@@ -173,6 +173,12 @@ function Context:open(write)
   }
   if not target then return nil, self:fail(why .. what_next(why, code, given), code, native, "failed") end
   self.opened = target
+  local info = target:info()
+  local can, reason = require("keymend.facts").can(info, "writing")
+  -- Of a running Windows before it is judged: what may not be read without the rights would hide the reason.
+  if write and not info.root and can == false then
+    return nil, self:fail("refused: " .. (reason or "this Windows cannot be changed"), "access", nil, "untouched")
+  end
   return target
 end
 

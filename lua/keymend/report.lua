@@ -219,7 +219,15 @@ local function some(names)
   return ("%s and %d more"):format(table.concat(names, ", ", 1, 3), #names - 3)
 end
 
+local function has_finding(diagnosis, id)
+  for _, one in ipairs(diagnosis.findings) do
+    if one.id == id then return true end
+  end
+  return false
+end
+
 local function downtime(diagnosis)
+  if has_finding(diagnosis, "service.start-failed") then return "until these services start." end
   if diagnosis.verdict ~= "repair" then
     return diagnosis:grave "warning" and "none; nothing is changed." or "none."
   end

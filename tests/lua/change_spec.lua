@@ -1,0 +1,234 @@
+-- change_spec.lua: what apply, undo and recover print and how they end on a running Windows, with fake targets
+-- luacheck: ignore 122 (the streams are replaced to catch what is printed)
+
+package.path = "tests/lua/?.lua;lua/?.lua;lua/?/init.lua;" .. package.path
+
+local cli = require "keymend.cli"
+local core = require "keymend.core"
+local fake = require "fake"
+local json = require "dkjson"
+
+local OLD, NEW, DAY, RESET = fake.OLD, fake.NEW, fake.DAY, fake.RESET
+local TXN = "20261123T121959Z-3f9a2c"
+
+local target, stdout, stderr, is_terminal, keymend, policy, printed, told
+
+local function stream(parts)
+  return { write = function(_, ...) parts[#parts + 1] = table.concat { ... } end, flush = function() end }
+end
+
+-- Runs keymend with the fake target: exit status, what it printed, what it said on stderr.
+local function run(...)
+  printed, told = {}, {}
+  io.stdout, io.stderr = stream(printed), stream(told)
+  local ok, status = pcall(cli.main, { [0] = "keymend", ... })
+  io.stdout, io.stderr = stdout, stderr
+  assert(ok, status)
+  return status, table.concat(printed), table.concat(told)
+end
+
+local function use_target(states, more, keys)
+  keys = keys or { fake.key(OLD, { made = RESET - 1000 * DAY }), fake.key(NEW, { made = RESET + 82 }) }
+  target = fake.target(keys, fake.live(states, more))
+  target.close = function() end
+  local apply = getmetatable(target).__index.apply
+  -- What the core does to the store: the old key file takes the current name.
+  function target:apply(...)
+    local old = table.remove(self.store, 1)
+    old.name, old.guid, old.class = fake.name(NEW), NEW, "current"
+    self.store = { old }
+    local txn, outcome = apply(self, ...)
+    txn.files = { { before = fake.name(OLD), after = fake.name(NEW), sha256 = old.sha256 } }
+    self.transactions = { txn }
+    for _, service in ipairs(self.service_list) do
+      service.state, service.exit_code = "running", nil
+      for _, one in ipairs(txn.services) do
+        if one.name == service.name and one.action == "start" then
+          service.state, service.exit_code, service.specific_code = one.state, one.exit_code, one.specific_code
+        end
+      end
+    end
+    return txn, outcome
+  end
+end
+
+local FAILING = { IISADMIN = { "stopped", 1008 }, W3SVC = { "stopped", 1008 }, SMS_EXECUTIVE = { "stopped", 1068 } }
+local STARTED = {
+  { name = "IISADMIN", action = "start", status = "ok", state = "running" },
+  { name = "W3SVC", action = "start", status = "ok", state = "running" },
+}
+local NOT_STARTED = {
+  { name = "IISADMIN", action = "start", status = "ok", state = "running" },
+  { name = "W3SVC", action = "start", status = "io", state = "stopped", exit_code = 1008,
+    message = "start the service W3SVC: it ended" },
+}
+local STUCK = {
+  { name = "TermService", action = "stop", status = "unsupported", state = "running", message = "takes no stop" },
+}
+
+describe("on a running Windows", function()
+  setup(function()
+    stdout, stderr, is_terminal = io.stdout, io.stderr, core.is_terminal
+    keymend, policy = require "keymend", require "keymend.policy"
+    keymend.real_open, policy.real_load = keymend.open, policy.load_all
+    keymend.open = function() return target end
+    policy.load_all = function() return { fake.policy() } end
+    core.is_terminal = function() return false end
+  end)
+  teardown(function()
+    keymend.open, policy.load_all, core.is_terminal = keymend.real_open, policy.real_load, is_terminal
+    keymend.real_open, policy.real_load = nil, nil
+  end)
+
+  it("apply tells each service and ends with 0 when they run", function()
+    use_target(FAILING, { service_results = STARTED })
+    local apply = target.apply
+    function target:apply(plan, options)
+      options.progress("stop", "W3SVC: does not run")
+      options.progress("wait", "starting W3SVC: 1 s")
+      options.progress("wait", "starting W3SVC: 2 s")
+      options.progress("wait", "starting IISADMIN: 2 s")
+      return apply(self, plan, options)
+    end
+    local status, out, err = run("apply", "--yes", "--root", "x", "--detailed-exitcode")
+    assert.equal("", err)
+    assert.equal(1, status, out)
+    assert.truthy(out:find("stop    W3SVC: does not run", 1, true), out)
+    assert.truthy(out:find("starting W3SVC: 1 s", 1, true), out)
+    assert.is_nil(out:find("starting W3SVC: 2 s", 1, true), out)
+    assert.truthy(out:find("starting IISADMIN: 2 s", 1, true), out)
+    assert.truthy(out:find("Undo:\n  keymend undo " .. TXN .. " --root x", 1, true), out)
+    assert.truthy(out:find("Cause:    none: the key of", 1, true), out)
+    assert.is_nil(out:find("Next:", 1, true), out)
+  end)
+
+  it("a start that fails after apply is told once, with the undo command, and gives 4", function()
+    use_target(FAILING, { service_results = NOT_STARTED })
+    local status, out = run("apply", "--yes", "--root", "x")
+    assert.equal(4, status, out)
+    assert.truthy(out:find("Cause:    The keys are in order, but services did not start.", 1, true), out)
+    assert.truthy(out:find("error   service.start-failed", 1, true), out)
+    assert.truthy(out:find("start the service W3SVC: it ended; ERROR_NO_TOKEN (1008)", 1, true), out)
+    assert.truthy(out:find("Downtime: until these services start.", 1, true), out)
+    assert.is_nil(out:find("service.failed", 1, true), out)
+    local _, count = out:gsub("keymend undo " .. TXN:gsub("%p", "%%%0"), "")
+    assert.equal(2, count, out)
+  end)
+
+  it("a service that takes no stop means that a restart is due", function()
+    use_target(FAILING, { service_results = STUCK })
+    local status, out = run("apply", "--yes", "--root", "x", "--detailed-exitcode")
+    assert.equal(3, status, out)
+    assert.truthy(out:find("Next:  restart Windows: TermService cannot be stopped while it runs.", 1, true), out)
+    use_target(FAILING, { service_results = STUCK })
+    status, out = run("apply", "--yes", "--root", "x", "--json")
+    local document = assert(json.decode(out))
+    assert.equal(0, status)
+    assert.is_true(document.restart_due)
+    assert.equal("TermService", document.service_results[1].name)
+    assert.equal("unsupported", document.service_results[1].status)
+  end)
+
+  it("--json of apply tells the findings of a failed start and its codes", function()
+    use_target(FAILING, { service_results = NOT_STARTED })
+    local status, out = run("apply", "--yes", "--root", "x", "--json")
+    local document = assert(json.decode(out))
+    assert.equal(4, status)
+    assert.equal("service.start-failed", document.findings[1].id)
+    assert.equal(1008, document.service_results[2].exit_code)
+    assert.equal("start", document.service_results[2].action)
+  end)
+
+  it("undo and recover tell of services too", function()
+    use_target({})
+    target.transactions = { { id = TXN, state = "committed", files = {} } }
+    function target.undo()
+      return { id = TXN, state = "undone", files = {}, start = { "W3SVC" }, services = NOT_STARTED }, "done"
+    end
+    local status, out = run("undo", "--yes", "--root", "x")
+    assert.equal(4, status, out)
+    assert.truthy(out:find("Undone: transaction", 1, true), out)
+    assert.truthy(out:find("error   service.start-failed", 1, true), out)
+    status, out = run("undo", "--json", "--root", "x")
+    assert.equal(4, status)
+    assert.equal("service.start-failed", assert(json.decode(out)).findings[1].id)
+
+    function target.recover() return 1, "done", STUCK end
+    status, out = run("recover", "--root", "x", "--detailed-exitcode")
+    assert.equal(3, status, out)
+    assert.truthy(out:find("restart Windows: TermService", 1, true), out)
+    function target.recover() return 0, "untouched", {} end
+    status, out = run("recover", "--root", "x", "--json")
+    assert.equal(0, status)
+    assert.same({}, assert(json.decode(out)).service_results)
+  end)
+
+  it("what was stopped and does not start again after a rollback is told", function()
+    use_target(FAILING)
+    function target.apply()
+      return nil, "no space left", "no-space", 112, "rolled-back", { id = TXN, services = NOT_STARTED }
+    end
+    local status, out, err = run("apply", "--yes", "--root", "x")
+    assert.equal(12, status)
+    assert.truthy(out:find("It failed, and everything is as it was before.", 1, true), out)
+    assert.truthy(out:find("service.start-failed", 1, true), out)
+    assert.truthy(err:find("no space left", 1, true), err)
+  end)
+
+  it("a change without the rights is refused with 32 and the reason, before anything is looked at", function()
+    local info = { capabilities = { { id = "writing", available = false, text = "no rights" } } }
+    local purge = { "history", "--purge", TXN, "--yes" }
+    for _, words in ipairs { { "apply", "--yes" }, { "undo" }, { "recover" }, purge } do
+      use_target(FAILING, { info = info })
+      function target.survey() error "nothing may be read" end
+      words[#words + 1], words[#words + 2] = "--root", "x"
+      local status, _, err = run(unpack(words))
+      assert.equal(32, status, words[1])
+      assert.equal("keymend: refused: no rights\n", err)
+    end
+    use_target(FAILING, { info = info })
+    assert.equal(4, (run("diagnose", "--root", "x")))
+  end)
+
+  it("apply that the core refuses for its rights ends with 32 too", function()
+    use_target({}, nil, { fake.key(OLD, { made = RESET - DAY }) })
+    function target.apply() return nil, "run keymend as administrator", "access", 5, "untouched" end
+    local status, _, err = run("apply", "--yes", "--root", "x")
+    assert.equal(36, status)
+    assert.truthy(err:find("refused: run keymend as administrator", 1, true), err)
+  end)
+
+  it("a saved plan does not retire a key that is in use since", function()
+    use_target(FAILING)
+    local path = os.tmpname()
+    assert.equal(0, (run("plan", "--save", path, "--root", "x")))
+    use_target({ IISADMIN = { "running", started = RESET + DAY } })
+    local status, _, err = run("apply", "--yes", "--plan", path, "--root", "x")
+    os.remove(path)
+    assert.equal(32, status, err)
+    assert.truthy(err:find("IISADMIN was started with it", 1, true), err)
+  end)
+
+  it("plan settles a failed service that apply starts, and no other", function()
+    use_target(FAILING)
+    assert.equal(0, (run("plan", "--root", "x")))
+    use_target { W3SVC = { "stopped", 1008 }, MSFTPSVC = { "stopped", 1067 } }
+    assert.equal(4, (run("plan", "--root", "x")))
+  end)
+
+  it("services tells states", function()
+    use_target { W3SVC = { "stopped", 1066, 0x80090016 }, MSFTPSVC = { "stopped", 1077 } }
+    local status, out = run("services", "--root", "x")
+    assert.equal(0, status)
+    assert.truthy(out:find("stopped, failed: NTE_BAD_KEYSET (0x80090016): Keyset does not exist", 1, true), out)
+    assert.truthy(out:find("stopped, not started since Windows was", 1, true), out)
+    assert.truthy(out:find("\n    running\n", 1, true), out)
+    status, out = run("services", "--json", "--root", "x")
+    local list = assert(json.decode(out)).services.list
+    assert.equal(0, status)
+    local seen = {}
+    for _, service in ipairs(list) do seen[service.name] = service end
+    assert.equal("running", seen.IISADMIN.state)
+    assert.equal(1066, seen.W3SVC.exit_code)
+  end)
+end)
