@@ -187,6 +187,22 @@ local function plain_keys(keys)
   return copies
 end
 
+-- The services that use the container, where their states are known: { name, state = "running" or "failed", exit_code,
+-- specific_code }.
+local function plain_services(use)
+  if not use then return nil end
+  local copies = {}
+  for state, list in pairs { running = use.running, failed = use.failed } do
+    for _, one in ipairs(list) do
+      copies[#copies + 1] = {
+        name = one.name, state = state, exit_code = one.exit_code, specific_code = one.specific_code,
+      }
+    end
+  end
+  table.sort(copies, function(a, b) return a.name < b.name end)
+  return copies
+end
+
 -- The case as a policy's function sees it: plain data.
 local function plain_case(case)
   local old = {}
@@ -196,7 +212,7 @@ local function plain_case(case)
   return {
     container = case.container, hash = case.hash, machine_guid = case.info.guid, guid_written = case.info.guid_written,
     onset = case.onset, version = case.info.version, old_guids = old, current = plain_key(case.current),
-    keys = plain_keys(case.keys),
+    keys = plain_keys(case.keys), services = plain_services(case.use),
   }
 end
 

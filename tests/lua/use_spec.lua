@@ -121,6 +121,24 @@ describe("the KB's case on a running Windows", function()
   end)
 end)
 
+describe("a policy's function", function()
+  it("sees the services that run or failed, where that is known", function()
+    local seen
+    local policy = fake.policy { adopt = { ["function"] = function(keys, case)
+      seen = case.services
+      return keys[1]
+    end } }
+    assert(diagnosis.run(fake.target(kb(), fake.live(FAILING)), { policy }))
+    assert.same({
+      { name = "IISADMIN", state = "failed", exit_code = 1066, specific_code = BAD_SIGNATURE },
+      { name = "SMS_EXECUTIVE", state = "failed", exit_code = 1068, specific_code = 0 },
+      { name = "W3SVC", state = "failed", exit_code = 1008, specific_code = 0 },
+    }, seen)
+    assert(diagnosis.run(fake.target(kb()), { policy }))
+    assert.is_nil(seen)
+  end)
+end)
+
 describe("a key file that its services use", function()
   it("is healthy, and says so", function()
     local found = judge({ fake.key(NEW, { made = LONG_AGO }) }, {})
