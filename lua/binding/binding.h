@@ -112,6 +112,9 @@ void km_lua_push_lower(lua_State *L, const char *text, size_t length); /* ASCII 
 void km_lua_push_survey(lua_State *L, const km_survey *survey, const char *const *hashes);
 void km_lua_push_key(lua_State *L, const char *name, const char *guid, const km_key_info *key);
 void km_lua_push_service(lua_State *L, const km_service *service);
+/* Sets in the table at the top: state, and what is told in that state: started, stoppable; exit_code, specific_code.
+ * Nothing for a state that is not known. */
+void km_lua_set_service_status(lua_State *L, const km_service_status *status);
 void km_lua_push_order(lua_State *L, const km_service_order *order);
 void km_lua_push_txn(lua_State *L, const km_txn *txn);
 

@@ -333,6 +333,22 @@ void km_lua_push_service(lua_State *L, const km_service *service) {
   set_names(L, "depends_groups", service->depends_groups);
 }
 
+void km_lua_set_service_status(lua_State *L, const km_service_status *status) {
+  static const char *const words[] = {
+      NULL,      "stopped",          "start-pending", "stop-pending",
+      "running", "continue-pending", "pause-pending", "paused"};
+  if (status->state == 0 || status->state >= sizeof words / sizeof words[0])
+    return;
+  km_lua_set_text(L, "state", words[status->state]);
+  if (status->state == 1) {
+    km_lua_set_number(L, "exit_code", status->exit_code);
+    km_lua_set_number(L, "specific_code", status->specific_code);
+  } else {
+    km_lua_set_flag(L, "stoppable", status->stoppable);
+    km_lua_set_time(L, "started", status->started);
+  }
+}
+
 static void set_services(lua_State *L, const char *name, const km_service **services,
                          size_t count) {
   lua_createtable(L, (int)count, 0);

@@ -39,13 +39,24 @@ static const km_services *check_services(lua_State *L) {
   return box->services;
 }
 
-/* services:list() -> {{name, display, group, account, start, type, driver, depends, depends_groups}, ...} */
+/* Pushes a service; its state as it is now where the target can tell that: a running Windows. */
+static void push_with_state(lua_State *L, const km_service *service) {
+  const services_box *box = lua_touserdata(L, 1);
+  km_service_status now;
+  km_lua_push_service(L, service);
+  bool is_service = service->type >= 0 && service->start >= 0;
+  if (is_service && km_service_query(box->child.parent->target, service->name, &now, NULL) == KM_OK)
+    km_lua_set_service_status(L, &now);
+}
+
+/* services:list() -> {{name, display, group, account, start, type, driver, depends, depends_groups}, ...}; of a running
+ * Windows with state ("running", "stopped", "start-pending", ...), started, stoppable; exit_code, specific_code */
 static int services_list(lua_State *L) {
   const km_services *services = check_services(L);
   size_t count = km_services_count(services);
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
-    km_lua_push_service(L, km_services_at(services, i));
+    push_with_state(L, km_services_at(services, i));
     lua_rawseti(L, -2, (int)i + 1);
   }
   return 1;
@@ -57,7 +68,7 @@ static int services_find(lua_State *L) {
   const km_service *service = km_services_find(services, km_lua_check_text(L, 2));
   if (service == NULL)
     return 0;
-  km_lua_push_service(L, service);
+  push_with_state(L, service);
   return 1;
 }
 

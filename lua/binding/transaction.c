@@ -8,11 +8,68 @@
 #include "console.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_PLAN_SERVICES 4096
 
 static volatile int interrupted; /* what the core polls */
+
+/* ---- What becomes of services ---- */
+
+typedef struct result_row {
+  struct result_row *next;
+  km_service_result result; /* name and message stand behind the row */
+} result_row;
+
+typedef struct result_list {
+  result_row *first, **last;
+  size_t count;
+} result_list;
+
+static void release_results(void *object) {
+  result_list *list = object;
+  while (list->first != NULL) {
+    result_row *row = list->first;
+    list->first = row->next;
+    free(row);
+  }
+  free(list);
+}
+
+/* Keeps a copy. When there is no memory for it, the progress function has told it all the same. */
+static void keep_result(result_list *list, const km_service_result *result) {
+  size_t name = strlen(result->name) + 1, message = strlen(result->message) + 1;
+  result_row *row = malloc(sizeof *row + name + message);
+  if (row == NULL)
+    return;
+  char *texts = (char *)(row + 1);
+  memcpy(texts, result->name, name);
+  memcpy(texts + name, result->message, message);
+  row->next = NULL;
+  row->result = *result;
+  row->result.name = texts;
+  row->result.message = texts + name;
+  *list->last = row;
+  list->last = &row->next;
+  list->count++;
+}
+
+/* Pushes {{name, action, status, state, exit_code, specific_code, message}, ...}. */
+static void push_results(lua_State *L, const result_list *list) {
+  int i = 0;
+  lua_createtable(L, (int)list->count, 0);
+  for (const result_row *row = list->first; row != NULL; row = row->next) {
+    const km_service_result *result = &row->result;
+    lua_createtable(L, 0, 8);
+    km_lua_set_text(L, "name", result->name);
+    km_lua_set_text(L, "action", result->start ? "start" : "stop");
+    km_lua_set_text(L, "status", km_status_id(result->status));
+    km_lua_set_text(L, "message", result->message[0] != '\0' ? result->message : NULL);
+    km_lua_set_service_status(L, &result->now);
+    lua_rawseti(L, -2, ++i);
+  }
+}
 
 /* ---- A change under way ---- */
 
@@ -24,6 +81,7 @@ typedef struct change {
       error;   /* stack slots: C function, the caller's function or nil, first error */
   bool failed; /* the progress function raised */
   const char *stage, *text;
+  result_list *results; /* belongs to a userdata on the stack */
   km_txn_options options;
   km_outcome outcome;
 } change;
@@ -55,7 +113,20 @@ static void on_progress(void *user, const char *stage, const char *text) {
   }
 }
 
-/* Reads {progress = f} at `index`, and keeps three slots above the present top. Nothing may raise from
+static void on_service(void *user, const km_service_result *result) {
+  keep_result(((change *)user)->results, result);
+}
+
+static void own_results(lua_State *L, change *now) {
+  km_lua_owned *owned = km_lua_own(L, release_results, 0);
+  now->results = calloc(1, sizeof *now->results);
+  if (now->results == NULL)
+    luaL_error(L, "out of memory");
+  now->results->last = &now->results->first;
+  owned->object = now->results;
+}
+
+/* Reads {progress = f} at `index`, and keeps four slots above the present top. Nothing may raise from
  * begin_change to end_change. */
 static void begin_change(lua_State *L, int index, km_lua_target *self, change *now) {
   *now = (change){.L = L, .self = self, .outcome = KM_UNTOUCHED};
@@ -73,8 +144,10 @@ static void begin_change(lua_State *L, int index, km_lua_target *self, change *n
       luaL_error(L, "progress must be a function, not a %s", luaL_typename(L, -1));
     lua_replace(L, now->progress);
   }
+  own_results(L, now);
   luaL_checkstack(L, 8, "progress");
   now->options.progress = lua_isnil(L, now->progress) ? NULL : on_progress;
+  now->options.service = on_service;
   now->options.user = now;
   now->options.interrupted = &interrupted;
   self->busy = true;
@@ -277,16 +350,20 @@ static void read_plan(lua_State *L, int index, km_plan *plan) {
 
 /* ---- Methods ---- */
 
-/* Results of apply and undo: txn, outcome; or nil, message, code, native, outcome, txn when one was begun. */
+/* Results of apply and undo: txn, outcome; or nil, message, code, native, outcome, txn when one was begun. txn.services:
+ * what became of the services that were stopped or started. */
 static int finish(change *now, km_lua_owned *owned, km_status status, const km_error *error) {
   lua_State *L = now->L;
   if (now->failed)
     return raise_progress_error(now);
   int results = status == KM_OK ? 0 : fail_change(now, error);
-  if (owned->object != NULL)
+  if (owned->object != NULL) {
     km_lua_push_txn(L, owned->object);
-  else
+    push_results(L, now->results);
+    lua_setfield(L, -2, "services");
+  } else {
     lua_pushnil(L);
+  }
   km_lua_release(owned);
   if (status != KM_OK)
     return results + 1;
@@ -332,7 +409,8 @@ static int target_undo(lua_State *L) {
   return finish(&now, owned, status, &error);
 }
 
-/* target:recover{progress = f(stage, text)} -> count, outcome; or nil, message, code, native, outcome */
+/* target:recover{progress = f(stage, text)} -> count, outcome, services; or nil, message, code, native, outcome,
+ * {services = services}. services: as txn.services of apply */
 static int target_recover(lua_State *L) {
   km_lua_target *self = km_lua_check_target(L, 1);
   size_t count = 0;
@@ -346,11 +424,17 @@ static int target_recover(lua_State *L) {
   end_change(&now);
   if (now.failed)
     return raise_progress_error(&now);
-  if (status != KM_OK)
-    return fail_change(&now, &error);
+  if (status != KM_OK) {
+    int results = fail_change(&now, &error);
+    lua_createtable(L, 0, 1);
+    push_results(L, now.results);
+    lua_setfield(L, -2, "services");
+    return results + 1;
+  }
   lua_pushnumber(L, (lua_Number)count);
   lua_pushstring(L, outcome_word(now.outcome));
-  return 2;
+  push_results(L, now.results);
+  return 3;
 }
 
 static void release_history(void *object) {
