@@ -429,6 +429,10 @@ for _, file in ipairs(table.filter(os.matchfiles "tests/windows/*.c", function(f
   begin("windows-" .. path.getbasename(file), "ConsoleApp", "tests", { file })
   windows_only()
   targetname(path.getbasename(file))
-  links { "core" }
-  links_of_core(true)
+  if file == "tests/windows/dll.c" then
+    links { "module", "lua51" }
+  else
+    links { "core" }
+    links_of_core(true)
+  end
 end
