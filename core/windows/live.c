@@ -1,6 +1,7 @@
 /* live.c: the backend of the running Windows: opening, what it can do, and the table that joins the rooms. */
 #include "live.h"
 
+#include "cryptoapi.h"
 #include "eventlog.h"
 #include "privilege.h"
 #include "registry.h"
@@ -254,6 +255,7 @@ static const km_backend live_backend = {
     .event_next = km_win_event_next,
     .event_filter = km_win_event_filter,
     .event_close = km_win_event_close,
+    .container_test = km_win_container_test,
     .capabilities = capabilities,
     .driver = driver,
 };

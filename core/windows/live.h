@@ -19,8 +19,4 @@ typedef struct km_live {
   char privileges[400];              /* behind the capability "privileges" */
 } km_live;
 
-/* cryptoapi.c: contract in backend.h */
-km_status km_win_container_test(km_target *target, const char *container, km_container_trial *out,
-                                km_error *error);
-
 #endif
