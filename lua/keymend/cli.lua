@@ -171,7 +171,11 @@ function Context:open(write)
   local target, why, code, native = require("keymend").open {
     root = given.root, volumes = volumes, windows = given.windows, times = given.times, write = write,
   }
-  if not target then return nil, self:fail(why .. what_next(why, code, given), code, native, "failed") end
+  if not target then
+    -- What this program cannot reach at all, such as a 64-bit Windows from the 32-bit one, it refuses.
+    local outcome = code == "unsupported" and "untouched" or "failed"
+    return nil, self:fail(why .. what_next(why, code, given), code, native, outcome)
+  end
   self.opened = target
   local info = target:info()
   local can, reason = require("keymend.facts").can(info, "writing")

@@ -152,7 +152,7 @@ return {
     },
   },
   ["service.restart-due"] = {
-    severity = "info",
+    severity = "warning",
     text = "These services take no stop, so they still hold the key they had: %{names}.",
     remedy = "Restart Windows; then they look for their key anew.",
   },

@@ -88,6 +88,7 @@ local LINES = {
   },
   ["service.unreadable"] = { "The services of this Windows cannot be read.", "see below." },
   ["service.failed"] = { beside = "services failed.", "look why they failed (see below)." },
+  ["service.restart-due"] = { beside = "a restart of Windows is due.", "restart Windows." },
   ["service.start-failed"] = { beside = "services did not start.", "look why they did not start (see below)." },
 }
 
@@ -228,6 +229,7 @@ end
 
 local function downtime(diagnosis)
   if has_finding(diagnosis, "service.start-failed") then return "until these services start." end
+  if has_finding(diagnosis, "service.restart-due") then return "that of a restart of Windows." end
   if diagnosis.verdict ~= "repair" then
     return diagnosis:grave "warning" and "none; nothing is changed." or "none."
   end

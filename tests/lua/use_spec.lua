@@ -283,7 +283,7 @@ describe("what became of services", function()
   it("stands among the findings afterwards, once", function()
     local found = judge({ fake.key(NEW, { made = LONG_AGO }) }, { W3SVC = { "stopped", 1008 } },
       { service_results = RESULTS, undo = "keymend undo X" })
-    assert.same({ "error key.current-wrong", "error service.start-failed", "info service.restart-due" },
+    assert.same({ "error key.current-wrong", "error service.start-failed", "warning service.restart-due" },
       fake.lines(found))
   end)
 end)

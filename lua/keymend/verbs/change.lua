@@ -182,7 +182,7 @@ local function tell_services(context, results)
     page:blank()
     report.findings(page, list)
   end
-  return #use.not_started(results) > 0 and EXIT.findings or 0, list
+  return #list > 0 and EXIT.findings or 0, list
 end
 
 -- The findings for the document, behind those that are there.
