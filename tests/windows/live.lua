@@ -17,6 +17,10 @@ local ALL_RUN = "IISADMIN running, W3SVC running, SMS_SITE_COMPONENT_MANAGER run
 
 -- ---- Helpers ----
 
+function live.not_shown(what)
+  print("NOT SHOWN: " .. what)
+end
+
 local function open(name)
   return scene.new { kind = live.kind, top = live.top, name = name }
 end
@@ -520,7 +524,7 @@ function live.keep_output(name, text)
 end
 
 function live.run(options)
-  live.kind, live.top, live.not_shown = options.kind, options.top, options.not_shown
+  live.kind, live.top = options.kind, options.top
   live.not_shown "creation times of key files on a running Windows (Wine keeps none; --times tells them)"
   live.not_shown "what Windows itself says of dependent services (EnumDependentServices is a stub in Wine 8)"
   live.not_shown "events that keymend writes and reads (Wine 8 keeps no event log)"

@@ -13,8 +13,8 @@
  * At its start the service opens <Common AppData>\Microsoft\Crypto\RSA\MachineKeys\<hash>_<MachineGuid>; where that is
  * absent it makes a new one: the frame of a CryptoAPI key file around noise (layout: tests/lib/keyfile.lua). It keeps the
  * bytes of the first one it ever saw in its own registry key (Parameters\FirstKey), and fails while the file is another.
- * It fails with 1068 when a service that it depends on does not run, because Wine starts none by itself. Every start, stop
- * and new key is a line of C:\services.log.
+ * A service without hash needs no key. It fails with 1068 when a service that it depends on does not run, because Wine
+ * starts none by itself. Every start, stop and new key is a line of C:\services.log.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -80,7 +80,8 @@ static void note(const char *act, const char *detail) {
 
 /* ---- The key file ---- */
 
-static void key_path(char *path, size_t size) {
+/* false: the service needs no key. */
+static bool key_path(char *path, size_t size) {
   char folder[MAX_PATH], guid[64], hash[64];
   HKEY key = NULL;
   RegOpenKeyExA(HKEY_LOCAL_MACHINE,
@@ -95,6 +96,7 @@ static void key_path(char *path, size_t size) {
   get_text(key, "hash", hash, sizeof hash);
   RegCloseKey(key);
   snprintf(path, size, "%s\\Microsoft\\Crypto\\RSA\\MachineKeys\\%s_%s", folder, hash, guid);
+  return hash[0] != 0;
 }
 
 typedef struct buffer {
@@ -247,7 +249,8 @@ static bool key_is_right(void) {
   static buffer now, first;
   char path[MAX_TEXT];
   DWORD type, size = sizeof first.data;
-  key_path(path, sizeof path);
+  if (!key_path(path, sizeof path))
+    return true;
   if (!read_key(path, &now) &&
       (GetLastError() != ERROR_FILE_NOT_FOUND && GetLastError() != ERROR_PATH_NOT_FOUND))
     return false;
