@@ -5,8 +5,8 @@
 #include <string.h>
 
 #define MAX_SUB_AUTHORITIES 15
-#define CONTROL_DACL_PRESENT 0x0004
-#define CONTROL_DACL_PROTECTED 0x1000
+#define ACL_HEADER 8
+#define ACE_HEADER 4
 
 static uint16_t get16(const uint8_t *at) {
   return (uint16_t)(at[0] | at[1] << 8);
@@ -39,6 +39,15 @@ static void sid_text(const uint8_t *sid, char text[KM_SID_TEXT]) {
   }
 }
 
+bool km_sid_text(const uint8_t *sid, size_t size, char text[KM_SID_TEXT]) {
+  bool whole = sid_size(sid, size, 0) > 0;
+  text[0] = 0;
+  if (whole) {
+    sid_text(sid, text);
+  }
+  return whole;
+}
+
 /* The SID that a header field points to, or NULL. */
 static const uint8_t *header_sid(const uint8_t *data, size_t size, size_t field) {
   if (size < KM_DESCRIPTOR_HEADER || data[0] != 1) {
@@ -55,6 +64,76 @@ bool km_descriptor_owner(const uint8_t *descriptor, size_t size, char text[KM_SI
     sid_text(sid, text);
   }
   return sid != NULL;
+}
+
+/* Takes the SID that a header field points to; none is NULL. false: there is one, and it is not whole. */
+static bool take_sid(const uint8_t *data, size_t size, size_t field, const uint8_t **sid,
+                     size_t *sid_bytes) {
+  *sid = NULL;
+  *sid_bytes = 0;
+  if (get32(data + field) == 0)
+    return true;
+  *sid = header_sid(data, size, field);
+  if (*sid)
+    *sid_bytes = sid_size(data, size, get32(data + field));
+  return *sid != NULL;
+}
+
+/* ACL: revision, 0, size (u16), entries (u16), 0 (u16); then entries: type, flags, size (u16), ... */
+static bool take_dacl(const uint8_t *data, size_t size, km_descriptor_parts *out) {
+  size_t offset = get32(data + 16);
+  out->dacl = NULL;
+  out->dacl_size = 0;
+  if (!(out->control & KM_CONTROL_DACL_PRESENT) || offset == 0)
+    return true;
+  if (offset < KM_DESCRIPTOR_HEADER || offset > size || size - offset < ACL_HEADER)
+    return false;
+  const uint8_t *acl = data + offset;
+  size_t whole = get16(acl + 2), end = ACL_HEADER;
+  if (whole < ACL_HEADER || whole > size - offset)
+    return false;
+  for (unsigned i = get16(acl + 4); i > 0; i--) {
+    size_t entry = whole - end >= ACE_HEADER ? get16(acl + end + 2) : 0;
+    if (entry < ACE_HEADER || entry > whole - end)
+      return false;
+    end += entry;
+  }
+  out->dacl = acl;
+  out->dacl_size = end;
+  return true;
+}
+
+bool km_descriptor_take(const uint8_t *descriptor, size_t size, km_descriptor_parts *out) {
+  memset(out, 0, sizeof *out);
+  if (!descriptor || size < KM_DESCRIPTOR_HEADER || descriptor[0] != 1)
+    return false;
+  out->control = get16(descriptor + 2);
+  return (out->control & KM_CONTROL_SELF_RELATIVE) != 0 &&
+         take_sid(descriptor, size, 4, &out->owner, &out->owner_size) &&
+         take_sid(descriptor, size, 8, &out->group, &out->group_size) &&
+         take_dacl(descriptor, size, out);
+}
+
+static bool same_part(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size) {
+  return (a == NULL) == (b == NULL) && a_size == b_size && (!a || memcmp(a, b, a_size) == 0);
+}
+
+/* The size of an ACL may count room behind its last entry. */
+static bool same_dacl(const km_descriptor_parts *a, const km_descriptor_parts *b) {
+  const unsigned counted = KM_CONTROL_DACL_PRESENT | KM_CONTROL_DACL_PROTECTED;
+  if (((a->control ^ b->control) & counted) || !a->dacl || !b->dacl)
+    return ((a->control ^ b->control) & counted) == 0 && !a->dacl && !b->dacl;
+  return a->dacl[0] == b->dacl[0] && a->dacl_size == b->dacl_size &&
+         memcmp(a->dacl + 4, b->dacl + 4, a->dacl_size - 4) == 0;
+}
+
+bool km_descriptor_equal(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size) {
+  km_descriptor_parts first, second;
+  if (!km_descriptor_take(a, a_size, &first) || !km_descriptor_take(b, b_size, &second))
+    return same_part(a, a_size, b, b_size); /* what cannot be read may still be the same */
+  return same_part(first.owner, first.owner_size, second.owner, second.owner_size) &&
+         same_part(first.group, first.group_size, second.group, second.group_size) &&
+         same_dacl(&first, &second);
 }
 
 bool km_sid_trusted(const char *sid) {
@@ -105,7 +184,7 @@ bool km_descriptor_is_private(const uint8_t *descriptor, size_t size, const char
   *problem = "it inherits access, or has no access list";
   unsigned control = get16(descriptor + 2);
   size_t offset = get32(descriptor + 16);
-  if (!(control & CONTROL_DACL_PRESENT) || !(control & CONTROL_DACL_PROTECTED) || offset == 0) {
+  if (!(control & KM_CONTROL_DACL_PRESENT) || !(control & KM_CONTROL_DACL_PROTECTED) || offset == 0) {
     return false;
   }
   *problem = "its access list is not the one of SYSTEM and Administrators alone";

@@ -3,6 +3,7 @@
  * LUA_PATH, LUA_CPATH and LUA_INIT have no effect, so that an environment cannot put other code into a repair.
  */
 #include "binding.h"
+#include "console.h"
 #include "prompt.h"
 
 #include <signal.h>
@@ -114,6 +115,7 @@ static int run_lua(int count, char **texts, bool *changed) {
 int main(int count, char **texts) {
   int status = 0;
   bool changed = false;
+  km_console_start(&count, &texts);
 #ifdef SIGPIPE
   signal(SIGPIPE, SIG_IGN); /* a reader that went away is told of below */
 #endif
