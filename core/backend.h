@@ -57,6 +57,7 @@ typedef struct km_file_meta {
 
 typedef struct km_backend {
   const char *name; /* "offline", "live" */
+  bool running;     /* this Windows runs: its registry has the key CurrentControlSet itself */
 
   /* Fills target->info and target->state; the registry operations work afterwards. */
   km_status (*open)(km_target *target, const km_target_options *options, km_error *error);

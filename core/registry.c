@@ -157,7 +157,8 @@ static km_status walk(km_target *target, const char *path, km_key *out, km_error
       target->backend->registry_close(target, *out);
       return km_fail(error, KM_NOT_FOUND, 0, "the path is longer than any key's");
     }
-    if (depth == 1 && hive == KM_HIVE_SYSTEM && km_pattern_match("CurrentControlSet", part))
+    if (depth == 1 && hive == KM_HIVE_SYSTEM && !target->backend->running &&
+        km_pattern_match("CurrentControlSet", part))
       status = control_set(target, *out, part, error);
     if (status == KM_OK)
       status = step_down(target, out, part, error);

@@ -213,6 +213,7 @@ static void unlock_store(km_target *target) {
 
 static const km_backend live_backend = {
     .name = "live",
+    .running = true,
     .open = backend_open,
     .close = backend_close,
     .app_data = app_data,
