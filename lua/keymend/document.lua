@@ -13,8 +13,8 @@ M.null = json.null
 
 local TOP = {
   "schema", "verb", "time", "keymend", "host", "target", "policies", "findings", "cases", "plan", "saved",
-  "transaction", "history", "keys", "services", "recovered", "service_results", "changed", "restart_due", "exit",
-  "error",
+  "transaction", "history", "keys", "services", "verify", "events", "recovered", "service_results", "changed",
+  "restart_due", "exit", "error",
 }
 
 -- RFC 3629: the well-formed sequences; overlong forms, surrogates and what lies above U+10FFFF are none.

@@ -1,0 +1,267 @@
+-- verify.lua: the verb verify: whether each key container works now, and by what proof
+--
+-- On the running Windows its own CryptoAPI opens each container and uses its keys; nothing is created or changed. Of an
+-- offline one only the key file can be looked at: it may disprove, it never proves.
+
+local core = require "keymend.core"
+local cli = require "keymend.cli"
+local codes = require "keymend.codes"
+local report = require "keymend.report"
+
+local EXIT = cli.exit
+local M = {}
+
+local NO_KEY = 0x8009000D -- NTE_NO_KEY
+local BAD_KEYSET = 0x80090016
+-- This account may not open the container: that says nothing of its key.
+local DENIED = { [5] = true, [0x8009000F] = true, [0x80090010] = true }
+-- The provider does not do what was asked of it; the key may be good.
+local NOT_TRIED = { [0x80090008] = true, [0x80090022] = true, [0x80090029] = true }
+
+-- ---- What the key file says ----
+
+-- What the store holds of a container: { name, foreign } of the current file and the number of foreign ones.
+local function look(target, hash)
+  local survey, message, code = target:survey { hash }
+  if not survey then return { foreign = 0, problem = code ~= "not-found" and message or nil } end
+  local found = { foreign = 0 }
+  for _, match in ipairs(survey.matches) do
+    if match.class == "current" then found.name = match.name end
+    if match.class == "foreign" then found.foreign = found.foreign + 1 end
+  end
+  return found
+end
+
+-- The first master key that a private part names and that is gone; nil when none is, or when nobody can tell.
+local function missing_master_key(target, key)
+  for _, part in ipairs { "signature", "exchange" } do
+    local guid = key[part] and key[part].master_key or ""
+    if guid ~= "" and target:master_key_present(guid) == false then return guid end
+  end
+end
+
+-- What a key file alone tells: "no" or "unknown", and why.
+local function judge_file(target, container, name)
+  local key, message = target:inspect(name)
+  if not key then return "unknown", message end
+  if key.status == "damaged" then
+    return "no", "its key file is damaged" .. ((key.damage or "") ~= "" and ": " .. key.damage or "")
+  end
+  if key.status and key.status ~= "ok" then return "unknown", key.damage or key.status end
+  if key.keyless then return "no", "its key file holds no key" end
+  local gone = missing_master_key(target, key)
+  if gone then
+    return "no", ("the DPAPI master key %s that its key file names is gone, so nobody can decrypt the key"):format(gone)
+  end
+  if key.container_hash ~= container.hash then
+    return "unknown", ('its key file says that it belongs to "%s"'):format(key.container or "")
+  end
+  return "unknown", "its key file is sound, its name fits, and nothing speaks against it"
+end
+
+-- Why the machine GUID of the target decides nothing; nil when it does.
+local function doubtful_guid(info)
+  for _, hive in ipairs(info.hives or {}) do
+    if hive.dirty and hive.name:upper() == "SOFTWARE" then
+      return "the SOFTWARE hive was not closed cleanly, so the machine GUID may be another one by now"
+    end
+  end
+end
+
+-- Without CryptoAPI: row.works, row.by, row.text.
+local function judge_offline(target, info, container, row)
+  row.by = "its key file"
+  local doubt = doubtful_guid(info)
+  if doubt then
+    row.works, row.by, row.text = "unknown", nil, doubt
+  elseif (info.guid or "") == "" then
+    row.works, row.text = "no", "there is no plain machine GUID, so no key file is current"
+  elseif row.file then
+    row.works, row.text = judge_file(target, container, row.file)
+    if row.works == "unknown" then
+      row.by, row.text = nil, row.text .. "; nothing is proved: only the running Windows can open it"
+    end
+  elseif row.problem then
+    row.works, row.by, row.text = "unknown", nil, row.problem
+  else
+    row.works, row.text = "no", "no key file of it has the machine GUID"
+  end
+end
+
+-- ---- What CryptoAPI says ----
+
+-- One kind of key: "none", "good", "not-tried" or "bad", and the code.
+local function judge_key(code, round_trip, good)
+  if code == NO_KEY then return "none", code end
+  if code ~= 0 then return DENIED[code] and "not-tried" or "bad", code end
+  if good then return "good", 0 end
+  return NOT_TRIED[round_trip] and "not-tried" or "bad", round_trip
+end
+
+local function failed(row, what, code)
+  row.code = code
+  row.works = DENIED[code] and "unknown" or "no"
+  row.text = ("%s: %s"):format(what, codes.words(code))
+  row.means = codes.means(code)
+end
+
+-- Why a container may be missing to CryptoAPI although its file is there, or is not.
+local function explain_missing(row)
+  if row.file then
+    row.means = "its key file is there, so it is damaged, or this account may not read it"
+  elseif row.foreign > 0 then
+    row.means = "none of its key files has the machine GUID"
+  elseif not row.problem then
+    row.means = "there is no key file of it at all"
+  end
+end
+
+-- row.works, row.by, row.text of a trial (see target:test_container).
+local function judge_trial(trial, row)
+  row.by = "CryptoAPI"
+  row.provider, row.unique_name = trial.provider, trial.unique_name
+  if trial.open ~= 0 then
+    failed(row, "it cannot be opened", trial.open)
+    if trial.open == BAD_KEYSET then explain_missing(row) end
+    return
+  end
+  local signature, sign_code = judge_key(trial.signature, trial.sign, trial.signed)
+  local exchange, encrypt_code = judge_key(trial.exchange, trial.encrypt, trial.encrypted)
+  row.signature, row.exchange = signature, exchange
+  if signature == "bad" then return failed(row, "its signature key does not work", sign_code) end
+  if exchange == "bad" then return failed(row, "its exchange key does not work", encrypt_code) end
+  if signature == "none" and exchange == "none" then return failed(row, "it holds no key", NO_KEY) end
+  local done = {}
+  if signature == "good" then done[#done + 1] = "signed and verified" end
+  if exchange == "good" then done[#done + 1] = "encrypted and decrypted" end
+  row.works = #done > 0 and "yes" or "unknown"
+  row.text = #done > 0 and "opened, " .. table.concat(done, ", ")
+    or "opened, but its keys could not be tried: "
+      .. codes.words(signature == "not-tried" and sign_code or encrypt_code)
+end
+
+-- Tries one container: { container, hash, file?, foreign, works = "yes", "no" or "unknown", by?, text, code?, means?,
+-- ... }, or nil, message, code, native when CryptoAPI must not be asked.
+function M.trial(target, container)
+  local info, found = target:info(), look(target, container.hash)
+  local row = {
+    container = container.name, hash = container.hash, policy = container.policy, file = found.name,
+    foreign = found.foreign, problem = found.problem,
+  }
+  local trial, message, code, native = target:test_container(container.name)
+  if trial then
+    judge_trial(trial, row)
+  elseif code == "unsupported" then
+    judge_offline(target, info, container, row)
+  else
+    return nil, message, code, native
+  end
+  return row
+end
+
+-- ---- Which containers ----
+
+-- Those of --container, or of the policies that apply; nil and the exit status.
+local function containers_of(context)
+  local list = {}
+  for _, name in ipairs(context.options.container or {}) do
+    local hash, message = core.hash(name)
+    if not hash then return nil, context:fail(("--container %s: %s"):format(name, message), "usage") end
+    list[#list + 1] = { name = name, hash = hash }
+  end
+  if context.options.container then return list end
+  local loaded, status = context:policies()
+  if not loaded then return nil, status end
+  local rules = require "keymend.rules"
+  local handle = context.opened:services()
+  local services = handle and { handle = handle, graph = require("keymend.graph").new(handle:list()) }
+  local facts = { info = context.opened:info(), services = function() return services end }
+  local seen = {}
+  for _, policy in ipairs(loaded) do
+    for _, one in ipairs(rules.applies(policy.applies, facts) and policy.containers or {}) do
+      if not seen[one.hash] then
+        seen[one.hash] = true
+        list[#list + 1] = { name = one.name, hash = one.hash, policy = policy.name }
+      end
+    end
+  end
+  return list
+end
+
+-- ---- Output ----
+
+local STYLE = { yes = "good", no = "error", unknown = "warning" }
+
+local function print_row(page, row)
+  page:heading(('"%s"'):format(row.container))
+  page:item("  works", row.works .. (row.by and ", by " .. row.by or ""), { indent = 9, text_style = STYLE[row.works] })
+  page:text_block(row.text, 9)
+  if row.means then page:text_block(row.means, 9) end
+  if (row.provider or "") ~= "" then page:text_block("with the " .. row.provider, 9) end
+  page:item("  file", row.file or "none in the key store", { indent = 9 })
+  if row.foreign > 0 then
+    page:text_block(("%s of it %s in the store; keymend diagnose tells which key is the right one"):format(
+      report.plural(row.foreign, "foreign key file"), row.foreign == 1 and "is" or "are"), 9)
+  end
+end
+
+local function print_rows(context, rows)
+  local page, worked = context:page(), false
+  if #rows == 0 then
+    page:text_block("No policy that applies here names a key container. Name one: keymend verify --container NAME")
+  end
+  for _, row in ipairs(rows) do
+    worked = worked or row.works == "yes"
+    if context.options.quiet then
+      page:item(('"%s"'):format(row.container), row.works, { text_style = STYLE[row.works] })
+    else
+      print_row(page, row)
+    end
+  end
+  if worked and not context.options.quiet then
+    page:blank()
+    page:text_block("That a key works does not say that it is the one its service needs: Windows may have made it "
+      .. "anew.", 0, "faint")
+  end
+end
+
+local PLAIN = { "container", "hash", "policy", "file", "foreign", "works", "by", "text", "means", "provider",
+  "unique_name", "signature", "exchange" }
+
+local function document_part(rows)
+  local null, list = require("keymend.document").null, {}
+  for index, row in ipairs(rows) do
+    local known = row.code and codes.find(row.code)
+    local out = { code = row.code and codes.number(row.code) or null, code_name = known and known.name or null }
+    for _, name in ipairs(PLAIN) do
+      if row[name] == nil then out[name] = null else out[name] = row[name] end
+    end
+    list[index] = out
+  end
+  return list
+end
+
+function M.verify(context)
+  local target, list, status
+  target, status = context:open()
+  if not target then return status end
+  local open = context:report_open()
+  list, status = containers_of(context)
+  if not list then return status end
+  local rows, exit = {}, EXIT.done
+  for index, container in ipairs(list) do
+    local row, message, code, native = M.trial(target, container)
+    if not row then return context:fail(message, code, native) end
+    rows[index] = row
+    if row.works == "no" then exit = EXIT.findings end
+  end
+  if context.options.json then
+    return context:document {
+      exit = exit, verify = document_part(rows), findings = require("keymend.document").findings(open),
+    }
+  end
+  print_rows(context, rows)
+  return context:status(exit, {})
+end
+
+return M
