@@ -184,7 +184,8 @@ bool km_descriptor_is_private(const uint8_t *descriptor, size_t size, const char
   *problem = "it inherits access, or has no access list";
   unsigned control = get16(descriptor + 2);
   size_t offset = get32(descriptor + 16);
-  if (!(control & KM_CONTROL_DACL_PRESENT) || !(control & KM_CONTROL_DACL_PROTECTED) || offset == 0) {
+  if (!(control & KM_CONTROL_DACL_PRESENT) || !(control & KM_CONTROL_DACL_PROTECTED) ||
+      offset == 0) {
     return false;
   }
   *problem = "its access list is not the one of SYSTEM and Administrators alone";

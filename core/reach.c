@@ -15,6 +15,7 @@
  * No done-records are read: what stands there is known by size and SHA-256, and by identity between
  * files of equal content.
  */
+#include "descriptor.h"
 #include "transaction.h"
 
 #include <stdio.h>
@@ -512,8 +513,7 @@ bool km_meta_equal(const km_file_meta *a, const km_file_meta *b, const char **wh
   else if (posix && (a->mode != b->mode || a->uid != b->uid || a->gid != b->gid))
     *what = "mode or owner";
   else if (a->descriptor != NULL && b->descriptor != NULL &&
-           (a->descriptor_size != b->descriptor_size ||
-            memcmp(a->descriptor, b->descriptor, a->descriptor_size) != 0))
+           !km_descriptor_equal(a->descriptor, a->descriptor_size, b->descriptor, b->descriptor_size))
     *what = "security descriptor";
   return *what == NULL;
 }

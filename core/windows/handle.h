@@ -15,19 +15,22 @@
 
 #include "offline/times.h"
 
-#define KM_MAX_WIDE_PATH 32768   /* units of a path with its NUL: what UNICODE_STRING holds */
-#define KM_MAX_WINDOWS_PARTS 256 /* components of a Windows path */
+#define KM_MAX_WIDE_PATH                                                                           \
+  32760 /* units of a path with its NUL: what UNICODE_STRING holds, and a prefix */
 
 typedef struct km_win_volume {
-  HANDLE handle;        /* its root */
-  char *root;           /* as a Win32 path in UTF-8 without prefix, "C:\" or "D:\mnt", for messages */
-  bool live;            /* the running Windows' own: it has no hibernation image that could be looked at */
-  uint32_t serial;      /* of the volume */
-  char driver[32];      /* "ntfs", "refs", "fat32", "cdfs", ...; "wine" */
-  uint32_t flags;       /* FILE_* of GetVolumeInformation: persistent ACLs, read-only, named streams */
-  bool wine;            /* owners, the protected flag and creation times are not kept */
-  bool native_rename;   /* renaming and linking relative to a handle has not been refused yet */
-  char text[10][200];   /* behind km_win_capabilities */
+  HANDLE handle; /* its root */
+  char *root;    /* as a Win32 path in UTF-8 without prefix, "C:\" or "D:\mnt", for messages */
+  bool live;     /* the running Windows' own: it has no hibernation image that could be looked at */
+  uint32_t serial; /* of the volume */
+  char driver[32]; /* "ntfs", "refs", "fat32", "cdfs", ...; "wine" */
+  uint32_t flags;  /* FILE_* of GetVolumeInformation: persistent ACLs, read-only, named streams */
+  bool wine;       /* owners, the protected flag and creation times are not kept */
+  bool remote;     /* on another machine */
+  bool read_only;
+  bool moves_access_times; /* this Windows notes when a file was last read */
+  bool loud;               /* and for some files that could not be prevented */
+  char text[10][200];      /* behind km_win_capabilities */
 } km_win_volume;
 
 /* An open folder. */
@@ -65,7 +68,8 @@ size_t km_win_capabilities(km_win_volume *volume, const km_times *times, km_capa
 const char *km_win_driver(const km_win_volume *volume);
 
 /* Exclusive lock of a key store among all sessions: a named mutex, Global\keymend-<hash>, of the volume's serial number
- * and the store's path on this machine. KM_BUSY: another keymend holds it. A process that dies lets go. */
+ * and the number of the store's folder on it, so that it is the same live and with --root. `store_path` is the target's
+ * Windows path. KM_BUSY: another keymend holds it, perhaps this very process. A process that dies lets go. */
 km_status km_win_lock(km_win_volume *volume, const char *store_path, void **out, km_error *error);
 void km_win_unlock(void *lock);
 

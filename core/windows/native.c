@@ -178,13 +178,17 @@ static uint32_t open_privileged(HANDLE folder, const wchar_t *name, const km_ope
   return code;
 }
 
+uint32_t km_native_try(HANDLE folder, const wchar_t *name, const km_opening *how, HANDLE *out) {
+  return open_privileged(folder, name, how,
+                         how->options | SYNCHRONOUS | BACKUP_INTENT | REPARSE_POINT, out);
+}
+
 uint32_t km_native_open(HANDLE folder, const wchar_t *name, const km_opening *how, HANDLE *out) {
   km_patience patience = {0};
   for (;;) {
-    uint32_t code = open_privileged(folder, name, how,
-                                    how->options | SYNCHRONOUS | BACKUP_INTENT | REPARSE_POINT, out);
-    bool wait = km_patience_fits(code) ||
-                (code == ERROR_DELETE_PENDING && how->disposition == KM_OPEN_NEW);
+    uint32_t code = km_native_try(folder, name, how, out);
+    bool wait =
+        km_patience_fits(code) || (code == ERROR_DELETE_PENDING && how->disposition == KM_OPEN_NEW);
     if (!wait || !km_patience_wait(&patience)) {
       return code;
     }
@@ -192,8 +196,12 @@ uint32_t km_native_open(HANDLE folder, const wchar_t *name, const km_opening *ho
 }
 
 uint32_t km_native_open_root(const wchar_t *path, HANDLE *out) {
-  const km_opening how = {FILE_LIST_DIRECTORY | FILE_TRAVERSE, KM_SHARE_ALL,        KM_OPEN_EXISTING,
-                          KM_OPEN_FOLDER,                      NULL, KM_PRIVILEGE_BACKUP};
+  const km_opening how = {FILE_LIST_DIRECTORY | FILE_TRAVERSE,
+                          KM_SHARE_ALL,
+                          KM_OPEN_EXISTING,
+                          KM_OPEN_FOLDER,
+                          NULL,
+                          KM_PRIVILEGE_BACKUP};
   return open_privileged(NULL, path, &how, KM_OPEN_FOLDER | SYNCHRONOUS | BACKUP_INTENT, out);
 }
 
@@ -280,7 +288,7 @@ uint32_t km_native_attributes(HANDLE file, bool (*each)(void *user, const char *
   union {
     ea_entry entry;
     uint8_t bytes[66000];
-  } *one;
+  } * one;
   uint32_t code = query(file, EA_INFORMATION, &total, sizeof total);
   if (code || total == 0) {
     return code;

@@ -17,9 +17,10 @@
 #define KM_OPEN_EXISTING 1u /* FILE_OPEN */
 #define KM_OPEN_NEW 2u      /* FILE_CREATE */
 
-#define KM_OPEN_FOLDER 0x1u         /* FILE_DIRECTORY_FILE: anything else is ERROR_DIRECTORY */
-#define KM_OPEN_WRITE_THROUGH 0x2u  /* FILE_WRITE_THROUGH: a change of names is on the disk when the call returns */
-#define KM_OPEN_FILE 0x40u          /* FILE_NON_DIRECTORY_FILE */
+#define KM_OPEN_FOLDER 0x1u /* FILE_DIRECTORY_FILE: anything else is ERROR_DIRECTORY */
+#define KM_OPEN_WRITE_THROUGH                                                                      \
+  0x2u /* FILE_WRITE_THROUGH: a change of names is on the disk when the call returns */
+#define KM_OPEN_FILE 0x40u /* FILE_NON_DIRECTORY_FILE */
 
 #define KM_SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
 
@@ -37,7 +38,10 @@ typedef struct km_opening {
  * again until the patience is over (km_disk_patience). */
 uint32_t km_native_open(HANDLE folder, const wchar_t *name, const km_opening *how, HANDLE *out);
 
-/* The same for a path whose last links may be followed. */
+/* The same without patience. */
+uint32_t km_native_try(HANDLE folder, const wchar_t *name, const km_opening *how, HANDLE *out);
+
+/* Opens a volume's root by its NT path; links on the way are followed. */
 uint32_t km_native_open_root(const wchar_t *path, HANDLE *out);
 
 /* Whether a privilege may cure what a code says: a file that is given to another owner is refused as an invalid

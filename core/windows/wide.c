@@ -33,11 +33,9 @@ static uint32_t next_code(const char *text, size_t length, size_t *used) {
   return code >= KM_BROKEN_BYTE ? REPLACEMENT : code;
 }
 
-wchar_t *km_wide(const char *text) {
+size_t km_wide_into(const char *text, wchar_t *out) {
   size_t length = strlen(text), used = 0, count = 0;
-  /* No character has more units than bytes. */
-  wchar_t *out = malloc((length + 1) * sizeof *out);
-  for (size_t at = 0; out && at < length; at += used) {
+  for (size_t at = 0; at < length; at += used) {
     uint32_t code = next_code(text + at, length - at, &used);
     if (code >= 0x10000) {
       out[count++] = (wchar_t)(0xD7C0 + (code >> 10));
@@ -46,8 +44,14 @@ wchar_t *km_wide(const char *text) {
       out[count++] = (wchar_t)code;
     }
   }
+  out[count] = 0;
+  return count;
+}
+
+wchar_t *km_wide(const char *text) {
+  wchar_t *out = malloc((strlen(text) + 1) * sizeof *out);
   if (out) {
-    out[count] = 0;
+    km_wide_into(text, out);
   }
   return out;
 }
@@ -138,8 +142,7 @@ bool km_is_wine(void) {
 
 uint32_t km_windows_code(LONG nt_status) {
   typedef ULONG(WINAPI * to_dos_error)(LONG);
-  to_dos_error translate =
-      (to_dos_error)km_windows_function("ntdll.dll", "RtlNtStatusToDosError");
+  to_dos_error translate = (to_dos_error)km_windows_function("ntdll.dll", "RtlNtStatusToDosError");
   return translate ? translate(nt_status) : ERROR_MR_MID_NOT_FOUND;
 }
 

@@ -11,6 +11,8 @@
  * becomes the three bytes that its code would have, and goes back to the same unit: no two names become one. */
 wchar_t *km_wide(const char *text);
 char *km_narrow(const wchar_t *text);
+/* Into a buffer of as many units as the text has bytes, with NUL; returns the units without it. */
+size_t km_wide_into(const char *text, wchar_t *out);
 /* The same for `length` units that need no NUL; *size (may be NULL) gets the bytes without NUL. */
 char *km_narrow_count(const wchar_t *text, size_t length, size_t *size);
 /* The same into a buffer of at least 3 * length + 1 bytes; returns the bytes without NUL. */
@@ -27,7 +29,8 @@ km_status km_windows_status(uint32_t code);
 
 /* Fails with "<operation> <object>: <code in words>" and the advice that fits the code. `object` is UTF-8 and is
  * escaped. */
-km_status km_windows_fail(km_error *error, uint32_t code, const char *operation, const char *object);
+km_status km_windows_fail(km_error *error, uint32_t code, const char *operation,
+                          const char *object);
 
 /* The Win32 code of an NTSTATUS. */
 uint32_t km_windows_code(LONG nt_status);
