@@ -513,7 +513,8 @@ bool km_meta_equal(const km_file_meta *a, const km_file_meta *b, const char **wh
   else if (posix && (a->mode != b->mode || a->uid != b->uid || a->gid != b->gid))
     *what = "mode or owner";
   else if (a->descriptor != NULL && b->descriptor != NULL &&
-           !km_descriptor_equal(a->descriptor, a->descriptor_size, b->descriptor, b->descriptor_size))
+           !km_descriptor_equal(a->descriptor, a->descriptor_size, b->descriptor,
+                                b->descriptor_size))
     *what = "security descriptor";
   return *what == NULL;
 }
