@@ -75,7 +75,7 @@ local function judge_offline(target, info, container, row)
   if doubt then
     row.works, row.by, row.text = "unknown", nil, doubt
   elseif (info.guid or "") == "" then
-    row.works, row.text = "no", "there is no plain machine GUID, so no key file is current"
+    row.works, row.by, row.text = "no", "the registry", "there is no plain machine GUID, so no key file is current"
   elseif row.file then
     row.works, row.text = judge_file(target, container, row.file)
     if row.works == "unknown" then
@@ -84,7 +84,7 @@ local function judge_offline(target, info, container, row)
   elseif row.problem then
     row.works, row.by, row.text = "unknown", nil, row.problem
   else
-    row.works, row.text = "no", "no key file of it has the machine GUID"
+    row.works, row.by, row.text = "no", "the names in the key store", "no key file of it has the machine GUID"
   end
 end
 

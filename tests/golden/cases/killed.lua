@@ -20,7 +20,7 @@ local function check_open(t, document, shown)
   check.equal(document.exit, 4, "exit status of diagnose")
   t:remember()
   if shown then t:expect("killed.diagnose.txt", t:keymend("diagnose").out) end
-  for _, verb in ipairs { "plan", "keys", "services", "history" } do
+  for _, verb in ipairs { "plan", "keys", "services", "verify", "events", "history" } do
     local seen = t:keymend(verb)
     check.has(seen.out .. seen.err, "recover", verb .. " tells of the interrupted transaction")
     t:same(verb, true)
