@@ -24,7 +24,7 @@ function Context:page()
   if not self.the_page then
     local terminal = core.is_terminal(1)
     local page = require "keymend.page"
-    local colour = terminal and not self.options["no-color"] and not os.getenv "NO_COLOR"
+    local colour = core.colour() and not self.options["no-color"] and not os.getenv "NO_COLOR"
       and os.getenv "TERM" ~= "dumb"
     self.the_page = page.new {
       write = emit, width = terminal and math.min(core.width(), page.WIDEST) or page.WIDTH, colour = colour,
@@ -120,7 +120,7 @@ function Context:command(verb, ...)
   -- A saved plan has been judged already, and says itself what was overruled.
   local judges = (verb == "plan" or verb == "apply" or verb == "diagnose") and (...) ~= "--plan"
   if judges then
-    for _, name in ipairs { "policy", "onset", "adopt", "retire" } do
+    for _, name in ipairs { "policy", "trust-file", "onset", "adopt", "retire" } do
       if not (name == "adopt" and select("#", ...) > 0) then add(name) end
     end
     if given["accept-dirty-hive"] then words[#words + 1] = "--accept-dirty-hive" end
@@ -174,6 +174,7 @@ function Context:open(write)
   if not target then
     -- What this program cannot reach at all, such as a 64-bit Windows from the 32-bit one, it refuses.
     local outcome = code == "unsupported" and "untouched" or "failed"
+    if code == "misuse" then code = "usage" end -- options that do not go together
     return nil, self:fail(why .. what_next(why, code, given), code, native, outcome)
   end
   self.opened = target
@@ -190,7 +191,12 @@ end
 function Context:policies()
   local policy = require "keymend.policy"
   local loaded, message, code = policy.load_all(self.options.policy)
-  if not loaded then return nil, self:fail(message, code == "not-found" and "usage" or code) end
+  if not loaded then
+    if code == "refused" then message = "refused: " .. message end
+    -- diagnose never refuses: what it cannot judge has failed.
+    local outcome = self.verb.name == "diagnose" and "failed" or nil
+    return nil, self:fail(message, code == "not-found" and "usage" or code, nil, outcome)
+  end
   self.loaded = loaded
   return loaded
 end
@@ -348,6 +354,7 @@ function M.main(args)
   end
   local fits, why = options.check(parsed)
   if not fits then return usage(context, why) end
+  for _, path in ipairs(parsed.options["trust-file"] or {}) do require("keymend.trust").accept(path) end
   local ok, status = xpcall(function() return run(context) end, M.traceback)
   if not ok then status = internal(context, status) end
   local closed, problem = xpcall(function() context:close() end, M.traceback)
