@@ -24,8 +24,13 @@ local function names_to_load(options)
   return type(names) == "string" and { names } or names
 end
 
--- Loads what options.policies names (names or paths; default: the shipped ones).
+-- Loads what options.policies names (names or paths; default: the shipped ones). options.trust_file: a path or list
+-- of paths of files to use although ordinary users may change them.
 local function load_policies(options)
+  local files = options.trust_file
+  for _, path in ipairs(type(files) == "string" and { files } or files or {}) do
+    require("keymend.trust").accept(path)
+  end
   return require("keymend.policy").load_all(names_to_load(options))
 end
 

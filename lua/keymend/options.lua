@@ -11,6 +11,8 @@ M.options = {
   { name = "windows", value = "NAME", help = "the Windows folder, when the volume has several" },
   { name = "times", value = "FILE", help = "creation times: a bodyfile (The Sleuth Kit) or CSV" },
   { name = "policy", value = "NAME|FILE", many = true, help = "use this policy instead of the shipped ones" },
+  { name = "trust-file", value = "FILE", many = true,
+    help = "act on this policy or script although ordinary users may change it" },
   { name = "onset", value = "TIME", help = "when the problem began, RFC 3339 with a zone: 2004-09-14T07:08:00Z" },
   { name = "adopt", value = "NAME", many = true, help = "this key file is the right one" },
   { name = "retire", value = "NAME", many = true, help = "this current key file has to go" },
@@ -41,7 +43,7 @@ M.options = {
 }
 
 local TARGET = { "root", "volume", "windows", "times" }
-local JUDGE = { "policy", "onset", "adopt", "retire", "accept-dirty-hive", "no-services" }
+local JUDGE = { "policy", "trust-file", "onset", "adopt", "retire", "accept-dirty-hive", "no-services" }
 -- What a saved plan was made with, so that apply --plan takes none of them.
 local JUDGED = { "policy", "onset", "adopt", "retire" }
 local TEXT = { "quiet", "no-color", "detailed-exitcode", "help" }
@@ -71,20 +73,21 @@ M.verbs = {
     help = "list the transactions of the target" },
   { name = "keys", module = "keys", max = 0, takes = join(TARGET, { "all", "container", "guid" }, OUTPUT),
     help = "what the key stores hold" },
-  { name = "verify", module = "verify", max = 0, takes = join(TARGET, { "policy", "container" }, OUTPUT),
+  { name = "verify", module = "verify", max = 0, takes = join(TARGET, { "policy", "trust-file", "container" }, OUTPUT),
     help = "whether each key container works now, and by what proof" },
   { name = "events", module = "events", max = 0,
-    takes = join(TARGET, { "policy", "log", "source", "id", "since", "until", "count" }, OUTPUT),
+    takes = join(TARGET, { "policy", "trust-file", "log", "source", "id", "since", "until", "count" }, OUTPUT),
     help = "the events that tell of machine keys, or those asked for, newest first" },
-  { name = "services", arguments = "[NAME...]", module = "services", takes = join(TARGET, { "policy" }, OUTPUT),
+  { name = "services", arguments = "[NAME...]", module = "services",
+    takes = join(TARGET, { "policy", "trust-file" }, OUTPUT),
     help = "the services of the policies, or those named: who needs whom, in which order" },
   { name = "policies", arguments = "list | show NAME", module = "policies", max = 2,
-    takes = join({ "policy" }, OUTPUT), help = "the policies there are; the text of one" },
+    takes = join({ "policy", "trust-file" }, OUTPUT), help = "the policies there are; the text of one" },
   { name = "run", arguments = "SCRIPT [ARGUMENT...]", module = "script", rest = true,
-    takes = join(TARGET, { "write" }, TEXT),
+    takes = join(TARGET, { "write", "trust-file" }, TEXT),
     help = "run a Lua script with the globals keymend and, where there is one, target; options stand before SCRIPT, "
       .. "what follows it is the script's" },
-  { name = "repl", module = "script", max = 0, takes = join(TARGET, { "write", "no-history" }, TEXT),
+  { name = "repl", module = "script", max = 0, takes = join(TARGET, { "write", "no-history", "trust-file" }, TEXT),
     help = "the interactive prompt" },
   { name = "help", arguments = "[VERB]", module = "help", max = 1, takes = TEXT, help = "print help" },
 }

@@ -126,6 +126,7 @@ local function overrides_of(options)
   if options.times then parts[#parts + 1] = "--times " .. options.times end
   if options.accept_dirty_hive then parts[#parts + 1] = "--accept-dirty-hive" end
   if options.no_services then parts[#parts + 1] = "--no-services" end
+  for _, path in ipairs(require("keymend.trust").needed()) do parts[#parts + 1] = "--trust-file " .. path end
   return table.concat(parts, " ")
 end
 

@@ -9,13 +9,14 @@
 local core = require "keymend.core"
 local rules = require "keymend.rules"
 local spelling = require "keymend.spelling"
+local trust = require "keymend.trust"
 local table_of_findings = require "keymend.findings"
 
 local M = {}
 
--- Policies here stand in for the shipped ones of the same name. On Windows there is no such folder: anyone may
--- create one below ProgramData.
-M.folder = package.config:sub(1, 1) == "/" and "/etc/keymend/policies/" or nil
+-- Policies here, with a separator at its end, stand in for the shipped ones of the same name; nil: there is no folder.
+M.folder = core.policies_folder()
+if M.folder == "" then M.folder = nil end
 -- A policy is written by hand; what is larger is no policy.
 M.MAX_BYTES = 1024 * 1024
 -- Entries of one list: containers, services, symptoms.
@@ -23,15 +24,12 @@ M.MAX_ENTRIES = 1000
 
 -- ---- Finding the text ----
 
+-- nil, message, code: "refused" when ordinary users may change the file, "not-found" when it cannot be read.
 local function read(path)
-  local file, message = io.open(path, "rb")
-  if not file then return nil, message end
-  local text, why = file:read(M.MAX_BYTES + 1)
-  file:close()
-  if not text and why then return nil, path .. ": " .. why end
-  text = text or ""
-  if #text > M.MAX_BYTES then return nil, path .. ": too large for a policy" end
-  return text
+  local text, message, code = trust.read(path, M.MAX_BYTES)
+  if text then return text end
+  if code == "refused" then return nil, message, code end
+  return nil, "the policy cannot be used: " .. message, "not-found", code
 end
 
 local function is_path(name)
@@ -41,14 +39,15 @@ end
 -- The text of a policy and where it is from: a path, a file in M.folder, or a shipped one.
 function M.find(name)
   if is_path(name) then
-    local text, message = read(name)
-    if not text then return nil, ("policy %s cannot be read: %s"):format(name, message), "not-found" end
+    local text, message, code = read(name)
+    if not text then return nil, message, code end
     return text, name
   end
   if M.folder then
     local path = M.folder .. name .. ".lua"
-    local text = read(path)
+    local text, message, code, why = read(path)
     if text then return text, path end
+    if why ~= "not-found" then return nil, message, code end
   end
   local shipped = core.embedded_policies()
   if shipped[name] then return shipped[name], "shipped" end

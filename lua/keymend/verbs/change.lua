@@ -134,6 +134,7 @@ local function saved_plan(context, diagnosis, parts)
     plan:overrule "--accept-dirty-hive"
   end
   if context.options["no-services"] then plan:without_services() end
+  for _, path in ipairs(require("keymend.trust").needed()) do plan:overrule("--trust-file " .. path) end
   return plan
 end
 

@@ -3,28 +3,30 @@
 local cli = require "keymend.cli"
 local core = require "keymend.core"
 local options = require "keymend.options"
+local trust = require "keymend.trust"
 
 local EXIT = cli.exit
+local WINDOWS = package.config:sub(1, 1) == "\\"
 local M = {}
 
 -- Opens the target given on the command line, if any; true, or nil and the exit status.
 local function open_target(context)
-  if not context.options.root and package.config:sub(1, 1) == "/" then return true end
+  if not context.options.root and not WINDOWS then return true end
   local target, status = context:open(context.options.write)
   if not target then return nil, status end
   context:report_open()
   return true
 end
 
--- A script's text; Lua bytecode is refused.
+-- A script as a function; nil, message, code.
 local function load_script(path)
-  local file, message = io.open(path, "rb")
-  if not file then return nil, ("the script cannot be read: %s"):format(message) end
-  local text, why = file:read "*a"
-  file:close()
-  if not text then return nil, ("the script cannot be read: %s: %s"):format(path, why or "empty") end
-  if text:byte(1) == 27 then return nil, path .. ": this is Lua bytecode; a script must be text" end
-  return loadstring((text:gsub("^#[^\n]*", "")), "@" .. path)
+  local text, message, code = trust.read(path, trust.MAX_BYTES)
+  if not text then
+    return nil, (code == "refused" and "refused: " or "the script cannot be used: ") .. message,
+      code == "refused" and code or "script"
+  end
+  local chunk, problem = trust.compile(text, path)
+  return chunk, problem, "script"
 end
 
 -- The usual mistakes: an option of keymend behind the script, and no target.
@@ -51,16 +53,17 @@ end
 function M.run(context)
   local path = table.remove(context.arguments, 1)
   if not path then return context:fail("run needs a script: keymend run [options] SCRIPT", "usage") end
-  local chunk, message = load_script(path)
-  if not chunk then return context:fail(message, "script") end
+  local chunk, message, code = load_script(path)
+  if not chunk then return context:fail(message, code) end
   local opened, status = open_target(context)
   if not opened then return status end
   if not context.options.write and core.forbid_writing then core.forbid_writing() end
   local words = { [0] = path }
   for index, word in ipairs(context.arguments) do words[index] = word end
-  local folder = path:match "^(.*[/\\])" or "./"
+  local folder = path:match(WINDOWS and "^(.*[/\\:])" or "^(.*/)") or "./"
   package.path = folder .. "?.lua"
-  package.cpath = folder .. (package.config:sub(1, 1) == "/" and "?.so" or "?.dll")
+  package.cpath = folder .. (WINDOWS and "?.dll" or "?.so")
+  trust.guard_require()
   rawset(_G, "arg", words)
   rawset(_G, "keymend", require "keymend")
   rawset(_G, "target", context.opened)
@@ -72,6 +75,7 @@ end
 
 -- The interactive prompt; keymend.repl forbids writing unless --write is given.
 function M.repl(context)
+  trust.guard_require()
   local opened, status = open_target(context)
   if not opened then return status end
   return require("keymend.repl").start {
