@@ -65,7 +65,7 @@ generate: packages-build
 demo: all
 	@tests/demo/run
 
-test: packages-build packages-test
+test: packages-build packages-test packages-windows
 	@tests/run
 
 bench: programs
