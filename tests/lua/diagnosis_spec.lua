@@ -525,6 +525,26 @@ describe("overruling", function()
     assert.truthy(verdict(kb(), nil, { adopt = { fake.name(NEW) } }).refused)
   end)
 
+  it("--adopt and --retire ignore the case of a name, and the plan has the file's own", function()
+    local given = { adopt = { fake.name(OLD):upper() }, retire = { fake.name(NEW):upper() } }
+    local made, found = verdict(kb({ created_source = "none" }), nil, given)
+    assert.equal(fake.name(OLD), made.adopt.name)
+    assert.equal(fake.name(NEW), made.retire.name)
+    local plan = assert(require("keymend.plan").make(found))
+    assert.equal(("--adopt %s --retire %s"):format(fake.name(OLD), fake.name(NEW)), plan.overrides)
+    assert.equal(fake.name(OLD):upper(), given.adopt[1]) -- the caller's own list stays
+  end)
+
+  it("--adopt among names that differ by case alone takes the one that is written like it", function()
+    local upper = fake.key(OLD, { made = LONG_AGO - DAY, name = fake.HASH .. "_" .. OLD:upper(), seed = 2 })
+    local keys = { fake.key(OLD, { made = LONG_AGO }), upper }
+    assert.equal(upper.name, verdict(keys, nil, { adopt = { upper.name } }).adopt.name)
+    assert.equal(fake.name(OLD), verdict(keys, nil, { adopt = { fake.name(OLD) } }).adopt.name)
+    local found, message, code = judge(keys, nil, { adopt = { fake.HASH:upper() .. "_" .. OLD } })
+    assert.is_nil(found)
+    assert.same({ "option", true }, { code, message:find("there is no file", 1, true) ~= nil or message })
+  end)
+
   it("--adopt of a name that is not there is an error of the options", function()
     local found, message, code = judge(kb(), nil, { adopt = { "nothing" } })
     assert.is_nil(found)
