@@ -3,7 +3,6 @@
 
 #include "handle.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,28 +137,11 @@ km_status km_offline_folder_open(km_target *target, const char *path, km_folder 
   return status;
 }
 
-/* Where the store is on this machine, so that every way to it finds the same lock; free(). */
-static char *host_path(const km_folder *store) {
-  const char *root = store->volume->root, *below = store->path + 3; /* behind "C:\" */
-  size_t length = strlen(root);
-  bool ended = length > 0 && root[length - 1] == '\\';
-  size_t size = length + strlen(below) + 2;
-  char *out = malloc(size);
-  if (out != NULL)
-    (void)snprintf(out, size, "%s%s%s", root, ended ? "" : "\\", below);
-  return out;
-}
-
 km_status km_offline_lock(km_target *target, km_folder *store, km_error *error) {
   km_offline *offline = target->state;
   if (offline->lock_handle != NULL)
     return km_fail(error, KM_MISUSE, 0, "lock %s: it is locked already", store->path);
-  char *path = host_path(store);
-  if (path == NULL)
-    return km_fail(error, KM_MEMORY, 0, "lock %s: out of memory", store->path);
-  km_status status = km_win_lock(store->volume, path, &offline->lock_handle, error);
-  free(path);
-  return status;
+  return km_win_lock(store->volume, store->path, &offline->lock_handle, error);
 }
 
 void km_offline_unlock(km_target *target) {

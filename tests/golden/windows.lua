@@ -52,7 +52,7 @@ function windows.plain(text)
   text = text:gsub('("attributes":)%d+', "%1ATTRIBUTES")
   text = text:gsub("%f[%w]wine%f[%W]", "FILESYSTEM")
   text = text:gsub("S%-1%-5%-21[%-%d]+", "uid:0"):gsub("S%-1%-5%-32%-544", "uid:0")
-  return (text:gsub(",\n%s+owner ", ", owner "))
+  return (text:gsub(",%s+owner%s+", ", owner "))
 end
 
 -- Compares `text` with the expected one at `path`. With update a text of its own is written where it is needed.
