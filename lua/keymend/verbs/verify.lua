@@ -130,7 +130,10 @@ local function judge_trial(trial, row)
   row.signature, row.exchange = signature, exchange
   if signature == "bad" then return failed(row, "its signature key does not work", sign_code) end
   if exchange == "bad" then return failed(row, "its exchange key does not work", encrypt_code) end
-  if signature == "none" and exchange == "none" then return failed(row, "it holds no key", NO_KEY) end
+  if signature == "none" and exchange == "none" then
+    row.works, row.code, row.text = "no", NO_KEY, "it holds no key"
+    return
+  end
   local done = {}
   if signature == "good" then done[#done + 1] = "signed and verified" end
   if exchange == "good" then done[#done + 1] = "encrypted and decrypted" end
