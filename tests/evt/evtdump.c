@@ -64,9 +64,9 @@ static bool is_end_record(const uint8_t *bytes, size_t left) {
 static void print_time(const char *label, km_time time) {
   char text[32] = "";
   time_t seconds = (time_t)km_time_to_unix(time);
-  struct tm *utc = gmtime(&seconds);
-  if (utc != NULL)
-    (void)strftime(text, sizeof text, "%b %d, %Y %H:%M:%S UTC", utc);
+  struct tm utc;
+  if (gmtime_r(&seconds, &utc) != NULL)
+    (void)strftime(text, sizeof text, "%b %d, %Y %H:%M:%S UTC", &utc);
   printf("%s\t\t\t: %s\n", label, text);
 }
 
