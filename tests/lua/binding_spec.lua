@@ -278,6 +278,37 @@ describe("a target", function()
     target:close()
   end)
 
+  it("has no event logs and no CryptoAPI on a volume, and says why", function()
+    local target = open()
+    local events, message, code = target:events("System", { source = "W3SVC", ids = { 116, 7023 }, from = 0x40000000,
+      to = "127395295600000000", text = "x", oldest_first = true })
+    assert.is_nil(events)
+    assert.is_truthy(message:find("not read from a mounted volume", 1, true))
+    assert.equal("unsupported", code)
+    assert.equal("unsupported", (select(3, target:events "System")))
+    assert.equal("unsupported", (select(3, target:test_container(IIS))))
+    assert.equal("misuse", (select(3, target:test_container "")))
+    assert.equal("misuse", (select(3, target:events "")))
+    target:close()
+  end)
+
+  it("takes no wrong filter of events", function()
+    local target = open()
+    for _, wrong in ipairs {
+      { source = 1 }, { source = "a\0b" }, { text = {} }, { ids = 116 }, { ids = { "116" } }, { ids = { -1 } },
+      { ids = { 65536 } }, { ids = { 0 / 0 } }, { from = "yesterday" }, { from = 0 / 0 }, { to = 1e300 }, { to = {} },
+      { from = "0" },
+    } do
+      assert.has_error(function() target:events("System", wrong) end)
+    end
+    assert.has_error(function() target:events("System", "W3SVC") end)
+    assert.has_error(function() target:events() end)
+    assert.has_error(function() target:events "a\0b" end)
+    assert.has_error(function() target:test_container() end)
+    target:close()
+    assert.has_error(function() target:events "System" end, "the target is closed")
+  end)
+
   it("leaves a refused write untouched", function()
     local target = open()
     local before = store_text(target)
