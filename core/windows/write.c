@@ -395,25 +395,14 @@ km_status km_disk_file_link(km_folder *from, const char *name, km_folder *to, co
 
 /* Opens the file that a rename would replace. A Win32 code. */
 static uint32_t open_replaced(const km_folder *to, const wchar_t *name, ULONG access,
-                              km_opened *out) {
+                              unsigned privileges, km_opened *out) {
   km_opening how = {access, KM_SHARE_ALL, KM_OPEN_EXISTING, KM_OPEN_FILE | KM_OPEN_WRITE_THROUGH,
-                    NULL,   TO_WRITE};
-  uint32_t code = km_native_open(to->handle, name, &how, &out->handle);
+                    NULL,   privileges};
+  uint32_t code = km_native_try(to->handle, name, &how, &out->handle);
   if (!code && (code = km_native_basic_get(out->handle, &out->basic)) != ERROR_SUCCESS) {
     CloseHandle(out->handle);
   }
   return code;
-}
-
-/* Whether some process has the file open: then replacing it is refused as access denied, too. */
-static bool is_in_use(const km_folder *to, const wchar_t *name) {
-  km_opening how = {DELETE | FILE_READ_DATA, 0, KM_OPEN_EXISTING, KM_OPEN_FILE, NULL, TO_WRITE};
-  HANDLE handle;
-  uint32_t code = km_native_try(to->handle, name, &how, &handle);
-  if (!code) {
-    CloseHandle(handle);
-  }
-  return code == ERROR_SHARING_VIOLATION;
 }
 
 /* The rename that replaces: the name is there at every moment. What is replaced may be read-only, which is lifted for it
@@ -429,7 +418,7 @@ static uint32_t replace_once(const km_opened *file, const km_folder *to, const w
     return over;
   }
   km_opened old;
-  if (open_replaced(to, name, FILE_WRITE_ATTRIBUTES, &old)) {
+  if (open_replaced(to, name, FILE_WRITE_ATTRIBUTES, TO_WRITE, &old)) {
     return code;
   }
   bool lifted = lift_read_only(&old);
@@ -438,7 +427,7 @@ static uint32_t replace_once(const km_opened *file, const km_folder *to, const w
     return code;
   }
   code = km_native_rename(file->handle, to->handle, name, true);
-  if (code && !open_replaced(to, name, FILE_WRITE_ATTRIBUTES, &old)) {
+  if (code && !open_replaced(to, name, FILE_WRITE_ATTRIBUTES, TO_WRITE, &old)) {
     old.basic.attributes |= FILE_ATTRIBUTE_READONLY;
     put_read_only_back(&old);
     CloseHandle(old.handle);
@@ -446,15 +435,29 @@ static uint32_t replace_once(const km_opened *file, const km_folder *to, const w
   return code;
 }
 
+/* Replacing a file that some process has open is refused as access denied, too: but such a one may be opened for
+ * deletion when the access lists allow that. */
+static uint32_t tell_in_use(uint32_t code, const km_folder *to, const wchar_t *name,
+                            unsigned privileges) {
+  km_opened old;
+  if (code != ERROR_ACCESS_DENIED) {
+    return code;
+  }
+  uint32_t opened = open_replaced(to, name, DELETE, privileges, &old);
+  if (!opened) {
+    CloseHandle(old.handle);
+  }
+  return !opened || km_patience_fits(opened) ? ERROR_SHARING_VIOLATION : code;
+}
+
 static uint32_t replace_privileged(const km_opened *file, const km_folder *to,
                                    const wchar_t *name) {
-  uint32_t code = replace_once(file, to, name);
-  if (code != ERROR_ACCESS_DENIED || is_in_use(to, name)) {
-    return code == ERROR_ACCESS_DENIED ? ERROR_SHARING_VIOLATION : code;
+  uint32_t code = tell_in_use(replace_once(file, to, name), to, name, 0);
+  unsigned enabled = code == ERROR_ACCESS_DENIED ? km_native_begin(TO_WRITE) : 0;
+  if (enabled) {
+    code = tell_in_use(replace_once(file, to, name), to, name, TO_WRITE);
+    km_native_end(enabled, code == ERROR_SUCCESS);
   }
-  unsigned enabled = km_native_begin(TO_WRITE);
-  code = enabled ? replace_once(file, to, name) : code;
-  km_native_end(enabled, code == ERROR_SUCCESS);
   return code;
 }
 
