@@ -424,10 +424,17 @@ if os.isfile(crash_live) and host("crash-live", "crash", "tests", { "lua/host/*.
   linkoptions { "-Wl,--wrap=km_live_backend" }
 end
 
+-- keymend.exe for which the records of a file are the event log.
+local played_log = "tests/windows/log/*.c"
+if any(played_log) and host("log-live", "log", "tests", { "lua/host/*.c", "lua/host/*.h", played_log }) then
+  windows_only()
+end
+
 -- What else the tests of the live backend need on Windows, one program a file.
 for _, file in ipairs(table.filter(os.matchfiles "tests/windows/*.c", function(file) return file ~= crash_live end)) do
   begin("windows-" .. path.getbasename(file), "ConsoleApp", "tests", { file })
   windows_only()
+  if file == "tests/windows/eventlog.c" then files { played_log } end
   targetname(path.getbasename(file))
   if file == "tests/windows/dll.c" then
     links { "module", "lua51" }
