@@ -12,7 +12,7 @@
 log_state log_played;
 DWORD log_reported_id;
 WORD log_reported_type;
-char log_reported[256];
+char log_reported[LOG_MAX_REPORT];
 
 static _Noreturn void die(const char *path, const char *what) {
   printf("the log that is played, %s: %s\n", path, what);
@@ -66,6 +66,19 @@ size_t log_load(const char *path, log_piece records[LOG_MAX_RECORDS]) {
     at += record.length > 0 ? record.length : 4;
   }
   return count;
+}
+
+/* ---- Reports ---- */
+
+/* "type id text", a line a report, in the file that is named. */
+static void write_report(void) {
+  const char *path = getenv("KEYMEND_TEST_REPORTS");
+  FILE *file = path != NULL ? fopen(path, "ab") : NULL;
+  if (file == NULL)
+    return;
+  fprintf(file, "%u 0x%08lX %s\n", (unsigned)log_reported_type, (unsigned long)log_reported_id,
+          log_reported);
+  fclose(file);
 }
 
 /* ---- The functions ---- */
@@ -144,6 +157,7 @@ static BOOL WINAPI report_event(HANDLE log, WORD type, WORD category, DWORD id, 
   if (count == 1)
     (void)WideCharToMultiByte(CP_UTF8, 0, strings[0], -1, log_reported, sizeof log_reported, NULL,
                               NULL);
+  write_report();
   return TRUE;
 }
 

@@ -2,7 +2,8 @@
  *
  * log.c takes the place of advapi32's event-log functions in the program that it is linked to, since Wine's log is always
  * empty. Records are given out as ReadEventLogW is documented to: as many whole ones as fit into the buffer, in the order
- * asked for. Without log_load the file that KEYMEND_TEST_LOG names is played.
+ * asked for. Without log_load the file that KEYMEND_TEST_LOG names is played. What is reported goes to the file that
+ * KEYMEND_TEST_REPORTS names.
  */
 #ifndef KM_TEST_LOG_H
 #define KM_TEST_LOG_H
@@ -12,6 +13,7 @@
 #include <windows.h>
 
 #define LOG_MAX_RECORDS 20000
+#define LOG_MAX_REPORT 4096
 
 typedef struct log_piece {
   const uint8_t *bytes;
@@ -34,7 +36,7 @@ extern log_state log_played;
 /* The last event that was reported. */
 extern DWORD log_reported_id;
 extern WORD log_reported_type;
-extern char log_reported[256];
+extern char log_reported[LOG_MAX_REPORT];
 
 /* The records of the .evt file, whole and in order; damaged ones are left out. They live as long as the program. Ends the
  * program when that is no such file. Returns how many. */
