@@ -40,15 +40,16 @@ static bool is_name(const char *name, size_t length) {
 
 km_status km_folder_name(const char *name, wchar_t wide[KM_MAX_NAME], km_error *error) {
   char shown[128], back[3 * KM_MAX_NAME + 1];
-  size_t length = name ? strnlen(name, KM_MAX_NAME) : 0;
-  if (is_name(name ? name : "", length)) {
+  name = name ? name : "";
+  size_t length = strnlen(name, KM_MAX_NAME);
+  if (is_name(name, length)) {
     /* Broken UTF-8 would open another file's name. */
     km_narrow_into(wide, km_wide_into(name, wide), back);
     if (!strcmp(name, back)) {
       return KM_OK;
     }
   }
-  km_escape(name ? name : "", length, shown, sizeof shown);
+  km_escape(name, length, shown, sizeof shown);
   return km_fail(error, KM_MISUSE, 0, "\"%s\" is not the name of a file in a folder", shown);
 }
 

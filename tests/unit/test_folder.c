@@ -495,6 +495,44 @@ static void test_descriptor_layout(void **state) {
   assert_true(km_descriptor_is_private(other, sizeof other, &problem));
 }
 
+/* What Windows tells of a file is compared with what ntfs-3g told of it. */
+static void test_descriptor_equal(void **state) {
+  (void)state;
+  uint8_t ours[KM_PRIVATE_DESCRIPTOR], other[KM_PRIVATE_DESCRIPTOR + 4] = {0};
+  km_descriptor_private(true, ours);
+  memcpy(other, ours, 20);
+  memcpy(other + 20, ours + 44, 52);
+  memcpy(other + 76, ours + 20,
+         24); /* four bytes of room behind the entries, which its size counts */
+  other[22] += 4;
+  other[4] = 76;
+  other[8] = 88;
+  other[16] = 20;
+  const size_t size = sizeof other;
+  assert_true(km_descriptor_equal(ours, sizeof ours, other, size));
+  other[3] ^= 0x04; /* auto-inherited */
+  assert_true(km_descriptor_equal(ours, sizeof ours, other, size));
+  /* The protected mark, revision, number of entries, an entry's flags, mask and SID, owner, group. */
+  static const uint8_t counted[] = {3, 20, 24, 29, 32, 36, 47, 84, 96};
+  for (size_t i = 0; i < sizeof counted; i++) {
+    other[counted[i]] ^= 0x10;
+    assert_false(km_descriptor_equal(ours, sizeof ours, other, size));
+    assert_false(km_descriptor_equal(other, size, ours, sizeof ours));
+    other[counted[i]] ^= 0x10;
+  }
+  assert_false(km_descriptor_equal(ours, sizeof ours, other, size - 1));
+  assert_false(km_descriptor_equal(ours, sizeof ours, NULL, 0));
+  assert_true(km_descriptor_equal(NULL, 0, NULL, 0));
+  assert_true(km_descriptor_equal(other, 30, other, 30)); /* damaged, and the same */
+  other[16] = 0; /* a DACL that is present and NULL lets everyone in */
+  assert_false(km_descriptor_equal(ours, sizeof ours, other, size));
+  memset(other + 4, 0, 8);
+  km_descriptor_parts parts;
+  assert_true(km_descriptor_take(other, 20, &parts));
+  assert_true(!parts.owner && !parts.group && !parts.dacl &&
+              (parts.control & KM_CONTROL_DACL_PRESENT));
+}
+
 static void test_hostile_descriptor(void **state) {
   (void)state;
   uint8_t data[96], *tight;
@@ -511,6 +549,17 @@ static void test_hostile_descriptor(void **state) {
     (void)km_descriptor_owner(tight, sizeof data, sid);
     assert_true(strlen(sid) < KM_SID_TEXT);
     assert_false(km_descriptor_is_private(tight, sizeof data, &problem));
+    km_descriptor_parts parts;
+    (void)km_descriptor_take(tight, sizeof data, &parts);
+    km_descriptor_private(true, tight);
+    memcpy(tight + 16, &offsets[i], 4); /* the DACL's */
+    assert_true(offsets[i] == 0 || !km_descriptor_take(tight, sizeof data, &parts));
+    km_descriptor_private(true, tight);
+    memcpy(tight + 46, &offsets[i], 4); /* the DACL's size and count of entries */
+    (void)km_descriptor_take(tight, sizeof data, &parts);
+    km_descriptor_private(true, tight);
+    memcpy(tight + 54, &offsets[i], 2); /* an entry's size */
+    assert_false(km_descriptor_take(tight, sizeof data, &parts));
     free(tight);
   }
   uint8_t longest[20 + 8 + 60];
@@ -636,6 +685,7 @@ int test_folder(void) {
       WITH_VOLUME(test_dirty_flag),
       cmocka_unit_test(test_descriptor),
       cmocka_unit_test(test_descriptor_layout),
+      cmocka_unit_test(test_descriptor_equal),
       cmocka_unit_test(test_hostile_descriptor),
       cmocka_unit_test(test_trusted),
   };
