@@ -511,7 +511,7 @@ function M.print_steps(page, plan)
     page:line("           " .. step.name)
     if step.to then page:line("        as " .. step.to) end
     page:item("          ", ("made %s%s, %d bytes, SHA-256 %s..."):format(
-      facts.time(nil, step.created_ticks ~= "0" and step.created_ticks or nil),
+      step.created_ticks ~= "0" and facts.time(nil, step.created_ticks) or "at an unknown time",
       step.created_source == "birth" and " (of the copy)" or "", step.size, step.sha256:sub(1, 16)), { indent = 11 })
     if step.reason ~= "" then page:item("          ", "because " .. step.reason, { indent = 11 }) end
   end
