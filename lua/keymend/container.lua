@@ -264,13 +264,13 @@ local function guid_evidence(list, case, doubted)
   end
 end
 
--- What the services say, one line for all that run and one for each that failed.
+-- What the services say, one line for all that run and one for each whose failure tells.
 local function use_evidence(list, case)
   if not case.use then return list end
   if #case.use.running > 0 then
     evidence(list, "service", "its services run: " .. use.names(case.use.running))
   end
-  for _, service in ipairs(case.use.failed) do evidence(list, "service", use.failure_text(service)) end
+  for _, service in ipairs(use.telling(case.use)) do evidence(list, "service", use.failure_text(service)) end
   return list
 end
 
@@ -360,7 +360,7 @@ local function no_retire(case, key)
     return ('--retire: "%s" is not the current key file of "%s"; only that one stands in the way'):format(
       key.name, case.container)
   end
-  local how, service = use.of_key(case.use, key)
+  local how, service = use.of_key(case.use, key, case.info.guid_written)
   local why = has_fault(key, "key.hard-link") or has_fault(key, "key.reparse") or has_fault(key, "key.unreadable")
     or ((key.sha256 or "") == "" and "its content was not read")
     or how == "certain" and ("%s was started with it and runs; stop it first if you are sure that it is wrong"):format(
@@ -503,7 +503,7 @@ end
 local function in_use(case)
   local current = case.current
   if not current.sound or current.disproved then return nil end
-  local how, service = use.of_key(case.use, current)
+  local how, service = use.of_key(case.use, current, case.info.guid_written)
   if how ~= "certain" then return nil end
   local list = {}
   made_evidence(list, case, current, "it")
@@ -651,7 +651,7 @@ end
 
 -- The services run, and nothing tells whether with the current key or with the one of before.
 local function maybe_in_use(case)
-  if use.of_key(case.use, case.current) ~= "possible" then return nil end
+  if use.of_key(case.use, case.current, case.info.guid_written) ~= "possible" then return nil end
   local list = {}
   guid_evidence(list, case)
   made_evidence(list, case, case.current, "the current key file")

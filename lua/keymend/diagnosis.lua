@@ -197,8 +197,9 @@ local function keys_of(diagnosis, policy)
   return undecided and "undecided" or adopted and "adopted" or nil
 end
 
--- The services that failed and that nothing has told yet.
+-- The services that failed and that nothing has told yet; none for who leaves services alone.
 local function failed_services(diagnosis, policy, known, told)
+  if diagnosis.facts.options.no_services then return end
   local list, evidence = {}, {}
   for _, service in ipairs(use.failed_of(known, policy)) do
     if not told[service.name:lower()] then

@@ -136,8 +136,8 @@ return {
       remedy = "Decide about the key files first (see above).",
     },
     adopted = {
-      remedy = "keymend adopted the key file they use. If they have failed since, it may be the wrong one: keymend "
-        .. "undo takes it back. Else look in the event log for their first failure.",
+      remedy = "keymend adopted the key file they use. If they have not been started since, start them. If they "
+        .. "have failed since, it may be the wrong one: keymend undo takes it back.",
     },
   },
   ["service.start-failed"] = {

@@ -5,8 +5,9 @@
 -- them; those under `also` are restarted with them but tell nothing of the key.
 --
 -- What is known, and what is not. The core tells for a running service when the process that it runs in was made: the
--- service was started then or later. So a service that works in a process younger than the key file was started with
--- it: the key is in use (certain). A service in an older process may have been started before the key file was made,
+-- service was started then or later. So a service that works in a process younger than the key file and than the
+-- machine GUID (the last write of its registry key, which is no earlier than its last change) was started with that
+-- key: the key is in use (certain). A service in an older process may have been started before the key file was made,
 -- and then it holds the key of before in memory; or it has been restarted since in the same process (IISADMIN and
 -- W3SVC share one on Windows 2000), or has made the key file itself. Nothing tells these apart, so the key may be in
 -- use (possible); possible too while a user that should run is stopped and has not failed. A key that may be in use is
@@ -18,7 +19,7 @@ local core = require "keymend.core"
 
 local M = {}
 
--- A process made within this many seconds after the key file may be the one that made it.
+-- A process made within this many seconds after the key file may be the one that made it, and clocks are coarse.
 M.SAME_TIME = 2
 
 -- What a state of the core means here.
@@ -96,17 +97,21 @@ function M.failed_of(known, policy)
   return failed
 end
 
--- The running user that was started after `key` was made, or nil. key.usable_time: see container.lua.
-local function started_since(use, key)
-  for _, service in ipairs(key.usable_time and use.running or {}) do
-    if service.started and service.started > key.usable_time + M.SAME_TIME then return service end
+-- The running user that was started after `key` was made (key.usable_time: see container.lua) and after the machine
+-- GUID was written, or nil.
+local function started_since(use, key, guid_written)
+  if not key.usable_time or not guid_written then return nil end
+  local both = math.max(key.usable_time, guid_written) + M.SAME_TIME
+  for _, service in ipairs(use.running) do
+    if service.started and service.started > both then return service end
   end
 end
 
--- Whether the services use the current key: "certain" and the service that shows it, "possible", or nil.
-function M.of_key(use, key)
+-- Whether the services use the current key: "certain" and the service that shows it, "possible", or nil. guid_written:
+-- as the target tells it.
+function M.of_key(use, key, guid_written)
   if not use or #use.running == 0 or #use.failed > 0 then return nil end
-  local service = use.good and started_since(use, key)
+  local service = use.good and started_since(use, key, guid_written)
   if service then return "certain", service end
   return "possible"
 end
@@ -117,6 +122,15 @@ function M.refutes(use)
     if M.is_refuting(service) then return true end
   end
   return false
+end
+
+-- The users whose failure tells most: those that point at the key, else all that failed.
+function M.telling(use)
+  local list = {}
+  for _, service in ipairs(use.failed) do
+    if M.is_refuting(service) then list[#list + 1] = service end
+  end
+  return #list > 0 and list or use.failed
 end
 
 function M.names(services)
@@ -152,15 +166,15 @@ function M.restart_due(results)
   return #M.not_stopped(results) > 0
 end
 
--- Why a service did not start, in words.
+-- Why a service did not start, in words: by the codes of its end, else as the core says it.
 local function why(one)
-  local words = codes.exit_words(one.exit_code, one.specific_code)
-  local message = (one.message or ""):gsub("%.%s*$", "")
-  if message == "" then message = words or core.status_text(one.status) or "it did not start" end
-  local code = words and codes.exit_code(one.exit_code, one.specific_code)
-  if words and not message:find(codes.number(code), 1, true) then message = message .. "; " .. words end
-  local means = words and codes.means(code)
-  return message .. (means and "; " .. means or "")
+  if not codes.is_failure(one.exit_code) then
+    local message = (one.message or ""):gsub("%.%s*$", "")
+    if message ~= "" then return message end
+    return ("%s: %s"):format(one.name, core.status_text(one.status) or "it did not start")
+  end
+  local means = codes.means(codes.exit_code(one.exit_code, one.specific_code))
+  return M.failure_text(one) .. (means and "; " .. means or "")
 end
 
 -- The findings of a change's results. undo: the command that takes the change back, or nil.
@@ -169,9 +183,7 @@ function M.findings(results, undo)
   local list, failed, due = {}, M.not_started(results), M.not_stopped(results)
   if #failed > 0 then
     local evidence = {}
-    for index, one in ipairs(failed) do
-      evidence[index] = { kind = "service", text = ("%s: %s"):format(one.name, why(one)) }
-    end
+    for index, one in ipairs(failed) do evidence[index] = { kind = "service", text = why(one) } end
     list[1] = finding.make("service.start-failed", { names = M.names(failed) },
       { evidence = evidence, commands = undo and { undo } or nil, wording = not undo and "after" or nil })
   end

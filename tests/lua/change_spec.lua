@@ -108,7 +108,7 @@ describe("on a running Windows", function()
     assert.equal(4, status, out)
     assert.truthy(out:find("Cause:    The keys are in order, but services did not start.", 1, true), out)
     assert.truthy(out:find("error   service.start-failed", 1, true), out)
-    assert.truthy(out:find("start the service W3SVC: it ended; ERROR_NO_TOKEN (1008)", 1, true), out)
+    assert.truthy(out:find("W3SVC failed: ERROR_NO_TOKEN (1008)", 1, true), out)
     assert.truthy(out:find("Downtime: until these services start.", 1, true), out)
     assert.is_nil(out:find("service.failed", 1, true), out)
     local _, count = out:gsub("keymend undo " .. TXN:gsub("%p", "%%%0"), "")
@@ -163,6 +163,25 @@ describe("on a running Windows", function()
     status, out = run("recover", "--root", "x", "--json")
     assert.equal(0, status)
     assert.same({}, assert(json.decode(out)).service_results)
+  end)
+
+  it("apply --no-services says that services are left to do, and no more of them", function()
+    use_target(FAILING, { service_results = {} })
+    local apply = target.apply
+    function target:apply(...)
+      local txn, outcome = apply(self, ...)
+      for _, service in ipairs(self.service_list) do
+        if FAILING[service.name] then service.state, service.exit_code = "stopped", 1008 end
+      end
+      return txn, outcome
+    end
+    local status, out = run("apply", "--yes", "--no-services", "--root", "x")
+    assert.equal(0, status, out)
+    assert.truthy(out:find("Next:  restart the services that use the key; they were left alone.", 1, true), out)
+    assert.is_nil(out:find("service.failed", 1, true), out)
+    status, out = run("diagnose", "--root", "x")
+    assert.equal(4, status, out)
+    assert.truthy(out:find("If they have not been started\n        since, start them.", 1, true), out)
   end)
 
   it("what was stopped and does not start again after a rollback is told", function()

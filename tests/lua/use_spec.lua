@@ -81,6 +81,14 @@ describe("the KB's case on a running Windows", function()
     assert.equal("healthy", found.verdict)
   end)
 
+  it("asks whether they were started under this machine GUID, too", function()
+    local keys = { fake.key(OLD, { made = LONG_AGO }), fake.key(NEW, { made = LONG_AGO + DAY }) }
+    assert.same({ "warning key.in-use" }, lines(keys, since(RESET - DAY)))
+    assert.same({ "warning key.in-use" }, lines(keys, since(RESET + 2)))
+    assert.same({ "info key.healthy", "info key.leftover" }, lines(keys, since(RESET + 3)))
+    assert.same({ "warning key.in-use" }, lines(keys, since(RESET + DAY), nil, { none = { "guid_written" } }))
+  end)
+
   it("never does so on --adopt or --retire either", function()
     for _, options in ipairs { { adopt = { fake.name(OLD) } }, { retire = { fake.name(NEW) } } } do
       local made, found = verdict(kb(), since(RESET + DAY), options)
@@ -270,7 +278,10 @@ describe("what became of services", function()
     assert.equal(2, #list)
     assert.equal("service.start-failed", list[1].id)
     assert.equal("error", list[1].severity)
-    assert.truthy(list[1].evidence[1].text:find("start W3SVC: no; ERROR_NO_TOKEN (1008)", 1, true))
+    assert.truthy(list[1].evidence[1].text:find("W3SVC failed: ERROR_NO_TOKEN (1008)", 1, true))
+    local late = { name = "A", action = "start", status = "busy", message = "start service A: too late." }
+    late = use.findings { late }
+    assert.equal("start service A: too late", late[1].evidence[1].text)
     assert.same({ "keymend undo X" }, list[1].commands)
     assert.equal("service.restart-due", list[2].id)
     assert.truthy(list[2].text:find("TermService", 1, true))

@@ -102,7 +102,7 @@ local function in_use(diagnosis, plan)
   for _, step in ipairs(plan.steps) do
     for _, case in ipairs(diagnosis.cases) do
       local current = step.kind == "retire" and case.current
-      local how, service = use.of_key(case.use, current or {})
+      local how, service = use.of_key(case.use, current or {}, diagnosis.info.guid_written)
       if current and current.name == step.name and how == "certain" then
         return ('"%s" cannot be retired: %s was started with it since and runs; stop it first if you are sure that the '
           .. "key is wrong"):format(step.name, service.name)
@@ -221,7 +221,9 @@ end
 
 -- What is left to do for the services: a line of its own.
 local function print_next(context, page, start, results)
-  if deferred(context, start) then
+  if context.options["no-services"] and not facts.services_deferred(context.opened:info()) then
+    page:item("Next:", "restart the services that use the key; they were left alone.", { indent = 7 })
+  elseif deferred(context, start) then
     page:item("Next:", "start this Windows; at its boot it starts " .. report.listed(start) .. ".", { indent = 7 })
   elseif use.restart_due(results) then
     page:item("Next:", ("restart Windows: %s cannot be stopped while it runs."):format(
@@ -271,6 +273,7 @@ function M.apply(context)
   local txn = result[1]
   local after, problem = judge_after(context, {
     command = diagnosis.facts.options.command, service_results = txn.services, undo = context:command("undo", txn.id),
+    no_services = context.options["no-services"],
   })
   status = after and judge.left(after) or EXIT.findings
   if context.options.json then
