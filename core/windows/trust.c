@@ -280,19 +280,20 @@ static int vouched(HANDLE file, const char *const *trusted, size_t count) {
 
 static km_status read_whole(HANDLE file, const char *path, size_t max, char **data, size_t *size,
                             km_error *error) {
-  LARGE_INTEGER length;
-  if (!GetFileSizeEx(file, &length))
+  BY_HANDLE_FILE_INFORMATION info;
+  if (!GetFileInformationByHandle(file, &info))
     return km_windows_fail(error, GetLastError(), "read", path);
-  if ((uint64_t)length.QuadPart > max)
+  uint64_t length = (uint64_t)info.nFileSizeHigh << 32 | info.nFileSizeLow;
+  if (length > max)
     return km_fail(error, KM_LIMIT, 0, "read %s: it has more than %lu bytes", path,
                    (unsigned long)max);
-  char *text = malloc((size_t)length.QuadPart + 1);
+  char *text = malloc((size_t)length + 1);
   if (text == NULL)
     return km_windows_fail(error, ERROR_NOT_ENOUGH_MEMORY, "read", path);
   size_t at = 0;
   DWORD got = 1;
-  while (at < (size_t)length.QuadPart && got > 0) {
-    size_t rest = (size_t)length.QuadPart - at;
+  while (at < (size_t)length && got > 0) {
+    size_t rest = (size_t)length - at;
     if (!ReadFile(file, text + at, rest < 0x10000 ? (DWORD)rest : 0x10000, &got, NULL)) {
       km_status status = km_windows_fail(error, GetLastError(), "read", path);
       free(text);
