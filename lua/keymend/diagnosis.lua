@@ -197,9 +197,8 @@ local function keys_of(diagnosis, policy)
   return undecided and "undecided" or adopted and "adopted" or nil
 end
 
--- The services that failed and that nothing has told yet; none for who leaves services alone.
+-- The services that failed and that nothing has told yet.
 local function failed_services(diagnosis, policy, known, told)
-  if diagnosis.facts.options.no_services then return end
   local list, evidence = {}, {}
   for _, service in ipairs(use.failed_of(known, policy)) do
     if not told[service.name:lower()] then

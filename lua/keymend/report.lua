@@ -87,7 +87,7 @@ local LINES = {
     beside = "services need one another in a circle.", "remove one dependency (see below).",
   },
   ["service.unreadable"] = { "The services of this Windows cannot be read.", "see below." },
-  ["service.failed"] = { beside = "services failed.", "look why they failed (see below)." },
+  ["service.failed"] = { beside = "services failed.", "start them, or look why they fail (see below)." },
   ["service.restart-due"] = { beside = "a restart of Windows is due.", "restart Windows." },
   ["service.start-failed"] = { beside = "services did not start.", "look why they did not start (see below)." },
 }

@@ -273,7 +273,6 @@ function M.apply(context)
   local txn = result[1]
   local after, problem = judge_after(context, {
     command = diagnosis.facts.options.command, service_results = txn.services, undo = context:command("undo", txn.id),
-    no_services = context.options["no-services"],
   })
   status = after and judge.left(after) or EXIT.findings
   if context.options.json then
