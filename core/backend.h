@@ -123,6 +123,11 @@ typedef struct km_backend {
   /* Renames; with `replace` an existing new_name is replaced in one step, else KM_EXISTS. */
   km_status (*file_rename)(km_folder *from, const char *name, km_folder *to, const char *new_name,
                            bool replace, km_error *error);
+  /* The same for a file of known bytes: KM_STALE when it has others. On Windows it is read and renamed through one
+   * handle, which nobody can write to in between. NULL: file_rename serves. */
+  km_status (*file_rename_known)(km_folder *from, const char *name, km_folder *to,
+                                 const char *new_name, bool replace,
+                                 const char sha256[KM_SHA256_TEXT], km_error *error);
   km_status (*file_remove)(km_folder *folder, const char *name, km_error *error);
   km_status (*folder_remove)(km_folder *parent, const char *name, km_error *error); /* empty ones */
   /* Sets what differs and flushes the file; nothing is written when all is equal. */

@@ -54,6 +54,9 @@ km_status km_disk_file_link(km_folder *from, const char *name, km_folder *to, co
                             km_error *error);
 km_status km_disk_file_rename(km_folder *from, const char *name, km_folder *to,
                               const char *new_name, bool replace, km_error *error);
+km_status km_disk_file_rename_known(km_folder *from, const char *name, km_folder *to,
+                                    const char *new_name, bool replace,
+                                    const char sha256[KM_SHA256_TEXT], km_error *error);
 km_status km_disk_file_remove(km_folder *folder, const char *name, km_error *error);
 km_status km_disk_folder_remove(km_folder *parent, const char *name, km_error *error);
 km_status km_disk_meta_write(km_folder *folder, const char *name, const km_file_meta *meta,

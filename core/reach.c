@@ -213,6 +213,17 @@ static km_status flush_vault(reach *r, km_error *error) {
   return status;
 }
 
+/* ---- renaming ---- */
+
+/* Renames one of the journal's files, which must still have its bytes. */
+static km_status rename_file(const reach *r, int file, km_folder *from, const char *name,
+                             km_folder *to, const char *new_name, bool replace, km_error *error) {
+  if (r->backend->file_rename_known == NULL)
+    return r->backend->file_rename(from, name, to, new_name, replace, error);
+  return r->backend->file_rename_known(from, name, to, new_name, replace,
+                                       r->journal->entries[file].sha256, error);
+}
+
 /* ---- intruders ---- */
 
 /* Gives folder/name a name intruder-k in the vault too; `keep` leaves it where it is when hard
@@ -274,7 +285,7 @@ static km_status keep_link(reach *r, place *from, int file, km_error *error) {
   }
   status = r->backend->file_link(r->store, from->name, r->vault, name, error);
   if (status == KM_UNSUPPORTED) {
-    status = r->backend->file_rename(r->store, from->name, r->vault, name, false, error);
+    status = rename_file(r, file, r->store, from->name, r->vault, name, false, error);
     if (status == KM_OK) {
       from->has = NONE;
       r->store_dirty = true;
@@ -324,7 +335,7 @@ static km_status phantom(const char *name, km_error *error) {
  * is removed first. That leaves a gap, but no service runs on a volume that this driver has. */
 static km_status rename_to(reach *r, km_folder *from, const char *name, place *p, km_error *error) {
   bool replace = p->has != NONE;
-  km_status status = r->backend->file_rename(from, name, r->store, p->name, replace, error);
+  km_status status = rename_file(r, p->want, from, name, r->store, p->name, replace, error);
   if (status == KM_NOT_FOUND && replace && r->care != KM_CARE_FORWARD)
     return phantom(p->name, error);
   if (status != KM_EXISTS || !replace || r->care == KM_CARE_FORWARD)
@@ -333,7 +344,7 @@ static km_status rename_to(reach *r, km_folder *from, const char *name, place *p
   if (status != KM_OK)
     return status;
   p->has = NONE;
-  return r->backend->file_rename(from, name, r->store, p->name, false, error);
+  return rename_file(r, p->want, from, name, r->store, p->name, false, error);
 }
 
 static km_status fill_from_copy(reach *r, place *p, km_error *error) {
@@ -463,7 +474,7 @@ static km_status empty(reach *r, place *p, km_error *error) {
   km_status status = KM_OK;
   if (home == NULL && !r->kept[file].link && !r->kept[file].odd_link) {
     vault_name(name, file, "link");
-    status = r->backend->file_rename(r->store, p->name, r->vault, name, false, error);
+    status = rename_file(r, file, r->store, p->name, r->vault, name, false, error);
     if (status == KM_OK)
       r->kept[file].link = r->kept[file].link_there = true;
   } else {

@@ -583,6 +583,25 @@ km_status km_disk_file_rename(km_folder *from, const char *name, km_folder *to,
   return number ? km_posix_fail(error, number, "rename", from->path, name) : KM_OK;
 }
 
+/* Renaming goes by name here, so the moment between reading and renaming stays; the lock keeps other keymends out. */
+km_status km_disk_file_rename_known(km_folder *from, const char *name, km_folder *to,
+                                    const char *new_name, bool replace,
+                                    const char sha256[KM_SHA256_TEXT], km_error *error) {
+  uint8_t *data;
+  size_t size;
+  char found[KM_SHA256_TEXT];
+  km_status status = km_disk_file_read(from, name, KM_MAX_COPY, &data, &size, NULL, error);
+  if (status) {
+    return status;
+  }
+  km_sha256(data, size, found);
+  km_secret_free(data, size);
+  if (strcmp(found, sha256) != 0) {
+    return km_fail(error, KM_STALE, 0, "rename %s\\%s: it has changed meanwhile", from->path, name);
+  }
+  return km_disk_file_rename(from, name, to, new_name, replace, error);
+}
+
 km_status km_disk_file_remove(km_folder *folder, const char *name, km_error *error) {
   km_status status = km_disk_check_name(name, error);
   if (status || unlinkat(folder->fd, name, 0) == 0) {

@@ -239,6 +239,7 @@ static const km_backend live_backend = {
     .file_copy = km_disk_file_copy,
     .file_link = km_disk_file_link,
     .file_rename = km_disk_file_rename,
+    .file_rename_known = km_disk_file_rename_known,
     .file_remove = km_disk_file_remove,
     .folder_remove = km_disk_folder_remove,
     .meta_write = km_disk_meta_write,

@@ -354,10 +354,9 @@ km_status km_disk_file_copy(km_folder *from, const char *name, km_folder *to, co
 
 /* ---- Names ---- */
 
-static km_status check_names(const char *name, const char *new_name, wchar_t wide[KM_MAX_NAME],
-                             km_error *error) {
+static km_status check_names(const char *name, const char *new_name, km_error *error) {
   km_status status = km_disk_check_name(name, error);
-  return status ? status : km_folder_name(new_name, wide, error);
+  return status ? status : km_disk_check_name(new_name, error);
 }
 
 static bool no_links(uint32_t code) {
@@ -373,13 +372,14 @@ km_status km_disk_file_link(km_folder *from, const char *name, km_folder *to, co
   km_opened file;
   km_patience patience = {0};
   uint32_t code;
-  km_status status = check_names(name, new_name, wide, error);
+  km_status status = check_names(name, new_name, error);
   if (!status) {
     status = km_folder_open_file(from, name, &how, "make a second name for", &file, error);
   }
   if (status) {
     return status;
   }
+  km_wide_into(new_name, wide);
   bool odd =
       (file.basic.attributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_REPARSE_POINT)) != 0;
   do {
@@ -490,6 +490,52 @@ static void put_back(const km_opened *before) {
   }
 }
 
+/* Whether an open file has these bytes. */
+static km_status check_bytes(const km_folder *folder, const char *name, HANDLE file,
+                             const char *sha256, km_error *error) {
+  uint8_t buffer[COPY_BYTES];
+  char shown[KM_MAX_MESSAGE], found[KM_SHA256_TEXT];
+  DWORD got = 0;
+  km_status status = KM_OK;
+  km_sha256_state *hash = km_sha256_begin();
+  if (!hash) {
+    return km_fail(error, KM_MEMORY, 0, "read %s: out of memory",
+                   km_folder_shown(folder, name, shown));
+  }
+  do {
+    if (!ReadFile(file, buffer, sizeof buffer, &got, NULL)) {
+      status = km_folder_fail(error, GetLastError(), "read", folder, name);
+    } else {
+      km_sha256_add(hash, buffer, got);
+    }
+  } while (!status && got > 0);
+  km_sha256_finish(hash, found);
+  km_wipe(buffer, sizeof buffer);
+  return status || !strcmp(found, sha256)
+             ? status
+             : km_fail(error, KM_STALE, 0, "rename %s: it has changed meanwhile",
+                       km_folder_shown(folder, name, shown));
+}
+
+/* Renames an open file, and closes it. */
+static km_status rename_and_close(km_folder *from, const char *name, const km_opened *file,
+                                  km_folder *to, const char *new_name, bool replace,
+                                  km_error *error) {
+  wchar_t wide[KM_MAX_NAME];
+  km_wide_into(new_name, wide);
+  uint32_t code = rename_open(file, to, wide, replace);
+  if (!code) {
+    put_back(file);
+  }
+  CloseHandle(file->handle);
+  if (!code) {
+    return KM_OK;
+  }
+  return km_windows_status(code) == KM_EXISTS
+             ? km_folder_fail(error, code, "rename to", to, new_name)
+             : km_folder_fail(error, code, "rename", from, name);
+}
+
 km_status km_disk_file_rename(km_folder *from, const char *name, km_folder *to,
                               const char *new_name, bool replace, km_error *error) {
   static const km_opening how = {DELETE | FILE_WRITE_ATTRIBUTES,
@@ -498,26 +544,37 @@ km_status km_disk_file_rename(km_folder *from, const char *name, km_folder *to,
                                  KM_OPEN_WRITE_THROUGH,
                                  NULL,
                                  TO_WRITE};
-  wchar_t wide[KM_MAX_NAME];
   km_opened file;
-  km_status status = check_names(name, new_name, wide, error);
+  km_status status = check_names(name, new_name, error);
   if (!status) {
     status = km_folder_open_file(from, name, &how, "rename", &file, error);
+  }
+  return status ? status : rename_and_close(from, name, &file, to, new_name, replace, error);
+}
+
+km_status km_disk_file_rename_known(km_folder *from, const char *name, km_folder *to,
+                                    const char *new_name, bool replace,
+                                    const char sha256[KM_SHA256_TEXT], km_error *error) {
+  static const km_opening how = {DELETE | FILE_READ_DATA | FILE_WRITE_ATTRIBUTES,
+                                 FILE_SHARE_READ | FILE_SHARE_DELETE,
+                                 KM_OPEN_EXISTING,
+                                 KM_OPEN_WRITE_THROUGH,
+                                 NULL,
+                                 TO_WRITE};
+  km_opened file;
+  km_status status = check_names(name, new_name, error);
+  if (!status) {
+    status = km_folder_open_regular(from, name, &how, "rename", &file, error);
   }
   if (status) {
     return status;
   }
-  uint32_t code = rename_open(&file, to, wide, replace);
-  if (!code) {
-    put_back(&file);
+  status = check_bytes(from, name, file.handle, sha256, error);
+  if (status) {
+    CloseHandle(file.handle);
+    return status;
   }
-  CloseHandle(file.handle);
-  if (!code) {
-    return KM_OK;
-  }
-  return km_windows_status(code) == KM_EXISTS
-             ? km_folder_fail(error, code, "rename to", to, new_name)
-             : km_folder_fail(error, code, "rename", from, name);
+  return rename_and_close(from, name, &file, to, new_name, replace, error);
 }
 
 km_status km_disk_file_remove(km_folder *folder, const char *name, km_error *error) {

@@ -572,6 +572,27 @@ static void test_rename(void) {
   OK(km_disk_file_rename(here, "To", here, "to", false, &why));
 }
 
+static void test_rename_known(void) {
+  char sha256[KM_SHA256_TEXT], other[KM_SHA256_TEXT];
+  km_sha256("bytes", 5, sha256);
+  km_sha256("others", 6, other);
+  make("known", "bytes");
+  make("place", "place");
+  STATUS(KM_STALE, km_disk_file_rename_known(here, "known", here, "place", true, other, &why));
+  STATUS(KM_EXISTS, km_disk_file_rename_known(here, "known", here, "place", false, sha256, &why));
+  CHECK(has("known", "bytes") && has("place", "place"));
+  OK(km_disk_file_rename_known(here, "known", here, "place", true, sha256, &why));
+  CHECK(!is_there("known") && has("place", "bytes"));
+  STATUS(KM_NOT_FOUND, km_disk_file_rename_known(here, "known", here, "place", true, sha256, &why));
+  STATUS(KM_REFUSED, km_disk_file_rename_known(here, "many", here, "place", true, sha256, &why));
+  /* Nobody may be writing to it meanwhile. */
+  km_disk_patience(0);
+  HANDLE writer = open_win32("place", GENERIC_WRITE, KM_SHARE_ALL, OPEN_EXISTING);
+  STATUS(KM_BUSY, km_disk_file_rename_known(here, "place", here, "known", false, sha256, &why));
+  CloseHandle(writer);
+  km_disk_patience(5);
+}
+
 static void test_replace_read_only(void) {
   make("fresh", "fresh");
   make("kept", "kept");
@@ -872,6 +893,7 @@ static void run_all(void) {
   test_copy();
   test_link();
   test_rename();
+  test_rename_known();
   test_replace_read_only();
   test_replace_open();
   test_no_gap();
