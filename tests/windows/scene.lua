@@ -155,6 +155,20 @@ function methods:broken()
   return states, codes
 end
 
+-- MachineGuid was reset while the services run, with the old key; the SMS service was restarted since, made the new key,
+-- and failed. The services must be installed (healthy) and stopped.
+function methods:still_running()
+  shell.must(("rm -rf %s && find %s -type f ! -name %s -delete"):format(quote(self.windows.c .. "/ProgramData/keymend"),
+    quote(self.store), scene.OLD))
+  self.windows:set_value(CRYPTOGRAPHY, "MachineGuid", volume.OLD)
+  self:service "start"
+  self:reset_guid()
+  self:service("stop", { "SMS_SITE_COMPONENT_MANAGER" })
+  self:service("start", { "SMS_SITE_COMPONENT_MANAGER" })
+  self:tell_times()
+  self:log()
+end
+
 -- ---- Files ----
 
 function methods:files()

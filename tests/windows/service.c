@@ -4,9 +4,9 @@
  *     display=TEXT  hash=32 hex digits (of its key container)  container=TEXT  master=GUID (its DPAPI master key)
  *     depends=A,B  start=auto|demand|disabled  exit=N, specific=N (told when its key is the wrong one; 1066 and specific
  *     when specific is given)  start-ms=N, stop-ms=N (how long it takes, with hints)  hang=start|stop  unstoppable=1
- *   service start|stop|query|kill|remove NAME...
- *     one after the other; start and stop wait, kill ends the process that hangs; each but remove prints a line "NAME STATE
- *     EXIT SPECIFIC", the latter in hexadecimal, and ends with 1 when the service is not in the wanted state
+ *   service start|stop|query|remove NAME...
+ *     one after the other; start and stop wait; each but remove prints a line "NAME STATE EXIT SPECIFIC", the latter in
+ *     hexadecimal, and ends with 1 when the service is not in the wanted state
  *   service set NAME FIELD=VALUE...         changes start-ms and what stands after it above
  *   service run NAME                        what the service control manager calls
  *
@@ -467,21 +467,6 @@ static int show(SC_HANDLE service, const char *name, DWORD pending, DWORD wanted
   return wanted == 0 || status.dwCurrentState == wanted ? 0 : 1;
 }
 
-static int kill(SC_HANDLE service, const char *name) {
-  SERVICE_STATUS_PROCESS status = {0};
-  DWORD needed;
-  if (!QueryServiceStatusEx(service, SC_STATUS_PROCESS_INFO, (BYTE *)&status, sizeof status,
-                            &needed))
-    return problem("QueryServiceStatusEx");
-  HANDLE process = OpenProcess(PROCESS_TERMINATE | SYNCHRONIZE, FALSE, status.dwProcessId);
-  if (process != NULL) {
-    TerminateProcess(process, 1);
-    WaitForSingleObject(process, 5000);
-    CloseHandle(process);
-  }
-  return show(service, name, status.dwCurrentState, SERVICE_STOPPED);
-}
-
 static int command(SC_HANDLE service, const char *verb, const char *name) {
   SERVICE_STATUS status;
   if (strcmp(verb, "start") == 0) {
@@ -497,8 +482,6 @@ static int command(SC_HANDLE service, const char *verb, const char *name) {
   }
   if (strcmp(verb, "query") == 0)
     return show(service, name, 0, 0);
-  if (strcmp(verb, "kill") == 0)
-    return kill(service, name);
   if (strcmp(verb, "remove") == 0)
     return DeleteService(service) ? 0 : problem("DeleteService");
   return problem("no such command");
@@ -507,7 +490,7 @@ static int command(SC_HANDLE service, const char *verb, const char *name) {
 int main(int argc, char **argv) {
   if (argc < 3) {
     fprintf(stderr, "usage: service install|set NAME [FIELD=VALUE]... | "
-                    "start|stop|query|kill|remove|run NAME...\n");
+                    "start|stop|query|remove|run NAME...\n");
     return 2;
   }
   if (strcmp(argv[1], "run") == 0)
