@@ -50,6 +50,21 @@ static bool is_of_provider(uint32_t code) {
   return false;
 }
 
+/* Before Windows Vista the registry names the providers' DLLs without a folder, and advapi32 would look for them beside
+ * keymend.exe first. One that is loaded already is taken as it is. */
+static void load_providers(HMODULE loaded[2]) {
+  static const wchar_t *const names[2] = {L"rsaenh.dll", L"rsabase.dll"};
+  for (size_t i = 0; i < 2; i++)
+    loaded[i] = km_windows_load(names[i]);
+}
+
+static void free_providers(HMODULE loaded[2]) {
+  for (size_t i = 0; i < 2; i++) {
+    if (loaded[i] != NULL)
+      (void)FreeLibrary(loaded[i]);
+  }
+}
+
 /* Opens the container; false with the first provider's code in *code. */
 static bool acquire(const wchar_t *container, HCRYPTPROV *provider, uint32_t *code) {
   static const DWORD types[] = {PROV_RSA_FULL, PROV_RSA_AES, PROV_RSA_SCHANNEL};
@@ -194,12 +209,15 @@ km_status km_win_container_test(km_target *target, const char *container, km_con
   wchar_t *wide = km_wide(container);
   if (wide == NULL)
     return km_fail(error, KM_MEMORY, 0, "try the key container \"%s\": out of memory", container);
+  HMODULE loaded[2];
+  load_providers(loaded);
   if (acquire(wide, &provider, &out->open_code)) {
     take_parameter(provider, PP_UNIQUE_CONTAINER, out->unique_name, sizeof out->unique_name);
     take_parameter(provider, PP_NAME, out->provider, sizeof out->provider);
     try_keys(provider, out);
     (void)CryptReleaseContext(provider, 0);
   }
+  free_providers(loaded);
   free(wide);
   return KM_OK;
 }
