@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define NAP 100                   /* ms between two looks at the interrupt flag */
+#define LAST_MOMENT 5000          /* ms that a process may take to end behind its service */
 #define EAGER 1000                /* ms in which a service is asked at every nap */
 #define QUERY_LIMITED 0x1000      /* PROCESS_QUERY_LIMITED_INFORMATION: since Windows Vista */
 #define MAX_REFUSED_STOPS 100     /* tries while a service takes no control because it is busy */
@@ -18,6 +19,8 @@ typedef struct service {
   SC_HANDLE manager, handle;
   const char *name, *act; /* act: "stop", "start", "query" */
   SERVICE_STATUS_PROCESS status;
+  HANDLE
+      process; /* the one it ran in, when it has that for itself and it may be waited for; or NULL */
 } service;
 
 static const struct pending_row {
@@ -56,18 +59,24 @@ static km_status fail(km_error *error, const service *s, DWORD code) {
 }
 
 static void close_service(service *s) {
+  if (s->process != NULL)
+    CloseHandle(s->process);
   if (s->handle != NULL)
     CloseServiceHandle(s->handle);
   if (s->manager != NULL)
     CloseServiceHandle(s->manager);
-  s->handle = s->manager = NULL;
+  s->handle = s->manager = s->process = NULL;
 }
 
 static km_status ask(service *s, km_error *error) {
   DWORD size;
   if (QueryServiceStatusEx(s->handle, SC_STATUS_PROCESS_INFO, (BYTE *)&s->status, sizeof s->status,
-                           &size))
+                           &size)) {
+    if (s->process == NULL && s->status.dwProcessId != 0 &&
+        (s->status.dwServiceType & SERVICE_WIN32_OWN_PROCESS) != 0)
+      s->process = OpenProcess(SYNCHRONIZE, FALSE, s->status.dwProcessId);
     return KM_OK;
+  }
   return fail(error, s, GetLastError());
 }
 
@@ -216,6 +225,13 @@ static km_status settle(service *s, const km_wait *wait, km_error *error) {
   return KM_OK;
 }
 
+/* A service says that it has stopped a moment before its process ends, which until then may hold files open and be in
+ * the way of the next start. That it does not end is no failure of the service. */
+static void await_process(const service *s) {
+  if (s->process != NULL && s->status.dwCurrentState == SERVICE_STOPPED)
+    (void)WaitForSingleObject(s->process, LAST_MOMENT);
+}
+
 /* ---- Stopping ---- */
 
 /* The dependents that still run: those that the registry's graph did not show. */
@@ -303,6 +319,7 @@ km_status km_win_service_stop(km_target *target, const char *name, const km_wait
       open_service(&s, name, "stop", SERVICE_STOP | SERVICE_ENUMERATE_DEPENDENTS, error);
   if (status == KM_OK) {
     status = stop(&s, wait, error);
+    await_process(&s);
     tell_status(&s, out);
   }
   close_service(&s);
@@ -311,24 +328,31 @@ km_status km_win_service_stop(km_target *target, const char *name, const km_wait
 
 /* ---- Starting ---- */
 
+/* "1008 (words)", a service's own code as Windows' tools show an HRESULT: "0x80090006 (words)"; words where there are. */
+static const char *show_code(DWORD code, char *text, size_t size) {
+  char words[KM_MAX_WORDS];
+  bool known = strncmp(km_windows_words(code, words), "error ", 6) != 0;
+  (void)snprintf(text, size, code > 0xffff ? "0x%08lX%s%s%s" : "%lu%s%s%s", (unsigned long)code,
+                 known ? " (" : "", known ? words : "", known ? ")" : "");
+  return text;
+}
+
 /* Why a service that was started is stopped again. */
 static km_status ended(const service *s, km_error *error) {
-  char words[KM_MAX_WORDS];
+  char text[KM_MAX_WORDS + 32];
   DWORD code = s->status.dwWin32ExitCode;
-  if (code == ERROR_SERVICE_SPECIFIC_ERROR) {
+  bool own = code == ERROR_SERVICE_SPECIFIC_ERROR;
+  if (own)
     code = s->status.dwServiceSpecificExitCode;
-    return km_fail(error, KM_IO, (int32_t)code,
-                   "start service %s: it ended with its own code %lu (0x%08lX: %s)", s->name,
-                   (unsigned long)code, (unsigned long)code, km_windows_words(code, words));
-  }
   if (code == ERROR_SUCCESS)
     return km_fail(error, KM_IO, 0, "start service %s: it ended at once, and tells no error",
                    s->name);
-  return km_fail(error, KM_IO, (int32_t)code, "start service %s: it ended with code %lu (%s)",
-                 s->name, (unsigned long)code, km_windows_words(code, words));
+  return km_fail(error, KM_IO, (int32_t)code, "start service %s: it ended with %s %s", s->name,
+                 own ? "its own code" : "code", show_code(code, text, sizeof text));
 }
 
-/* One request to start. *again: the service manager's database is locked for a moment. */
+/* One request to start. *again: the service manager's database is locked for a moment, or the process of the run before
+ * is still there. */
 static km_status request_start(service *s, bool *again, km_error *error) {
   km_error ignored;
   *again = false;
@@ -340,7 +364,10 @@ static km_status request_start(service *s, bool *again, km_error *error) {
     return KM_OK;
   }
   (void)ask(s, &ignored); /* the exit code tells more */
-  return code == ERROR_SERVICE_ALREADY_RUNNING ? KM_OK : fail(error, s, code);
+  if (code != ERROR_SERVICE_ALREADY_RUNNING)
+    return fail(error, s, code);
+  *again = s->status.dwCurrentState == SERVICE_STOPPED;
+  return KM_OK;
 }
 
 static km_status start(service *s, const km_wait *wait, km_error *error) {
@@ -351,7 +378,10 @@ static km_status start(service *s, const km_wait *wait, km_error *error) {
   for (DWORD begun = GetTickCount(); status == KM_OK && again;) {
     status = request_start(s, &again, error);
     if (again && GetTickCount() - begun > KM_SERVICE_PATIENCE)
-      return fail(error, s, ERROR_SERVICE_DATABASE_LOCKED);
+      return km_fail(error, KM_BUSY, ERROR_SERVICE_DATABASE_LOCKED,
+                     "start service %s: the service control manager is busy with other services; "
+                     "start it by hand",
+                     s->name);
     if (again)
       Sleep(NAP);
   }
@@ -369,6 +399,7 @@ km_status km_win_service_start(km_target *target, const char *name, const km_wai
   km_status status = open_service(&s, name, "start", SERVICE_START, error);
   if (status == KM_OK) {
     status = start(&s, wait, error);
+    await_process(&s);
     tell_status(&s, out);
   }
   close_service(&s);
