@@ -56,6 +56,12 @@ describe("the pages", function()
     assert.truthy(count > 30, count)
   end)
 
+  it("show the running Windows, which the suite windows compares", function()
+    for _, verb in ipairs { "diagnose", "apply" } do
+      assert.truthy(read "README.md":find("\nD:\\> keymend " .. verb, 1, true), verb)
+    end
+  end)
+
   it("name only options that there are", function()
     local known = {}
     for _, option in ipairs(options.options) do known[option.name] = true end

@@ -3,6 +3,7 @@
 -- Each part gets a fresh Windows (scene.lua), unless it says that it goes on with that of the part before.
 
 local check = require "check"
+local example = require "example"
 local json = require "dkjson"
 local scene = require "scene"
 local shell = require "shell"
@@ -502,8 +503,20 @@ local ORDER = { "repair", "running", "without_services", "slow_stop", "no_stop",
   "hanging_stop", "hanging_start", "no_gap", "not_elevated", "planted", "wow64",
   "crash_apply", "crash_undo", "crash_recover" }
 
+-- What README.md shows of Windows 2000 must be what was printed.
+local function check_page(name, text)
+  for _, one in ipairs(example.of(live.top .. "/README.md", "D:\\> ")) do
+    if one.command:match "^keymend (%l+)" == name then
+      local good, line = example.like(text, one.lines)
+      check.ok(good, "README.md shows what this printed: " .. one.command, "the first line that differs: "
+        .. tostring(line) .. "\n" .. text)
+    end
+  end
+end
+
 -- The outputs of this run, for the pages that show them.
 function live.keep_output(name, text)
+  if live.kind == "win32-2000" then check_page(name, text) end
   local folder = ("%s/build/wine/output/%s"):format(live.top, live.kind)
   shell.must("mkdir -p " .. quote(folder))
   shell.write(("%s/%s.txt"):format(folder, name), text)
