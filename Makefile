@@ -3,6 +3,7 @@
 #   make            build/bin/keymend, keymend.so (Lua module), libkeymend.so (C API)
 #   make programs   these and every test program (build/tests)
 #   make windows    cross-builds build/win32 and build/win64: keymend.exe, keymend.dll, lua51.dll, policies; test programs
+#   make dist       build/dist: a zip and an MSI of the Windows programs for each architecture, and SHA256SUMS
 #   make demo       repairs a broken Windows 2000 volume before your eyes
 #   make test       all tests; ends with "N passed, N failed, N skipped"
 #   make lint       format, static analysis and house rules      make format   lays the C files out
@@ -20,7 +21,7 @@ GENERATED := build/gmake2
 STAMP := $(GENERATED)/stamp
 
 .DELETE_ON_ERROR:
-.PHONY: all programs windows demo test bench lint format fuzz clean generate packages-%
+.PHONY: all programs windows dist demo test bench lint format fuzz clean generate packages-%
 
 PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j $(JOBS))
 BUILD = $(MAKE) -C $(GENERATED) $(PARALLEL) --no-print-directory config=$(CONFIG)_linux64
@@ -47,6 +48,9 @@ windows: packages-windows generate
 	    if [ -d $$folder ]; then cp -r $$folder build/$$platform/; fi; \
 	  done; \
 	done
+
+dist: packages-dist windows
+	@.ci/dist
 
 packages-%:
 	@.ci/install $*
