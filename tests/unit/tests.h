@@ -29,7 +29,9 @@
   TEST_GROUP(target)                                                                               \
   TEST_GROUP(time)                                                                                 \
   TEST_GROUP(times)                                                                                \
-  TEST_GROUP(transaction)
+  TEST_GROUP(transaction)                                                                          \
+  TEST_GROUP(trust)                                                                                \
+  TEST_GROUP(writers)
 
 #define TEST_GROUP_PROTOTYPE(name) int test_##name(void);
 TEST_GROUPS(TEST_GROUP_PROTOTYPE)
