@@ -193,7 +193,8 @@ static uint32_t open_part(HANDLE folder, const wchar_t *name, const km_opening *
 /* Opens what a Windows path names, component by component; the drive letter is not looked at. */
 static km_status walk(km_win_volume *volume, const char *path, const km_opening *last, HANDLE *out,
                       km_error *error) {
-  static const km_opening on_the_way = {0, KM_SHARE_ALL, KM_OPEN_EXISTING, KM_OPEN_FOLDER, NULL, 0};
+  static const km_opening on_the_way = {
+      .share = KM_SHARE_ALL, .disposition = KM_OPEN_EXISTING, .options = KM_OPEN_FOLDER};
   char name[KM_MAX_NAME], next_name[KM_MAX_NAME];
   wchar_t wide[KM_MAX_NAME], next_wide[KM_MAX_NAME];
   HANDLE here = volume->handle;
@@ -263,12 +264,11 @@ km_status km_folder_make(km_win_volume *volume, const km_times *times, const cha
   return KM_OK;
 }
 
-static const km_opening to_list = {FILE_LIST_DIRECTORY | FILE_TRAVERSE,
-                                   KM_SHARE_ALL,
-                                   KM_OPEN_EXISTING,
-                                   KM_OPEN_FOLDER,
-                                   NULL,
-                                   KM_PRIVILEGE_BACKUP};
+static const km_opening to_list = {.access = FILE_LIST_DIRECTORY | FILE_TRAVERSE,
+                                   .share = KM_SHARE_ALL,
+                                   .disposition = KM_OPEN_EXISTING,
+                                   .options = KM_OPEN_FOLDER,
+                                   .privileges = KM_PRIVILEGE_BACKUP};
 
 km_status km_win_folder_open(km_win_volume *volume, const km_times *times, const char *windows_path,
                              km_folder **out, km_error *error) {
@@ -288,8 +288,11 @@ void km_disk_folder_close(km_folder *folder) {
 
 km_status km_win_file_open(km_win_volume *volume, const char *windows_path, int *fd,
                            km_error *error) {
-  static const km_opening to_read = {FILE_READ_DATA, KM_SHARE_ALL, KM_OPEN_EXISTING,
-                                     KM_OPEN_FILE,   NULL,         KM_PRIVILEGE_BACKUP};
+  static const km_opening to_read = {.access = FILE_READ_DATA,
+                                     .share = KM_SHARE_ALL,
+                                     .disposition = KM_OPEN_EXISTING,
+                                     .options = KM_OPEN_FILE,
+                                     .privileges = KM_PRIVILEGE_BACKUP};
   HANDLE handle;
   *fd = -1;
   km_status status = walk(volume, windows_path, &to_read, &handle, error);
@@ -452,7 +455,10 @@ static uint32_t fill_info(const km_folder *folder, const char *name, const km_op
 
 km_status km_disk_file_info(km_folder *folder, const char *name, km_file_info *out,
                             km_error *error) {
-  km_opening how = {READ_CONTROL, KM_SHARE_ALL, KM_OPEN_EXISTING, 0, NULL, KM_PRIVILEGE_BACKUP};
+  km_opening how = {.access = READ_CONTROL,
+                    .share = KM_SHARE_ALL,
+                    .disposition = KM_OPEN_EXISTING,
+                    .privileges = KM_PRIVILEGE_BACKUP};
   km_opened file;
   km_status status = km_folder_open_file(folder, name, &how, "look at", &file, error);
   if (status == KM_ACCESS) { /* then it has no owner that could be trusted */
@@ -481,22 +487,39 @@ static void keep_access_time(const km_opened *file) {
   }
 }
 
-/* Opens a file for reading while others go on using it. */
-static km_status open_to_read(km_folder *folder, const char *name, km_opened *file,
+static km_status open_quietly(km_folder *folder, const char *name, bool hurried, km_opened *file,
                               km_error *error) {
-  km_opening how = {
-      FILE_READ_DATA | READ_CONTROL, KM_SHARE_ALL, KM_OPEN_EXISTING, 0, NULL, KM_PRIVILEGE_BACKUP};
+  km_opening how = {.access = FILE_READ_DATA | READ_CONTROL,
+                    .share = KM_SHARE_ALL,
+                    .disposition = KM_OPEN_EXISTING,
+                    .privileges = KM_PRIVILEGE_BACKUP,
+                    .hurried = hurried};
   if (folder->volume->moves_access_times) {
     km_opening silent = how;
     silent.access |= FILE_WRITE_ATTRIBUTES;
     silent.privileges = 0;
-    if (km_folder_open_regular(folder, name, &silent, "read", file, error) == KM_OK) {
+    km_status status = km_folder_open_regular(folder, name, &silent, "read", file, error);
+    if (status == KM_OK) {
       keep_access_time(file);
-      return KM_OK;
     }
-    folder->volume->loud |= error == NULL || error->status == KM_ACCESS;
+    if (status != KM_ACCESS && status != KM_READ_ONLY) {
+      return status;
+    }
+    folder->volume->loud |= status == KM_ACCESS;
   }
   return km_folder_open_regular(folder, name, &how, "read", file, error);
+}
+
+/* Opens a file for reading while others go on using it. Many files that are kept from being read, perhaps on purpose, cost
+ * the patience once: after a first one the others are tried only once, until a patience is set anew. */
+static km_status open_to_read(km_folder *folder, const char *name, km_opened *file,
+                              km_error *error) {
+  unsigned age = km_patience_age();
+  km_status status = open_quietly(folder, name, folder->volume->hurried == age, file, error);
+  if (status == KM_BUSY) {
+    folder->volume->hurried = age;
+  }
+  return status;
 }
 
 static km_status read_whole(const km_folder *folder, const char *name, HANDLE file, size_t size,

@@ -15,10 +15,10 @@
 
 #include "offline/times.h"
 
-#define KM_MAX_WIDE_PATH                                                                           \
-  32760 /* units of a path with its NUL: what UNICODE_STRING holds, and a prefix */
+#define KM_MAX_WIDE_PATH 32760 /* units of a path with its NUL; UNICODE_STRING holds 32767 */
 
-typedef struct km_win_volume {
+typedef struct km_win_volume km_win_volume;
+struct km_win_volume {
   HANDLE handle; /* its root */
   char *root;    /* as a Win32 path in UTF-8 without prefix, "C:\" or "D:\mnt", for messages */
   bool live;     /* the running Windows' own: it has no hibernation image that could be looked at */
@@ -31,7 +31,10 @@ typedef struct km_win_volume {
   bool moves_access_times; /* this Windows notes when a file was last read */
   bool loud;               /* and for some files that could not be prevented */
   char text[10][200];      /* behind km_win_capabilities */
-} km_win_volume;
+  /* The one with the Windows folder, when it is known and another: its hibernation counts, too. The opener sets it. */
+  km_win_volume *windows;
+  unsigned hurried; /* folder.c's own: km_patience_age when reading used up the patience */
+};
 
 /* An open folder. */
 struct km_folder {

@@ -222,8 +222,10 @@ km_status km_meta_of(const km_folder *folder, const char *name, const km_opened 
 
 km_status km_disk_meta_read(km_folder *folder, const char *name, km_file_meta *out,
                             km_error *error) {
-  static const km_opening how = {
-      READ_CONTROL | FILE_READ_EA, KM_SHARE_ALL, KM_OPEN_EXISTING, 0, NULL, KM_PRIVILEGE_BACKUP};
+  static const km_opening how = {.access = READ_CONTROL | FILE_READ_EA,
+                                 .share = KM_SHARE_ALL,
+                                 .disposition = KM_OPEN_EXISTING,
+                                 .privileges = KM_PRIVILEGE_BACKUP};
   km_opened file;
   memset(out, 0, sizeof *out);
   km_status status = km_folder_open_regular(folder, name, &how, "read", &file, error);
@@ -293,9 +295,11 @@ km_status km_meta_set(const km_folder *folder, const char *name, HANDLE file,
  * the disk by the handle's write-through, and a flush that is refused is no error. */
 km_status km_disk_meta_write(km_folder *folder, const char *name, const km_file_meta *meta,
                              km_error *error) {
-  km_opening how = {
-      READ_CONTROL,          KM_SHARE_ALL, KM_OPEN_EXISTING,
-      KM_OPEN_WRITE_THROUGH, NULL,         KM_PRIVILEGE_BACKUP | KM_PRIVILEGE_RESTORE};
+  km_opening how = {.access = READ_CONTROL,
+                    .share = KM_SHARE_ALL,
+                    .disposition = KM_OPEN_EXISTING,
+                    .options = KM_OPEN_WRITE_THROUGH,
+                    .privileges = KM_PRIVILEGE_BACKUP | KM_PRIVILEGE_RESTORE};
   km_native_basic wanted;
   km_opened file;
   static const char operation[] = "set the times of";

@@ -131,8 +131,10 @@ km_status km_offline_folder_open(km_target *target, const char *path, km_folder 
   km_path taken;
   *out = NULL;
   km_status status = km_path_take(offline, path, &taken, error);
-  if (status == KM_OK)
+  if (status == KM_OK) {
+    taken.volume->win->windows = offline->volumes[0].win;
     status = km_win_folder_open(taken.volume->win, offline->times, path, out, error);
+  }
   km_path_free(&taken);
   return status;
 }

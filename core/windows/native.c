@@ -100,8 +100,15 @@ bool km_native_unknown(uint32_t code) {
 
 static unsigned patience_seconds = DEFAULT_PATIENCE;
 
+static unsigned patience_age = 1;
+
 void km_disk_patience(unsigned seconds) {
   patience_seconds = seconds;
+  patience_age++;
+}
+
+unsigned km_patience_age(void) {
+  return patience_age;
 }
 
 bool km_patience_wait(km_patience *patience) {
@@ -189,19 +196,18 @@ uint32_t km_native_open(HANDLE folder, const wchar_t *name, const km_opening *ho
     uint32_t code = km_native_try(folder, name, how, out);
     bool wait =
         km_patience_fits(code) || (code == ERROR_DELETE_PENDING && how->disposition == KM_OPEN_NEW);
-    if (!wait || !km_patience_wait(&patience)) {
+    if (!wait || how->hurried || !km_patience_wait(&patience)) {
       return code;
     }
   }
 }
 
 uint32_t km_native_open_root(const wchar_t *path, HANDLE *out) {
-  const km_opening how = {FILE_LIST_DIRECTORY | FILE_TRAVERSE,
-                          KM_SHARE_ALL,
-                          KM_OPEN_EXISTING,
-                          KM_OPEN_FOLDER,
-                          NULL,
-                          KM_PRIVILEGE_BACKUP};
+  const km_opening how = {.access = FILE_LIST_DIRECTORY | FILE_TRAVERSE,
+                          .share = KM_SHARE_ALL,
+                          .disposition = KM_OPEN_EXISTING,
+                          .options = KM_OPEN_FOLDER,
+                          .privileges = KM_PRIVILEGE_BACKUP};
   return open_privileged(NULL, path, &how, KM_OPEN_FOLDER | SYNCHRONOUS | BACKUP_INTENT, out);
 }
 

@@ -31,6 +31,7 @@ typedef struct km_opening {
   ULONG options;          /* KM_OPEN_* flags */
   const void *descriptor; /* of a new file or folder, or NULL */
   unsigned privileges;    /* km_privilege bits that may be enabled when it is refused */
+  bool hurried;           /* without patience */
 } km_opening;
 
 /* Opens `name` in the open folder `folder`; "" is the folder itself. A NULL folder: `name` is a whole NT path. Reparse
@@ -60,6 +61,8 @@ typedef struct km_patience {
 } km_patience;
 
 bool km_patience_wait(km_patience *patience);
+/* How often the patience was set, 1 at first. */
+unsigned km_patience_age(void);
 /* Whether a code tells of another process that may let go soon. */
 bool km_patience_fits(uint32_t code);
 

@@ -198,8 +198,8 @@ static bool ask_dirty(const km_win_volume *volume, bool *dirty, uint32_t *code) 
     *code = GetLastError();
     return false;
   }
-  HANDLE handle =
-      CreateFileW(name, FILE_READ_ATTRIBUTES, KM_SHARE_ALL, NULL, OPEN_EXISTING, 0, NULL);
+  /* With less, the device would be opened, and not what its file system knows; so only administrators may ask. */
+  HANDLE handle = CreateFileW(name, GENERIC_READ, KM_SHARE_ALL, NULL, OPEN_EXISTING, 0, NULL);
   if (handle == INVALID_HANDLE_VALUE) {
     *code = GetLastError();
     return false;
@@ -243,8 +243,11 @@ static km_status check_space(const km_folder *folder, uint64_t need, km_error *e
 }
 
 static km_status check_access(const km_folder *folder, km_error *error) {
-  static const km_opening how = {FILE_ADD_FILE,  KM_SHARE_ALL, KM_OPEN_EXISTING,
-                                 KM_OPEN_FOLDER, NULL,         KM_PRIVILEGE_RESTORE};
+  static const km_opening how = {.access = FILE_ADD_FILE,
+                                 .share = KM_SHARE_ALL,
+                                 .disposition = KM_OPEN_EXISTING,
+                                 .options = KM_OPEN_FOLDER,
+                                 .privileges = KM_PRIVILEGE_RESTORE};
   HANDLE handle;
   uint32_t code = km_native_open(folder->handle, L"", &how, &handle);
   if (!code) {
@@ -267,6 +270,9 @@ km_status km_disk_volume_check(km_folder *folder, uint64_t need, km_error *error
                    folder->path, volume->root, volume->driver, refusal);
   }
   km_status status = check_hibernation(volume, error);
+  if (!status && volume->windows && volume->windows != volume) {
+    status = check_hibernation(volume->windows, error);
+  }
   if (!status) {
     status = check_unclean(volume, error);
   }

@@ -44,8 +44,11 @@ static km_status flush_file(const km_folder *folder, const char *name, HANDLE fi
 /* Flushing a folder needs the right to write to it. File systems that refuse it keep their folders in a log, and the
  * names in this one were changed with write-through; a disk that fails is told. */
 km_status km_disk_folder_flush(km_folder *folder, km_error *error) {
-  static const km_opening how = {FILE_ADD_FILE,  KM_SHARE_ALL, KM_OPEN_EXISTING,
-                                 KM_OPEN_FOLDER, NULL,         TO_WRITE};
+  static const km_opening how = {.access = FILE_ADD_FILE,
+                                 .share = KM_SHARE_ALL,
+                                 .disposition = KM_OPEN_EXISTING,
+                                 .options = KM_OPEN_FOLDER,
+                                 .privileges = TO_WRITE};
   HANDLE handle;
   uint32_t code = km_native_open(folder->handle, L"", &how, &handle);
   if (!code) {
@@ -87,17 +90,20 @@ static uint32_t create_private(const km_folder *parent, const wchar_t *name, boo
   return code;
 }
 
-static const km_opening to_own = {FILE_LIST_DIRECTORY | FILE_TRAVERSE | READ_CONTROL | WRITE_DAC |
-                                      WRITE_OWNER | DELETE | FILE_WRITE_ATTRIBUTES,
-                                  KM_SHARE_ALL,
-                                  KM_OPEN_EXISTING,
-                                  KM_OPEN_FOLDER | KM_OPEN_WRITE_THROUGH,
-                                  NULL,
-                                  TO_WRITE};
+static const km_opening to_own = {.access = FILE_LIST_DIRECTORY | FILE_TRAVERSE | READ_CONTROL |
+                                            WRITE_DAC | WRITE_OWNER | DELETE |
+                                            FILE_WRITE_ATTRIBUTES,
+                                  .share = KM_SHARE_ALL,
+                                  .disposition = KM_OPEN_EXISTING,
+                                  .options = KM_OPEN_FOLDER | KM_OPEN_WRITE_THROUGH,
+                                  .privileges = TO_WRITE};
 
 static bool remove_if_empty(const km_folder *parent, const wchar_t *name) {
-  km_opening how = {DELETE, KM_SHARE_ALL, KM_OPEN_EXISTING, KM_OPEN_FOLDER | KM_OPEN_WRITE_THROUGH,
-                    NULL,   TO_WRITE};
+  km_opening how = {.access = DELETE,
+                    .share = KM_SHARE_ALL,
+                    .disposition = KM_OPEN_EXISTING,
+                    .options = KM_OPEN_FOLDER | KM_OPEN_WRITE_THROUGH,
+                    .privileges = TO_WRITE};
   km_native_basic basic;
   HANDLE handle;
   if (km_native_open(parent->handle, name, &how, &handle)) {
@@ -159,7 +165,10 @@ static km_status make_private(km_folder *parent, const char *name, const wchar_t
   }
   km_status status = settle_private(parent, temporary, handle, error);
   if (!status) {
-    code = km_native_rename(handle, parent->handle, wide, false);
+    km_patience patience = {0};
+    do {
+      code = km_native_rename(handle, parent->handle, wide, false);
+    } while (km_patience_fits(code) && km_patience_wait(&patience));
     status = code ? km_folder_fail(error, code, "make the folder", parent, name) : KM_OK;
   }
   if (status) {
@@ -172,12 +181,10 @@ static km_status make_private(km_folder *parent, const char *name, const wchar_t
 /* Opens the folder when it is one that keymend made. */
 static km_status open_private(const km_folder *parent, const char *name, HANDLE *out,
                               km_error *error) {
-  static const km_opening how = {FILE_LIST_DIRECTORY | FILE_TRAVERSE | READ_CONTROL,
-                                 KM_SHARE_ALL,
-                                 KM_OPEN_EXISTING,
-                                 0,
-                                 NULL,
-                                 KM_PRIVILEGE_BACKUP};
+  static const km_opening how = {.access = FILE_LIST_DIRECTORY | FILE_TRAVERSE | READ_CONTROL,
+                                 .share = KM_SHARE_ALL,
+                                 .disposition = KM_OPEN_EXISTING,
+                                 .privileges = KM_PRIVILEGE_BACKUP};
   const char *problem = "it is no real folder";
   km_opened file;
   *out = NULL;
@@ -218,7 +225,11 @@ km_status km_disk_private_folder(km_folder *parent, const char *name, bool creat
 }
 
 km_status km_disk_folder_remove(km_folder *parent, const char *name, km_error *error) {
-  km_opening how = {DELETE, KM_SHARE_ALL, KM_OPEN_EXISTING, KM_OPEN_WRITE_THROUGH, NULL, TO_WRITE};
+  km_opening how = {.access = DELETE,
+                    .share = KM_SHARE_ALL,
+                    .disposition = KM_OPEN_EXISTING,
+                    .options = KM_OPEN_WRITE_THROUGH,
+                    .privileges = TO_WRITE};
   char shown[KM_MAX_MESSAGE];
   km_opened file;
   static const char operation[] = "remove the folder";
@@ -319,12 +330,10 @@ static km_status copy_all(const copying *c, char sha256[KM_SHA256_TEXT], km_erro
 /* Nobody may write to the source while it is copied. */
 km_status km_disk_file_copy(km_folder *from, const char *name, km_folder *to, const char *new_name,
                             char sha256[KM_SHA256_TEXT], km_error *error) {
-  static const km_opening source = {FILE_READ_DATA | FILE_READ_EA | READ_CONTROL,
-                                    FILE_SHARE_READ | FILE_SHARE_DELETE,
-                                    KM_OPEN_EXISTING,
-                                    0,
-                                    NULL,
-                                    KM_PRIVILEGE_BACKUP};
+  static const km_opening source = {.access = FILE_READ_DATA | FILE_READ_EA | READ_CONTROL,
+                                    .share = FILE_SHARE_READ | FILE_SHARE_DELETE,
+                                    .disposition = KM_OPEN_EXISTING,
+                                    .privileges = KM_PRIVILEGE_BACKUP};
   km_opening fresh = {.access = FILE_READ_DATA | FILE_WRITE_DATA | FILE_WRITE_ATTRIBUTES |
                                 READ_CONTROL | WRITE_DAC | WRITE_OWNER | DELETE,
                       .share = FILE_SHARE_READ,
@@ -365,8 +374,11 @@ static bool no_links(uint32_t code) {
 
 km_status km_disk_file_link(km_folder *from, const char *name, km_folder *to, const char *new_name,
                             km_error *error) {
-  static const km_opening how = {FILE_WRITE_ATTRIBUTES, KM_SHARE_ALL, KM_OPEN_EXISTING,
-                                 KM_OPEN_WRITE_THROUGH, NULL,         TO_WRITE};
+  static const km_opening how = {.access = FILE_WRITE_ATTRIBUTES,
+                                 .share = KM_SHARE_ALL,
+                                 .disposition = KM_OPEN_EXISTING,
+                                 .options = KM_OPEN_WRITE_THROUGH,
+                                 .privileges = TO_WRITE};
   wchar_t wide[KM_MAX_NAME];
   char shown[KM_MAX_MESSAGE];
   km_opened file;
@@ -396,8 +408,11 @@ km_status km_disk_file_link(km_folder *from, const char *name, km_folder *to, co
 /* Opens the file that a rename would replace. A Win32 code. */
 static uint32_t open_replaced(const km_folder *to, const wchar_t *name, ULONG access,
                               unsigned privileges, km_opened *out) {
-  km_opening how = {access, KM_SHARE_ALL, KM_OPEN_EXISTING, KM_OPEN_FILE | KM_OPEN_WRITE_THROUGH,
-                    NULL,   privileges};
+  km_opening how = {.access = access,
+                    .share = KM_SHARE_ALL,
+                    .disposition = KM_OPEN_EXISTING,
+                    .options = KM_OPEN_FILE | KM_OPEN_WRITE_THROUGH,
+                    .privileges = privileges};
   uint32_t code = km_native_try(to->handle, name, &how, &out->handle);
   if (!code && (code = km_native_basic_get(out->handle, &out->basic)) != ERROR_SUCCESS) {
     CloseHandle(out->handle);
@@ -538,12 +553,11 @@ static km_status rename_and_close(km_folder *from, const char *name, const km_op
 
 km_status km_disk_file_rename(km_folder *from, const char *name, km_folder *to,
                               const char *new_name, bool replace, km_error *error) {
-  static const km_opening how = {DELETE | FILE_WRITE_ATTRIBUTES,
-                                 FILE_SHARE_READ | FILE_SHARE_DELETE,
-                                 KM_OPEN_EXISTING,
-                                 KM_OPEN_WRITE_THROUGH,
-                                 NULL,
-                                 TO_WRITE};
+  static const km_opening how = {.access = DELETE | FILE_WRITE_ATTRIBUTES,
+                                 .share = FILE_SHARE_READ | FILE_SHARE_DELETE,
+                                 .disposition = KM_OPEN_EXISTING,
+                                 .options = KM_OPEN_WRITE_THROUGH,
+                                 .privileges = TO_WRITE};
   km_opened file;
   km_status status = check_names(name, new_name, error);
   if (!status) {
@@ -555,12 +569,11 @@ km_status km_disk_file_rename(km_folder *from, const char *name, km_folder *to,
 km_status km_disk_file_rename_known(km_folder *from, const char *name, km_folder *to,
                                     const char *new_name, bool replace,
                                     const char sha256[KM_SHA256_TEXT], km_error *error) {
-  static const km_opening how = {DELETE | FILE_READ_DATA | FILE_WRITE_ATTRIBUTES,
-                                 FILE_SHARE_READ | FILE_SHARE_DELETE,
-                                 KM_OPEN_EXISTING,
-                                 KM_OPEN_WRITE_THROUGH,
-                                 NULL,
-                                 TO_WRITE};
+  static const km_opening how = {.access = DELETE | FILE_READ_DATA | FILE_WRITE_ATTRIBUTES,
+                                 .share = FILE_SHARE_READ | FILE_SHARE_DELETE,
+                                 .disposition = KM_OPEN_EXISTING,
+                                 .options = KM_OPEN_WRITE_THROUGH,
+                                 .privileges = TO_WRITE};
   km_opened file;
   km_status status = check_names(name, new_name, error);
   if (!status) {
@@ -578,8 +591,11 @@ km_status km_disk_file_rename_known(km_folder *from, const char *name, km_folder
 }
 
 km_status km_disk_file_remove(km_folder *folder, const char *name, km_error *error) {
-  static const km_opening how = {DELETE | FILE_WRITE_ATTRIBUTES, KM_SHARE_ALL, KM_OPEN_EXISTING,
-                                 KM_OPEN_WRITE_THROUGH,          NULL,         TO_WRITE};
+  static const km_opening how = {.access = DELETE | FILE_WRITE_ATTRIBUTES,
+                                 .share = KM_SHARE_ALL,
+                                 .disposition = KM_OPEN_EXISTING,
+                                 .options = KM_OPEN_WRITE_THROUGH,
+                                 .privileges = TO_WRITE};
   char shown[KM_MAX_MESSAGE];
   km_opened file;
   km_status status = km_folder_open_file(folder, name, &how, "remove", &file, error);
@@ -670,12 +686,11 @@ km_status km_disk_journal_create(km_folder *folder, const char *name, size_t siz
 
 km_status km_disk_journal_open(km_folder *folder, const char *name, km_file **out,
                                km_error *error) {
-  static const km_opening how = {FILE_READ_DATA | FILE_WRITE_DATA,
-                                 FILE_SHARE_READ,
-                                 KM_OPEN_EXISTING,
-                                 KM_OPEN_WRITE_THROUGH,
-                                 NULL,
-                                 TO_WRITE};
+  static const km_opening how = {.access = FILE_READ_DATA | FILE_WRITE_DATA,
+                                 .share = FILE_SHARE_READ,
+                                 .disposition = KM_OPEN_EXISTING,
+                                 .options = KM_OPEN_WRITE_THROUGH,
+                                 .privileges = TO_WRITE};
   char shown[KM_MAX_MESSAGE];
   km_opened file;
   *out = NULL;
