@@ -21,9 +21,9 @@ typedef struct km_hives km_hives;   /* hive.h */
 
 /* A volume: a folder of this system that is the root of a Windows drive. */
 typedef struct km_volume {
-  char letter;  /* upper case */
-  char *folder; /* as given */
-  int fd;       /* POSIX: its root, O_RDONLY | O_DIRECTORY */
+  char letter;               /* upper case */
+  char *folder;              /* as given */
+  int fd;                    /* POSIX: its root, O_RDONLY | O_DIRECTORY */
   struct km_win_volume *win; /* Windows: its root */
   uint64_t device;
   uint32_t owner;          /* POSIX: of the root */
