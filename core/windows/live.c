@@ -169,8 +169,9 @@ static km_status may_write(km_target *target, km_error *error) {
 }
 
 static const char not_elevated[] =
-    "keymend does not run as an administrator, so it only reads; \"Run as administrator\" lets it "
-    "change this Windows";
+    "keymend does not run as an administrator, so it changes nothing, and key files and backup "
+    "hives "
+    "may be closed to it: open its prompt with \"Run as administrator\"";
 
 static size_t capabilities(km_target *target, km_folder *store, km_capability *out, size_t max) {
   km_live *live = target->state;
@@ -180,7 +181,8 @@ static size_t capabilities(km_target *target, km_folder *store, km_capability *o
     if (strcmp(out[i].id, "writing") == 0 && out[i].available && !km_is_elevated())
       out[i] = (km_capability){"writing", false, not_elevated};
   if (!km_privileges_used(live->privileges, sizeof live->privileges))
-    (void)snprintf(live->privileges, sizeof live->privileges, "none was needed so far");
+    (void)snprintf(live->privileges, sizeof live->privileges,
+                   "none was used beyond an administrator's plain rights");
   const km_capability own[] = {
       {"services", true, "through the service control manager"},
       {"events", true, "through the event log"},

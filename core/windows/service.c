@@ -19,8 +19,7 @@ typedef struct service {
   SC_HANDLE manager, handle;
   const char *name, *act; /* act: "stop", "start", "query" */
   SERVICE_STATUS_PROCESS status;
-  HANDLE
-      process; /* the one it ran in, when it has that for itself and it may be waited for; or NULL */
+  HANDLE process; /* the one it has for itself, to be waited for; or NULL */
 } service;
 
 static const struct pending_row {

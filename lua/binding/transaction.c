@@ -120,8 +120,10 @@ static void on_service(void *user, const km_service_result *result) {
 static void own_results(lua_State *L, change *now) {
   km_lua_owned *owned = km_lua_own(L, release_results, 0);
   now->results = calloc(1, sizeof *now->results);
-  if (now->results == NULL)
+  if (now->results == NULL) {
     luaL_error(L, "out of memory");
+    return;
+  }
   now->results->last = &now->results->first;
   owned->object = now->results;
 }
