@@ -271,31 +271,26 @@ end
 -- Version, manifest and message table (core/windows/keymend.rc, messages.mc) of a program or DLL; `what` is its name in
 -- there. premake 5.0.0-alpha15 compiles an .rc file for gmake but does not link it, hence the rule.
 local function resources(what)
-  local source = "core/windows/keymend.rc"
-  if not any(source) then return end
-  local messages = os.isfile "core/windows/messages.mc"
-  local folder = path.join(top, "build/obj/%{cfg.platform}/%{cfg.buildcfg}/resources-" .. what)
+  local version = io.readfile "core/keymend.h":match '#define KM_VERSION "(%d+%.%d+%.%d+)"'
+  local defines = { "KM_" .. what, "KM_FILE_VERSION=" .. version:gsub("%.", ",") .. ",0" }
+  local sources = path.join(top, "core/windows")
+  local folder = path.join(top, "build/obj/%{cfg.platform}/%{cfg.buildcfg}/resources-" .. what:lower())
+  local tool = "cd " .. sources .. " && %{cfg.platform == 'win32' and 'i686' or 'x86_64'}-w64-mingw32-"
   filter "system:windows"
-    files { source }
-    if messages then files { "core/windows/messages.mc" } end
-  filter { "files:" .. source, "action:gmake*", "system:windows" }
+    files { "core/windows/keymend.rc", "core/windows/messages.mc" }
+  filter { "files:core/windows/keymend.rc", "action:gmake*", "system:windows" }
     buildmessage "resources of %{cfg.targetname}"
-    local prefix = "%{cfg.platform == 'win32' and 'i686' or 'x86_64'}-w64-mingw32-"
-    local compile = "cd " .. path.join(top, "core/windows") .. " && "
-    buildcommands { "mkdir -p " .. folder }
-    if messages then
-      buildcommands { compile .. prefix .. "windmc -h " .. folder .. " -r " .. folder .. " messages.mc" }
-    end
     buildcommands {
-      compile .. prefix .. "windres -DKM_" .. what:upper() .. (messages and " -DKM_MESSAGES" or "") .. " -I "
-        .. path.join(top, "core") .. " -I " .. folder .. " keymend.rc " .. folder .. "/keymend.o",
+      "mkdir -p " .. folder,
+      tool .. "windmc -h " .. folder .. " -r " .. folder .. " messages.mc",
+      tool .. "windres -D" .. table.concat(defines, " -D") .. " -I " .. path.join(top, "core") .. " -I " .. folder
+        .. " keymend.rc " .. folder .. "/keymend.o",
     }
-    buildinputs { "core/keymend.h", "core/windows/keymend.manifest" }
-    if messages then buildinputs { "core/windows/messages.mc" } end
+    buildinputs { "core/keymend.h", "core/windows/keymend.manifest", "core/windows/messages.mc" }
     buildoutputs { folder .. "/keymend.o" }
     linkbuildoutputs "On"
   filter "action:vs*"
-    resdefines { "KM_" .. what:upper(), messages and "KM_MESSAGES" or nil }
+    resdefines(defines)
     resincludedirs { "core", "build/gen" }
   filter { "files:core/windows/messages.mc", "action:vs*" }
     buildmessage "messages.mc"
@@ -342,7 +337,7 @@ if has_binding and has_core then
   filter "action:vs*"
     files { "build/gen/keymend.def" }
   filter {}
-  resources "dll"
+  resources "DLL"
 end
 
 -- The program: the host, the Lua side and the core in one file.
@@ -358,14 +353,14 @@ local function host(name, target, what, globs)
     links { "edit", "lua5.1" }
   filter "system:windows" -- the static one: the program runs alone
     removefiles { "lua/host/editor.c" }
-    if os.isfile(windows_editor) then files { windows_editor } end
+    files { windows_editor }
     includedirs { "lua/host" }
     links { "lua" }
   filter {}
   return true
 end
 
-if host("host", "keymend", "bin", { "lua/host/*.c", "lua/host/*.h" }) then resources "exe" end
+if host("host", "keymend", "bin", { "lua/host/*.c", "lua/host/*.h" }) then resources "EXE" end
 
 if visual_studio then return end
 
