@@ -60,12 +60,12 @@ end
 -- Whether it failed with a code that points at the key.
 function M.is_refuting(service)
   local code = codes.exit_code(service.exit_code, service.specific_code)
-  return code ~= nil and REFUTES[code < 0 and code + 2 ^ 32 or code] or false
+  return code ~= nil and REFUTES[code] or false
 end
 
 local function sort_user(use, service)
   local kind = STATE[service.state]
-  if service.driver or service.start == "disabled" then return end
+  if service.driver then return end
   if M.is_failed(service) then
     table.insert(use.failed, service)
   elseif kind == "running" then

@@ -60,6 +60,30 @@ describe("the KB's case on a running Windows", function()
     end
   end)
 
+  it("tells the failures that point at the key, else all", function()
+    local found = judge(kb(), FAILING)
+    assert.is_true(has_evidence(found.findings[1], "IISADMIN failed"))
+    assert.is_false(has_evidence(found.findings[1], "SMS_EXECUTIVE failed"))
+    assert.is_true(has_evidence(fake.finding(found, "service.failed"), "SMS_EXECUTIVE failed"))
+    found = judge(kb(), { W3SVC = { "stopped", 1067 } })
+    assert.is_true(has_evidence(found.findings[1], "W3SVC failed: ERROR_PROCESS_ABORTED (1067)"))
+  end)
+
+  it("takes a disabled service for none that failed", function()
+    local options = fake.live { W3SVC = { "stopped", 1008 } }
+    options.service_list[5].start = "disabled"
+    local found = assert(diagnosis.run(fake.target(kb(), options), { fake.policy() }))
+    assert.same({ "warning key.in-use", "warning service.disabled" }, fake.lines(found))
+  end)
+
+  it("tells a service that failed once, whoever names it", function()
+    local other = fake.policy { name = "other", containers = { { name = "x", hash = ("a"):rep(32) } } }
+    local found = assert(diagnosis.run(fake.target(kb(), fake.live(FAILING)), { fake.policy(), other }))
+    local count = 0
+    for _, one in ipairs(found.findings) do count = count + (one.id == "service.failed" and 1 or 0) end
+    assert.equal(1, count)
+  end)
+
   it("names a service's own code", function()
     local found = judge(kb(), FAILING)
     local failed = fake.finding(found, "service.failed")
@@ -225,6 +249,7 @@ describe("an orphaned key", function()
     states.SMS_EXECUTIVE.started = RESET + DAY
     assert.same({ "error key.orphaned" }, lines(alone(), states))
     assert.same({ "error key.orphaned", "warning service.failed" }, lines(alone(), FAILING))
+    assert.same({ "error key.orphaned", "warning service.failed" }, lines(alone(), { W3SVC = { "stopped", 1008 } }))
     assert.same({ "error key.orphaned" }, lines(alone(), IDLE))
   end)
 end)
@@ -286,6 +311,7 @@ describe("what became of services", function()
     assert.equal("service.restart-due", list[2].id)
     assert.truthy(list[2].text:find("TermService", 1, true))
     assert.is_true(use.restart_due(RESULTS))
+    assert.is_false(use.restart_due { { name = "A", action = "stop", status = "busy" } })
     assert.same({}, use.findings {})
     assert.same({}, use.findings(nil))
     assert.is_false(use.restart_due(nil))
