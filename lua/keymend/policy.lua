@@ -64,6 +64,21 @@ function M.names()
   return names
 end
 
+-- The names of the files in M.folder that are no shipped policy's, sorted: they are used when they are named. nil,
+-- message, code, native when the folder cannot be read.
+function M.own_names()
+  local files, message, code, native = {}, nil, nil, nil
+  if M.folder then files, message, code, native = core.list_folder(M.folder, ".lua") end
+  if not files then return nil, message, code, native end
+  local shipped, names = core.embedded_policies(), {}
+  for _, file in ipairs(files) do
+    local name = file:match "^([%w_-]+)%.lua$"
+    if name and not shipped[name] then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return names
+end
+
 -- ---- Checking the fields ----
 
 -- The line where a field is set, for messages: " line 12" or "".

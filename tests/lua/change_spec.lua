@@ -122,6 +122,7 @@ describe("on a running Windows", function()
     assert.truthy(out:find("Next:  restart Windows: TermService cannot be stopped while it runs.", 1, true), out)
     assert.truthy(out:find("warning service.restart-due", 1, true), out)
     assert.truthy(out:find("Action:   restart Windows.", 1, true), out)
+    assert.truthy(out:find("Downtime: that of a restart of Windows.", 1, true), out)
     use_target(FAILING, { service_results = STUCK })
     status, out = run("apply", "--yes", "--root", "x", "--json")
     local document = assert(json.decode(out))
@@ -228,6 +229,20 @@ describe("on a running Windows", function()
     os.remove(path)
     assert.equal(32, status, err)
     assert.truthy(err:find("IISADMIN was started with it", 1, true), err)
+  end)
+
+  it("a saved plan is shown with the services that run now before it is applied", function()
+    use_target(FAILING)
+    local path = os.tmpname()
+    assert.equal(0, (run("plan", "--save", path, "--root", "x")))
+    use_target { W3SVC = { "stopped", 1008 } }
+    local stdin = io.stdin
+    io.stdin, core.is_terminal = { read = function() return "n" end }, function() return true end
+    local status, out = run("apply", "--plan", path, "--root", "x", "--no-color")
+    io.stdin, core.is_terminal = stdin, function() return false end
+    os.remove(path)
+    assert.equal(32, status, out)
+    assert.truthy(out:find("Running now: SMS_EXECUTIVE, IISADMIN.", 1, true), out)
   end)
 
   it("plan settles a failed service that apply starts, and no other", function()

@@ -46,6 +46,7 @@ describe("a policy", function()
     assert.equal("884872", loaded.kb)
     assert.equal("c2319c42033a5ca7f44e731bfd3fa2b5", loaded.containers[1].hash)
     assert.same({ "IISADMIN", "SMS_*", "CcmExec" }, loaded.service_patterns)
+    assert.same({ "IISADMIN" }, loaded.user_patterns)
     assert.is_true(loaded.services.dependents)
     assert.equal("shipped", loaded.source)
     loaded.state:close()
@@ -169,5 +170,65 @@ describe("a policy", function()
 
   it("that runs in a circle is stopped", function()
     refused("while true do end\n" .. with "", "instructions")
+  end)
+end)
+
+describe("a folder of own policies", function()
+  local cli, folder, standard = require "keymend.cli", nil, policy.folder
+  local function write(name, text)
+    local file = assert(io.open(folder .. name, "wb"))
+    file:write(text)
+    file:close()
+  end
+  local function list(...)
+    local parts, out, err = {}, io.stdout, io.stderr
+    local stream = { write = function(_, ...) parts[#parts + 1] = table.concat { ... } end, flush = function() end }
+    io.stdout, io.stderr = stream, stream -- luacheck: ignore 122
+    local ok, status = pcall(cli.main, { [0] = "keymend", "policies", "list", ... })
+    io.stdout, io.stderr = out, err -- luacheck: ignore 122
+    assert(ok, status)
+    return status, table.concat(parts)
+  end
+
+  before_each(function()
+    local name = os.tmpname()
+    os.remove(name)
+    assert(os.execute("mkdir -m 700 " .. name) == 0)
+    folder = name .. "/"
+    policy.folder = folder
+  end)
+  after_each(function()
+    os.execute("rm -r " .. folder)
+    policy.folder = standard
+  end)
+
+  it("is listed, with how they are used", function()
+    write("test.lua", with "")
+    write("iis5.lua", policy.find "iis5")
+    write("notes.txt", "no policy")
+    assert.same({ "test" }, policy.own_names())
+    local status, text = list()
+    assert.equal(0, status)
+    local own = "iis5 .*" .. folder:gsub("%p", "%%%0") .. "iis5.lua.*\ntest .*used with %-%-policy test\n"
+    assert.truthy(text:find(own), text)
+    assert.is_nil(text:find("notes", 1, true))
+    status, text = list "--json"
+    assert.equal(0, status)
+    local document = assert(require("dkjson").decode(text))
+    assert.equal("test", document.own_policies[1].name)
+    assert.equal("iis5", document.policies[1].name)
+    assert.is_nil(select(2, list("--policy", "iis5")):find("test", 1, true))
+  end)
+
+  it("tells of one that cannot be used, and of no folder nothing", function()
+    write("bad.lua", "return 42")
+    local status, text = list()
+    assert.equal(4, status)
+    assert.truthy(text:find("bad.lua", 1, true), text)
+    assert.truthy(text:find("\niis5 ", 1, true), text)
+    policy.folder = folder .. "missing/"
+    assert.equal(0, (list()))
+    policy.folder = nil
+    assert.equal(0, (list()))
   end)
 end)

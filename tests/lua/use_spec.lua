@@ -283,6 +283,11 @@ describe("a plan for a running Windows", function()
     assert.truthy(found:text():find("about a minute: up to 4 services stop and start", 1, true))
   end)
 
+  it("takes a service whose state cannot be had for one that may run", function()
+    assert.same({ "SMS_EXECUTIVE", "W3SVC", "IISADMIN" }, plan_of({ W3SVC = {} , SMS_EXECUTIVE = { "running" },
+      IISADMIN = { "running" }, MSFTPSVC = { "stopped", 1067 } }):effect().stop)
+  end)
+
   it("says beforehand that a restart will be due", function()
     local plan = plan_of { W3SVC = { "stopped", 1008 }, IISADMIN = { "running", stoppable = false } }
     assert.truthy(plan:text():find("does not stop this service while it runs, so a restart of\n", 1, true), plan:text())

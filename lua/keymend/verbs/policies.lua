@@ -13,17 +13,43 @@ local function containers(one)
   return table.concat(names, ", ")
 end
 
+-- The policies of the own folder that are used only when they are named; none where --policy names others. Second:
+-- whether one of them cannot be used, which is told.
+local function own_policies(context)
+  local own, broken = {}, false
+  if context.options.policy then return own, broken end
+  local names, problem = policy.own_names()
+  if not names then
+    context:say(problem)
+    return own, true
+  end
+  for _, name in ipairs(names) do
+    local loaded, message = policy.load(name)
+    if loaded then own[#own + 1] = loaded else context:say(message) end
+    broken = broken or not loaded
+  end
+  return own, broken
+end
+
+local function print_policy(page, one, use)
+  page:item(one.name, one.title .. (one.kb and " (KB " .. one.kb .. ")" or ""), { indent = 12, style = "strong" })
+  page:item("", "containers " .. containers(one), { indent = 12 })
+  page:item("", one.source .. ", SHA-256 " .. one.sha256:sub(1, 16) .. "...", { indent = 12, text_style = "faint" })
+  if use then page:item("", use, { indent = 12 }) end
+end
+
 local function list(context)
   local loaded, status = context:policies()
   if not loaded then return status end
-  if context.options.json then return context:document { exit = 0 } end
-  local page = context:page()
-  for _, one in ipairs(loaded) do
-    page:item(one.name, one.title .. (one.kb and " (KB " .. one.kb .. ")" or ""), { indent = 12, style = "strong" })
-    page:item("", "containers " .. containers(one), { indent = 12 })
-    page:item("", one.source .. ", SHA-256 " .. one.sha256:sub(1, 16) .. "...", { indent = 12, text_style = "faint" })
+  local own, broken = own_policies(context)
+  policy.close(own)
+  status = broken and EXIT.findings or EXIT.done
+  if context.options.json then
+    return context:document { exit = status, own_policies = require("keymend.document").policies(own) }
   end
-  return EXIT.done
+  for _, one in ipairs(loaded) do print_policy(context:page(), one) end
+  for _, one in ipairs(own) do print_policy(context:page(), one, "used with --policy " .. one.name) end
+  return status
 end
 
 local function show(context)
