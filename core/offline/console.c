@@ -18,6 +18,7 @@
 
 #define POLICIES_FOLDER "/etc/keymend/policies/"
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): Windows changes them. */
 void km_console_start(int *count, char ***texts) {
   (void)count;
   (void)texts;

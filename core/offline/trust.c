@@ -211,32 +211,40 @@ static int vouched(int fd, const char *const *trusted, size_t count) {
   return -1;
 }
 
+static ssize_t read_some(int fd, char *text, size_t size) {
+  ssize_t got;
+  do
+    got = read(fd, text, size);
+  while (got < 0 && errno == EINTR);
+  return got;
+}
+
+/* One byte more than fits is asked for, so that it shows whether there is more. */
 static km_status read_whole(int fd, const char *path, size_t max, char **data, size_t *size,
                             km_error *error) {
   size_t room = FIRST_READ < max ? FIRST_READ : max, length = 0;
-  char *text = NULL;
-  km_status status = KM_OK;
-  for (ssize_t got = 1; status == KM_OK && got > 0;) {
-    char *larger = realloc(text, room + 2);
-    if (larger == NULL) {
-      status = km_posix_fail(error, ENOMEM, "read", path, NULL);
-      break;
-    }
-    text = larger;
-    do /* one byte more than there may be tells that there are more */
-      got = read(fd, text + length, room + 1 - length);
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
-      status = km_posix_fail(error, errno, "read", path, NULL);
-    else
-      length += (size_t)got;
-    if (length > max)
-      status = km_fail(error, KM_LIMIT, 0, "read %s: it has more than %lu bytes", path,
-                       (unsigned long)max);
-    else if (length > room)
+  char *text = malloc(room + 2);
+  ssize_t got = text != NULL ? 1 : -1;
+  while (got > 0 && length <= max) {
+    if (length > room) {
       room = room > max / 2 ? max : 2 * room;
+      char *larger = realloc(text, room + 2);
+      if (larger == NULL) {
+        got = -1;
+        break;
+      }
+      text = larger;
+    }
+    got = read_some(fd, text + length, room + 1 - length);
+    length += got > 0 ? (size_t)got : 0;
   }
-  if (status != KM_OK) {
+  km_status status = KM_OK;
+  if (got < 0)
+    status = km_posix_fail(error, errno, "read", path, NULL);
+  else if (length > max)
+    status = km_fail(error, KM_LIMIT, 0, "read %s: it has more than %lu bytes", path,
+                     (unsigned long)max);
+  if (status != KM_OK || text == NULL) {
     free(text);
     return status;
   }

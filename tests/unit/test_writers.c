@@ -1,5 +1,5 @@
 /* test_writers.c: who may change a file, by descriptors made here. */
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "unit.h"
@@ -36,15 +36,14 @@ static size_t put32(uint8_t *at, uint32_t value) {
 
 /* "S-1-5-32-545" as bytes. */
 static size_t put_sid(uint8_t *at, const char *text) {
-  unsigned long authority = 0, part = 0;
-  int used = 0;
   size_t size = 8;
-  assert_int_equal(sscanf(text, "S-1-%lu%n", &authority, &used), 1);
+  char *end = NULL;
+  assert_memory_equal(text, "S-1-", 4);
   memset(at, 0, 8);
   at[0] = 1;
-  at[7] = (uint8_t)authority;
-  for (text += used; sscanf(text, "-%lu%n", &part, &used) == 1; text += used) {
-    size += put32(at + size, (uint32_t)part);
+  at[7] = (uint8_t)strtoul(text + 4, &end, 10); /* the authority */
+  while (*end == '-') {
+    size += put32(at + size, (uint32_t)strtoul(end + 1, &end, 10));
     at[1]++;
   }
   return size;
