@@ -68,6 +68,13 @@ local function open(kind, top)
   return s
 end
 
+-- MachineGuid of a case, and when it was written.
+local function machine_guid(case)
+  local guid = case.volume.guid
+  if guid == nil then guid = volume.NEW end
+  return guid, case.volume.guid_written or "2004-09-13T06:12:40Z"
+end
+
 local function arrange(s, name, case)
   local dir = s.windows.dir .. "/volumes/" .. name
   shell.must("mkdir -p " .. quote(s.windows.dir .. "/volumes"))
@@ -75,20 +82,17 @@ local function arrange(s, name, case)
   local c = s.windows.c
   shell.must(("rm -rf %s/ProgramData/keymend %s"):format(quote(c), quote(s.store)))
   shell.must(("mkdir -p %s && cp -a %s/. %s"):format(quote(s.store), quote(made.store), quote(s.store)))
-  local protect = "/system32/Microsoft/Protect"
-  shell.must(("rm -rf %s/windows/repair %s/windows%s"):format(quote(c), quote(c), protect))
-  shell.must(("mkdir -p %s/windows/system32/Microsoft"):format(quote(c)))
-  for _, folder in ipairs { "/repair", protect } do
-    shell.must(("if [ -d %s/WINNT%s ]; then cp -a %s/WINNT%s %s/windows%s; fi"):format(quote(dir), folder, quote(dir),
-      folder, quote(c), folder))
+  for _, folder in ipairs { "/repair", "/system32/config/RegBack", "/system32/Microsoft/Protect" } do
+    local from, to = quote(dir .. "/WINNT" .. folder), quote(c .. "/windows" .. folder)
+    shell.must(("rm -rf %s; if [ -d %s ]; then mkdir -p %s && cp -a %s/. %s; fi"):format(to, from, to, from, to))
   end
   local times = shell.read(made.times):gsub("C:/Documents and Settings/All Users/Application Data", "C:/ProgramData")
   shell.write(s.stick .. "/times", (times:gsub("C:/WINNT/", "C:/windows/")))
-  local guid = case.volume.guid
-  if guid == nil then guid = volume.NEW end
-  s.windows:edit_registry("system.reg", function(text)
-    return edited(text, guid, case.volume.guid_written or "2004-09-13T06:12:40Z")
-  end)
+  local guid, written = machine_guid(case)
+  if s.guid ~= guid or s.guid_written ~= written then
+    s.windows:edit_registry("system.reg", function(text) return edited(text, guid, written) end)
+    s.guid, s.guid_written = guid, written
+  end
   s:stop_services()
 end
 
@@ -183,6 +187,12 @@ function cases.run(options)
     for name in shell.must("ls " .. quote(volume.cases)):gmatch "([^\n]+)%.lua\n" do names[#names + 1] = name end
   end
   local s = open(options.kind, options.top)
+  -- Windows must be booted anew to change the last write of a registry key: those of one GUID follow one another.
+  local groups = {}
+  for _, name in ipairs(names) do
+    groups[name] = table.concat({ tostring(machine_guid(volume.case(name))), name }, " ")
+  end
+  table.sort(names, function(one, other) return groups[one] < groups[other] end)
   for _, name in ipairs(names) do
     local case = volume.case(name)
     local why = unfit(name, case)

@@ -88,6 +88,13 @@ static km_status file_rename(km_folder *from, const char *name, km_folder *to, c
   return after(real->file_rename(from, name, to, new_name, replace, error));
 }
 
+static km_status file_rename_known(km_folder *from, const char *name, km_folder *to,
+                                   const char *new_name, bool replace,
+                                   const char sha256[KM_SHA256_TEXT], km_error *error) {
+  before("file_rename_known");
+  return after(real->file_rename_known(from, name, to, new_name, replace, sha256, error));
+}
+
 static km_status file_remove(km_folder *folder, const char *name, km_error *error) {
   before("file_remove");
   return after(real->file_remove(folder, name, error));
@@ -145,6 +152,7 @@ const km_backend *__wrap_km_live_backend(void) {
   table.file_copy = file_copy;
   table.file_link = file_link;
   table.file_rename = file_rename;
+  table.file_rename_known = real->file_rename_known == NULL ? NULL : file_rename_known;
   table.file_remove = file_remove;
   table.folder_remove = folder_remove;
   table.meta_write = meta_write;

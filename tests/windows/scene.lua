@@ -155,8 +155,8 @@ function methods:broken()
   return states, codes
 end
 
--- MachineGuid was reset while the services run, with the old key; the SMS service was restarted since, made the new key,
--- and failed. The services must be installed (healthy) and stopped.
+-- MachineGuid was reset while the services run, with the old key; the SMS service was restarted since, made the new
+-- key, and failed. The services must be installed (healthy) and stopped.
 function methods:still_running()
   shell.must(("rm -rf %s && find %s -type f ! -name %s -delete"):format(quote(self.windows.c .. "/ProgramData/keymend"),
     quote(self.store), scene.OLD))

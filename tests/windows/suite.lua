@@ -50,32 +50,35 @@ local function tell(kind, text, status)
   return passed, failed, skipped
 end
 
-local function run_both(options)
-  local work, lines = shell.work(options.name), {}
-  for i, kind in ipairs(KINDS) do
-    local out = quote(work .. "/" .. kind)
-    lines[i] = ("{ %s %s > %s.out 2>&1; echo $? > %s.exit; } &"):format(quote(options.program), kind, out, out)
+-- Each group of each kind is a process of its own, and all run at once: they mostly wait.
+local function run_all(options)
+  local work, lines, runs = shell.work(options.name), {}, {}
+  for _, kind in ipairs(KINDS) do
+    for _, names in ipairs(options.groups or { {} }) do
+      local out = ("%s/%d"):format(work, #runs)
+      runs[#runs + 1] = { kind = kind, out = out }
+      lines[#lines + 1] = ("{ %s %s %s > %s.out 2>&1; echo $? > %s.exit; } &"):format(quote(options.program), kind,
+        shell.words(names), quote(out), quote(out))
+    end
   end
   os.execute(table.concat(lines, "\n") .. "\nwait")
   local total = { 0, 0, 0 }
-  for _, kind in ipairs(KINDS) do
-    local status = tonumber(shell.read(work .. "/" .. kind .. ".exit"))
-    for i, count in ipairs { tell(kind, shell.read(work .. "/" .. kind .. ".out"), status) } do
-      total[i] = total[i] + count
-    end
+  for _, run in ipairs(runs) do
+    local counts = { tell(run.kind, shell.read(run.out .. ".out"), tonumber(shell.read(run.out .. ".exit"))) }
+    for i, count in ipairs(counts) do total[i] = total[i] + count end
   end
   shell.remove_work(work)
   print(("%d passed, %d failed, %d skipped"):format(unpack(total)))
   os.exit(total[2] == 0 and 0 or 1)
 end
 
--- options: program (of the suite), top, name, words (of the command line: nothing, or KIND and names), part (is called
--- with { kind =, top =, names = })
+-- options: program (of the suite), top, name, words (of the command line: nothing, or KIND and names), groups (lists of
+-- names that may run at once; none: all in one), part (is called with { kind =, top =, names = })
 function suite.run(options)
   options.top = shell.absolute(options.top)
   need_wine(options)
   need_build(options)
-  if not options.words[1] then run_both(options) end
+  if not options.words[1] then run_all(options) end
   options.part { kind = options.words[1], top = options.top, names = { select(2, unpack(options.words)) } }
   check.finish()
 end
