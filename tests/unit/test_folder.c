@@ -287,6 +287,31 @@ static void test_link_and_rename(void **state) {
   assert_int_equal(km_disk_folder_flush(all->store, &error), KM_OK);
 }
 
+static void test_rename_known(void **state) {
+  fixture *all = *state;
+  km_error error;
+  char right[KM_SHA256_TEXT], wrong[KM_SHA256_TEXT];
+  km_sha256("private", 7, right);
+  km_sha256("other", 5, wrong);
+  tree_file(&all->tree, TREE_STORE "/other", "other", 5);
+  assert_int_equal(
+      km_disk_file_rename_known(all->store, "key", all->store, "other", true, wrong, &error),
+      KM_STALE);
+  assert_int_equal(
+      km_disk_file_rename_known(all->store, "key", all->store, "other", false, right, &error),
+      KM_EXISTS);
+  check_content(all, "other", "other");
+  check_content(all, "key", "private");
+  assert_int_equal(
+      km_disk_file_rename_known(all->store, "key", all->store, "other", true, right, &error),
+      KM_OK);
+  assert_false(there(all, "key"));
+  check_content(all, "other", "private");
+  assert_int_equal(
+      km_disk_file_rename_known(all->store, "key", all->store, "other", true, right, &error),
+      KM_NOT_FOUND);
+}
+
 static void test_folder_meta(void **state) {
   fixture *all = *state;
   km_error error;
@@ -675,6 +700,7 @@ int test_folder(void) {
       WITH_VOLUME(test_silence),
       WITH_VOLUME(test_folder_copy),
       WITH_VOLUME(test_link_and_rename),
+      WITH_VOLUME(test_rename_known),
       WITH_VOLUME(test_folder_meta),
       WITH_VOLUME(test_private_folder),
       WITH_VOLUME(test_forged_folder),
