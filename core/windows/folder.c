@@ -193,8 +193,11 @@ static uint32_t open_part(HANDLE folder, const wchar_t *name, const km_opening *
 /* Opens what a Windows path names, component by component; the drive letter is not looked at. */
 static km_status walk(km_win_volume *volume, const char *path, const km_opening *last, HANDLE *out,
                       km_error *error) {
-  static const km_opening on_the_way = {
-      .share = KM_SHARE_ALL, .disposition = KM_OPEN_EXISTING, .options = KM_OPEN_FOLDER};
+  static const km_opening on_the_way = {.share = KM_SHARE_ALL,
+                                        .disposition = KM_OPEN_EXISTING,
+                                        .options = KM_OPEN_FOLDER,
+                                        .privileges = KM_PRIVILEGE_BACKUP,
+                                        .look = true};
   char name[KM_MAX_NAME], next_name[KM_MAX_NAME];
   wchar_t wide[KM_MAX_NAME], next_wide[KM_MAX_NAME];
   HANDLE here = volume->handle;
@@ -463,6 +466,7 @@ km_status km_disk_file_info(km_folder *folder, const char *name, km_file_info *o
   km_status status = km_folder_open_file(folder, name, &how, "look at", &file, error);
   if (status == KM_ACCESS) { /* then it has no owner that could be trusted */
     how.access = 0;
+    how.look = true;
     status = km_folder_open_file(folder, name, &how, "look at", &file, error);
   }
   if (status) {

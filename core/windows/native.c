@@ -144,10 +144,10 @@ static uint32_t open_once(HANDLE folder, const wchar_t *name, const km_opening *
                               .Attributes = OBJ_CASE_INSENSITIVE,
                               .SecurityDescriptor = (void *)how->descriptor};
   IO_STATUS_BLOCK result;
+  ACCESS_MASK access = how->access | FILE_READ_ATTRIBUTES | (how->look ? 0 : SYNCHRONIZE);
   *out = NULL;
-  return code_of(functions()->create(out, how->access | SYNCHRONIZE | FILE_READ_ATTRIBUTES, &object,
-                                     &result, NULL, FILE_ATTRIBUTE_NORMAL, how->share,
-                                     how->disposition, options, NULL, 0));
+  return code_of(functions()->create(out, access, &object, &result, NULL, FILE_ATTRIBUTE_NORMAL,
+                                     how->share, how->disposition, options, NULL, 0));
 }
 
 unsigned km_native_begin(unsigned privileges) {
@@ -186,8 +186,9 @@ static uint32_t open_privileged(HANDLE folder, const wchar_t *name, const km_ope
 }
 
 uint32_t km_native_try(HANDLE folder, const wchar_t *name, const km_opening *how, HANDLE *out) {
-  return open_privileged(folder, name, how,
-                         how->options | SYNCHRONOUS | BACKUP_INTENT | REPARSE_POINT, out);
+  return open_privileged(
+      folder, name, how,
+      how->options | (how->look ? 0 : SYNCHRONOUS) | BACKUP_INTENT | REPARSE_POINT, out);
 }
 
 uint32_t km_native_open(HANDLE folder, const wchar_t *name, const km_opening *how, HANDLE *out) {

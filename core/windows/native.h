@@ -32,6 +32,7 @@ typedef struct km_opening {
   const void *descriptor; /* of a new file or folder, or NULL */
   unsigned privileges;    /* km_privilege bits that may be enabled when it is refused */
   bool hurried;           /* without patience */
+  bool look; /* only attributes: granted to who may list the folder, SYNCHRONIZE is not asked for */
 } km_opening;
 
 /* Opens `name` in the open folder `folder`; "" is the folder itself. A NULL folder: `name` is a whole NT path. Reparse

@@ -368,6 +368,24 @@ static km_status check_names(const char *name, const char *new_name, km_error *e
   return status ? status : km_disk_check_name(new_name, error);
 }
 
+/* Windows asks for the right to add a name to the folder when the file is renamed or linked, not before. */
+typedef uint32_t (*name_change)(HANDLE file, HANDLE folder, const wchar_t *name);
+
+static uint32_t rename_to_free(HANDLE file, HANDLE folder, const wchar_t *name) {
+  return km_native_rename(file, folder, name, false);
+}
+
+static uint32_t add_name(name_change change, HANDLE file, const km_folder *to,
+                         const wchar_t *name) {
+  uint32_t code = change(file, to->handle, name);
+  unsigned enabled = km_native_refused(code) ? km_native_begin(TO_WRITE) : 0;
+  if (enabled) {
+    code = change(file, to->handle, name);
+    km_native_end(enabled, code == ERROR_SUCCESS);
+  }
+  return code;
+}
+
 static bool no_links(uint32_t code) {
   return km_native_unknown(code) || code == ERROR_TOO_MANY_LINKS || code == ERROR_NOT_SAME_DEVICE;
 }
@@ -395,7 +413,7 @@ km_status km_disk_file_link(km_folder *from, const char *name, km_folder *to, co
   bool odd =
       (file.basic.attributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_REPARSE_POINT)) != 0;
   do {
-    code = odd ? ERROR_NOT_SUPPORTED : km_native_link(file.handle, to->handle, wide);
+    code = odd ? ERROR_NOT_SUPPORTED : add_name(km_native_link, file.handle, to, wide);
   } while (code == ERROR_DELETE_PENDING && km_patience_wait(&patience));
   CloseHandle(file.handle);
   if (no_links(code)) {
@@ -482,7 +500,7 @@ static uint32_t rename_open(const km_opened *file, const km_folder *to, const wc
   uint32_t code;
   do {
     code = replace ? replace_privileged(file, to, name)
-                   : km_native_rename(file->handle, to->handle, name, false);
+                   : add_name(rename_to_free, file->handle, to, name);
   } while ((km_patience_fits(code) || code == ERROR_DELETE_PENDING) && km_patience_wait(&patience));
   return code;
 }

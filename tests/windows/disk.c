@@ -292,6 +292,12 @@ static void test_info(void) {
   }
   OK(km_disk_file_info(here, "many", &info, &why));
   CHECK(!info.regular && (info.attributes & FILE_ATTRIBUTE_DIRECTORY));
+  const km_opening look = {.share = KM_SHARE_ALL, .disposition = KM_OPEN_EXISTING, .look = true};
+  km_native_standard standard;
+  HANDLE handle;
+  CHECK(km_native_open(here->handle, L"info", &look, &handle) == ERROR_SUCCESS &&
+        km_native_standard_get(handle, &standard) == ERROR_SUCCESS && standard.size == 5);
+  CloseHandle(handle);
   STATUS(KM_NOT_FOUND, km_disk_file_info(here, "absent", &info, &why));
   STATUS(KM_NOT_FOUND, km_disk_file_info(here, "a*", &info, &why));
   STATUS(KM_MISUSE, km_disk_file_info(here, "info:stream", &info, &why));
