@@ -188,13 +188,42 @@ describe("on a running Windows", function()
   it("what was stopped and does not start again after a rollback is told", function()
     use_target(FAILING)
     function target.apply()
-      return nil, "no space left", "no-space", 112, "rolled-back", { id = TXN, services = NOT_STARTED }
+      local services = { STUCK[1], unpack(NOT_STARTED) }
+      return nil, "no space left", "no-space", 112, "rolled-back", { id = TXN, services = services }
     end
     local status, out, err = run("apply", "--yes", "--root", "x")
     assert.equal(12, status)
     assert.truthy(out:find("It failed, and everything is as it was before.", 1, true), out)
     assert.truthy(out:find("service.start-failed", 1, true), out)
+    assert.is_nil(out:find("service.restart-due", 1, true), out)
     assert.truthy(err:find("no space left", 1, true), err)
+    status, out = run("apply", "--yes", "--json", "--root", "x")
+    local document = assert(json.decode(out))
+    assert.equal(12, status)
+    assert.equal("service.start-failed", document.findings[#document.findings].id)
+    assert.equal(3, #document.service_results)
+  end)
+
+  it("a change after which nothing can be diagnosed tells of services all the same", function()
+    use_target(FAILING, { service_results = NOT_STARTED })
+    local apply = target.apply
+    function target:apply(...)
+      self.survey = function() return nil, "gone", "io", 5 end
+      return apply(self, ...)
+    end
+    local status, out, err = run("apply", "--yes", "--root", "x")
+    assert.equal(4, status)
+    assert.truthy(out:find("service.start-failed", 1, true), out)
+    assert.truthy(err:find("the change is done and stands", 1, true), err)
+    use_target(FAILING, { service_results = NOT_STARTED })
+    apply = target.apply
+    function target:apply(...)
+      self.survey = function() return nil, "gone", "io", 5 end
+      return apply(self, ...)
+    end
+    status, out = run("apply", "--yes", "--json", "--root", "x")
+    assert.equal(4, status)
+    assert.equal("service.start-failed", assert(json.decode(out)).findings[1].id)
   end)
 
   it("a change without the rights is refused with 32 and the reason, before anything is looked at", function()

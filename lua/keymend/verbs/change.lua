@@ -198,7 +198,8 @@ local function failed(context, result, parts, left, became)
   local results = type(result[6]) == "table" and result[6].services or nil
   became = became or OUTCOME[outcome]
   if not context.options.json and became then context:page():text_block(became) end
-  local status, list = tell_services(context, results)
+  -- A service that took no stop has the key that is in the store again.
+  local status, list = tell_services(context, use.not_started(results))
   if context.options.json then
     parts.service_results = require("keymend.document").service_results(results)
     add_findings(parts, list)
@@ -279,6 +280,7 @@ function M.apply(context)
     parts = after and context:diagnosis_parts(after, { plan = parts.plan }) or { plan = parts.plan }
     parts.transaction, parts.error = require("keymend.document").transaction(txn), problem
     parts.service_results = require("keymend.document").service_results(txn.services)
+    if not after then add_findings(parts, use.findings(txn.services)) end
     parts.changed, parts.restart_due, parts.exit = true, restart_due(context, txn.start, txn.services), status
     return context:document(parts)
   end
