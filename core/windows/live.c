@@ -134,7 +134,8 @@ static km_status backend_open(km_target *target, const km_target_options *option
   return status;
 }
 
-/* By the shell, which every Windows since 2000 asks for it; NULL where it gives no path with a drive letter. */
+/* By the shell, which every Windows since 2000 asks for it; NULL where it gives no path with a drive letter. The DLL
+ * stays loaded: what it started is nobody's to end. */
 static char *app_data(km_target *target) {
   typedef HRESULT(WINAPI * get_folder_path)(HWND, int, HANDLE, DWORD, wchar_t *);
   wchar_t path[MAX_PATH];
@@ -145,7 +146,6 @@ static char *app_data(km_target *target) {
   get_folder_path ask = (get_folder_path)(void *)GetProcAddress(shell, "SHGetFolderPathW");
   bool good = ask != NULL && ask(NULL, COMMON_APP_DATA, NULL, 0, path) == S_OK &&
               path[0] != L'\0' && path[1] == L':' && path[2] == L'\\' && path[3] != L'\0';
-  FreeLibrary(shell);
   return good ? km_narrow(path) : NULL;
 }
 

@@ -11,7 +11,6 @@
 #define LAST_MOMENT 5000          /* ms that a process may take to end behind its service */
 #define EAGER 1000                /* ms in which a service is asked at every nap */
 #define QUERY_LIMITED 0x1000      /* PROCESS_QUERY_LIMITED_INFORMATION: since Windows Vista */
-#define MAX_REFUSED_STOPS 100     /* tries while a service takes no control because it is busy */
 #define SERVICE_CONFIG_BYTES 8192 /* the most that QueryServiceConfig gives */
 
 /* An open service during one operation. */
@@ -19,6 +18,7 @@ typedef struct service {
   SC_HANDLE manager, handle;
   const char *name, *act; /* act: "stop", "start", "query" */
   SERVICE_STATUS_PROCESS status;
+  bool changes;   /* it is being stopped or started */
   HANDLE process; /* the one it has for itself, to be waited for; or NULL */
 } service;
 
@@ -71,7 +71,7 @@ static km_status ask(service *s, km_error *error) {
   DWORD size;
   if (QueryServiceStatusEx(s->handle, SC_STATUS_PROCESS_INFO, (BYTE *)&s->status, sizeof s->status,
                            &size)) {
-    if (s->process == NULL && s->status.dwProcessId != 0 &&
+    if (s->process == NULL && s->changes && s->status.dwProcessId != 0 &&
         (s->status.dwServiceType & SERVICE_WIN32_OWN_PROCESS) != 0)
       s->process = OpenProcess(SYNCHRONIZE, FALSE, s->status.dwProcessId);
     return KM_OK;
@@ -82,7 +82,7 @@ static km_status ask(service *s, km_error *error) {
 /* Opens a service with `rights` and asks its status. close_service in every case. */
 static km_status open_service(service *s, const char *name, const char *act, DWORD rights,
                               km_error *error) {
-  *s = (service){.name = name, .act = act};
+  *s = (service){.name = name, .act = act, .changes = (rights & ~SERVICE_QUERY_CONFIG) != 0};
   wchar_t *wide = km_wide(name);
   if (wide == NULL)
     return km_fail(error, KM_MEMORY, 0, "%s service %s: out of memory", act, name);
@@ -289,21 +289,32 @@ static km_status request_stop(service *s, bool *again, km_error *error) {
   }
 }
 
+static km_status goes_on(const service *s, const km_wait *wait, DWORD since, km_error *error) {
+  if (wait->interrupted != NULL && *wait->interrupted != 0)
+    return km_fail(error, KM_INTERRUPTED, 0, "stop service %s: interrupted", s->name);
+  if (GetTickCount() - since > KM_SERVICE_PATIENCE)
+    return km_fail(error, KM_BUSY, ERROR_SERVICE_REQUEST_TIMEOUT,
+                   "stop service %s: it was asked to stop, and goes on running after %u s; end its "
+                   "process, then try again",
+                   s->name, KM_SERVICE_PATIENCE / 1000);
+  Sleep(NAP);
+  return KM_OK;
+}
+
+/* One request that is taken; a service need not say at once that it stops, and is then asked for its state alone. */
 static km_status stop(service *s, const km_wait *wait, km_error *error) {
+  bool taken = false;
   km_status status = settle(s, wait, error);
-  for (int tries = 0; status == KM_OK && s->status.dwCurrentState != SERVICE_STOPPED; tries++) {
+  DWORD since = GetTickCount();
+  while (status == KM_OK && s->status.dwCurrentState != SERVICE_STOPPED) {
     bool again = false;
-    if ((s->status.dwControlsAccepted & SERVICE_ACCEPT_STOP) == 0)
+    if (!taken && (s->status.dwControlsAccepted & SERVICE_ACCEPT_STOP) == 0)
       return cannot_stop(s, error);
-    status = request_stop(s, &again, error);
-    if (status == KM_OK && !again && doing(s->status.dwCurrentState) == NULL &&
+    status = taken ? ask(s, error) : request_stop(s, &again, error);
+    taken = taken || !again;
+    if (status == KM_OK && doing(s->status.dwCurrentState) == NULL &&
         s->status.dwCurrentState != SERVICE_STOPPED)
-      again = true; /* it took the request and has not yet said so */
-    if (status == KM_OK && again && tries == MAX_REFUSED_STOPS)
-      return km_fail(error, KM_BUSY, ERROR_SERVICE_CANNOT_ACCEPT_CTRL,
-                     "stop service %s: it goes on running; try again later", s->name);
-    if (status == KM_OK && again)
-      Sleep(NAP);
+      status = goes_on(s, wait, since, error);
     if (status == KM_OK)
       status = settle(s, wait, error);
   }

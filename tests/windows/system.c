@@ -327,11 +327,12 @@ static void test_start_and_stop(void) {
   km_error error;
   check(service_tool("install TestSlow start=demand start-ms=2500 stop-ms=2500"),
         "services: TestSlow is there");
+  memset(&error, 0, sizeof error);
   status = km_service_query(&target, "TESTSLOW", &now, &error);
   check(status == KM_OK && now.state == SERVICE_STOPPED && now.exit_code == 1077 &&
             now.start == SERVICE_DEMAND_START && now.started == 0 && !now.stoppable,
-        "services: a service that never ran (state %lu, code %lu, start %ld)",
-        (unsigned long)now.state, (unsigned long)now.exit_code, (long)now.start);
+        "services: a service that never ran (state %lu, code %lu, start %ld) %s",
+        (unsigned long)now.state, (unsigned long)now.exit_code, (long)now.start, error.message);
   km_time begun = km_time_now();
   DWORD took = seconds_of(km_win_service_start, "TestSlow", &status, &now, &error);
   check(status == KM_OK && now.state == SERVICE_RUNNING && took >= 2 && took < 20,
