@@ -11,7 +11,7 @@
  * older, torn record can be read behind it.
  *
  * The state is the fold over the records:
- *   begin                         what the transaction is; open: recover goes back
+ *   begin                         what the transaction is, and which services ran; open: recover goes back
  *   commit                        open: recover goes forward
  *   end (result, problem)         closed: committed, rolled-back or undone
  *   undo-begin, undo-commit       open again: recover goes to "after", with undo-commit to "before"

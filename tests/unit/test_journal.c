@@ -70,6 +70,8 @@ static void make_journal(km_journal *j) {
   j->start = calloc(1, sizeof *j->start);
   j->stop[0] = text("W3SVC");
   j->stop[1] = text("IISADMIN");
+  j->ran = calloc(2, sizeof *j->ran);
+  j->ran[0] = text("IISADMIN");
   j->entries = calloc(2, sizeof *j->entries);
   j->entry_count = 2;
   make_entry(&j->entries[0], NEW, NULL, HASH_A);
@@ -139,6 +141,8 @@ static void test_round_trip(void **state) {
   assert_string_equal(again.stop[1], "IISADMIN");
   assert_null(again.stop[2]);
   assert_null(again.start[0]);
+  assert_string_equal(again.ran[0], "IISADMIN");
+  assert_null(again.ran[1]);
   assert_int_equal(again.entry_count, 2);
   same_entry(&j.entries[0], &again.entries[0]);
   same_entry(&j.entries[1], &again.entries[1]);
