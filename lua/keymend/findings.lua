@@ -40,7 +40,8 @@ return {
     refuses = true,
     text = 'The key store "%{store}" cannot be used: %{problem}.',
     remedy = "If it may not be read, run keymend as root, or as administrator. If the folder is on another volume, "
-      .. "name that volume with --volume D:=DIR. If it was deleted, restore it from a backup: keymend cannot make keys.",
+      .. "name that volume with --volume D:=DIR. If it was deleted, restore it from a backup: keymend cannot make "
+      .. "keys.",
     live = {
       remedy = "If it may not be read, run keymend as administrator. If it was deleted, restore it from a backup: "
         .. "keymend cannot make keys.",
