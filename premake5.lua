@@ -171,9 +171,9 @@ end
 -- take the shared one; programs link it statically, which saves them its start-up time.
 local function links_of_core(has_static_libraries)
   filter "system:linux"
-    links { "hivex", has_static_libraries and "tomcrypt:static" or "tomcrypt" }
+    links { "hivex", "evtx", "evt", "bfio", has_static_libraries and "tomcrypt:static" or "tomcrypt" }
   filter "system:windows"
-    links { "hivex", "tomcrypt", "tommath", "advapi32" }
+    links { "hivex", "evtx", "evt", "bfio", "tomcrypt", "tommath", "advapi32" }
   filter {}
 end
 
@@ -199,7 +199,7 @@ local function base(win32, win64)
 end
 
 -- The part of core/offline that is the same on every system; the rest is POSIX.
-local offline_everywhere = { "offline", "path", "windows", "hive", "times" }
+local offline_everywhere = { "offline", "path", "windows", "hive", "times", "eventlog", "evt", "evtx" }
 
 -- The editor of the prompt on Windows; it belongs to the host.
 local windows_editor = "core/windows/editor.c"

@@ -174,6 +174,8 @@ typedef struct km_backend {
    * lives as long as the log is open. event_next gives KM_DAMAGED for a record that it skipped; the next call goes on. NULL:
    * event_next gives everything. */
   void (*event_filter)(km_event_log *log, const km_event_filter *filter);
+  /* What of the log's file as a whole is damaged or was recovered, in words, or NULL. The operation may be NULL. */
+  const char *(*event_problem)(km_event_log *log);
 
   /* Opens a container through the system's own CryptoAPI; contract: km_container_test. NULL: not possible. */
   km_status (*container_test)(km_target *target, const char *container, km_container_trial *out,

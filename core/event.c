@@ -2,6 +2,7 @@
 #include "event.h"
 #include "text.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,10 +185,18 @@ void km_event_room_free(km_event_room *room) {
 
 /* ---- Filter ---- */
 
-static bool number_fits(const km_event_filter *filter, uint32_t id, km_time generated) {
+bool km_event_time_fits(const km_event_filter *filter, km_time generated) {
+  if (filter == NULL)
+    return true;
   if (filter->from != 0 && generated < filter->from)
     return false;
-  if (filter->to != 0 && (generated == 0 || generated > filter->to))
+  return filter->to == 0 || (generated != 0 && generated <= filter->to);
+}
+
+bool km_event_numbers_fit(const km_event_filter *filter, uint32_t id, km_time generated) {
+  if (filter == NULL)
+    return true;
+  if (!km_event_time_fits(filter, generated))
     return false;
   for (size_t i = 0; i < filter->id_count; i++) {
     if (filter->ids[i] == (id & 0xFFFF))
@@ -213,7 +222,7 @@ static bool span_is(const km_event_record *record, const km_event_span *span, co
 
 bool km_event_record_fits(const km_event_record *record, const km_event_filter *filter) {
   return filter == NULL ||
-         (number_fits(filter, record->full_id, record->generated) &&
+         (km_event_numbers_fit(filter, record->full_id, record->generated) &&
           (filter->source == NULL || span_is(record, &record->source, filter->source)));
 }
 
@@ -265,11 +274,15 @@ static bool text_fits(const km_event *event, const char *text) {
          holds(event->data, event->data_size, text, 2);
 }
 
+bool km_event_source_fits(const km_event_filter *filter, const char *source) {
+  return filter == NULL || filter->source == NULL || same_text(source, filter->source);
+}
+
 bool km_event_fits(const km_event *event, const km_event_filter *filter) {
   if (filter == NULL)
     return true;
-  return number_fits(filter, event->id, event->generated) &&
-         (filter->source == NULL || same_text(event->source, filter->source)) &&
+  return km_event_numbers_fit(filter, event->id, event->generated) &&
+         km_event_source_fits(filter, event->source) &&
          (filter->text == NULL || text_fits(event, filter->text));
 }
 
@@ -281,6 +294,7 @@ struct km_events {
   char *name;
   km_event_filter filter; /* a copy: its texts and ids belong to this */
   uint64_t damaged;
+  char problem[512];
 };
 
 /* Sets *copy to a text of its own, or NULL for NULL. false: out of memory. */
@@ -368,6 +382,20 @@ km_status km_events_next(km_events *events, km_event *out, km_error *error) {
 
 uint64_t km_events_damaged(const km_events *events) {
   return events->damaged;
+}
+
+const char *km_events_problem(km_events *events) {
+  const km_backend *backend = events->backend;
+  const char *whole = backend->event_problem != NULL ? backend->event_problem(events->log) : NULL;
+  char count[160] = "";
+  if (events->damaged > 0)
+    (void)snprintf(count, sizeof count, "%llu record%s damaged and left out",
+                   (unsigned long long)events->damaged, events->damaged == 1 ? " is" : "s are");
+  if (whole == NULL && count[0] == '\0')
+    return NULL;
+  (void)snprintf(events->problem, sizeof events->problem, "%s%s%s", count,
+                 whole != NULL && count[0] != '\0' ? "; " : "", whole != NULL ? whole : "");
+  return events->problem;
 }
 
 void km_events_close(km_events *events) {

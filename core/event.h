@@ -51,6 +51,15 @@ km_status km_event_record_parse(const void *data, size_t size, km_event_record *
  * before anything of it is converted. */
 bool km_event_record_fits(const km_event_record *record, const km_event_filter *filter);
 
+/* Whether an event of that id (its low 16 bits count) and time fits the filter (may be NULL), whatever else it says. */
+bool km_event_numbers_fit(const km_event_filter *filter, uint32_t id, km_time generated);
+
+/* Whether the time alone does. */
+bool km_event_time_fits(const km_event_filter *filter, km_time generated);
+
+/* Whether a source fits: the filter names none, or this one, ignoring case. */
+bool km_event_source_fits(const km_event_filter *filter, const char *source);
+
 /* Whether an event fits the filter (may be NULL), its `text` included. */
 bool km_event_fits(const km_event *event, const km_event_filter *filter);
 

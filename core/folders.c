@@ -129,8 +129,7 @@ static void cut_trailing_backslash(char *path) {
     path[--length] = '\0';
 }
 
-/* What the variables in `text` expand to when that is an absolute path, else NULL. */
-static char *expand_to_path(km_target *target, const char *text) {
+char *km_folders_expand(km_target *target, const char *text) {
   char *path = text == NULL ? NULL : expand(target, text);
   if (path != NULL && is_absolute(path)) {
     cut_trailing_backslash(path);
@@ -145,13 +144,13 @@ char *km_folders_app_data(km_target *target) {
   char *path = NULL;
   for (size_t i = 0; path == NULL && i < sizeof app_data_keys / sizeof app_data_keys[0]; i++) {
     char *stored = text_or(target, app_data_keys[i], "Common AppData", NULL);
-    path = expand_to_path(target, stored);
+    path = km_folders_expand(target, stored);
     free(stored);
   }
   if (path == NULL)
-    path = expand_to_path(target, vista ? "%ProgramData%" : "%AllUsersProfile%\\Application Data");
+    path = km_folders_expand(target, vista ? "%ProgramData%" : "%AllUsersProfile%\\Application Data");
   if (path == NULL)
-    path = expand_to_path(
+    path = km_folders_expand(
         target, vista ? "%SystemDrive%\\ProgramData"
                       : "%SystemDrive%\\Documents and Settings\\All Users\\Application Data");
   return path;

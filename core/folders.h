@@ -11,4 +11,8 @@
  * target->info.windows and .version are filled. The caller frees it; NULL: out of memory. */
 char *km_folders_app_data(km_target *target);
 
+/* What a stored path ("%SystemRoot%\\System32\\...") is on this target, without a backslash at its end; NULL: `text` is NULL,
+ * or no absolute path comes out, or out of memory. The caller frees it. */
+char *km_folders_expand(km_target *target, const char *text);
+
 #endif

@@ -493,6 +493,7 @@ typedef struct km_event {
   size_t string_count;
   const uint8_t *data;
   size_t data_size;
+  bool recovered; /* found in a part of the log's file that the log itself no longer counts as its own */
 } km_event;
 
 typedef struct km_event_filter {
@@ -506,13 +507,17 @@ typedef struct km_event_filter {
 
 typedef struct km_events km_events;
 
-/* Reads an event log ("System", "Application"). `filter` may be NULL. KM_UNSUPPORTED where the target's backend
- * cannot, KM_NOT_FOUND: no such log, KM_ACCESS. A record that is damaged is skipped and counted. Release:
- * km_events_close. */
+/* Reads an event log ("System", "Application", or a channel of Windows Vista and later such as
+ * "Microsoft-Windows-CAPI2/Operational"). `filter` may be NULL. What it drops is dropped by its numbers, before anything of
+ * it is converted. KM_UNSUPPORTED where the target's backend cannot, KM_NOT_FOUND: no such log, KM_ACCESS, KM_DAMAGED:
+ * the file is no event log. A record that is damaged is skipped and counted. Release: km_events_close. */
 KM_API km_status km_events_open(km_target *target, const char *log, const km_event_filter *filter,
                                 km_events **out, km_error *error);
 KM_API km_status km_events_next(km_events *events, km_event *out, km_error *error); /* KM_END */
 KM_API uint64_t km_events_damaged(const km_events *events);
+/* What of the log could not be read or had to be recovered, as far as it was read, in words; NULL: nothing. The text
+ * lives until the next call for the same log. */
+KM_API const char *km_events_problem(km_events *events);
 KM_API void km_events_close(km_events *events);
 
 /* ---- CryptoAPI --------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* offline.c: the backend of an offline volume: opening, the registry, and the table that joins the rooms. */
 #include "offline.h"
 
+#include "eventlog.h"
 #include "hive.h"
 #include "windows.h"
 
@@ -303,6 +304,11 @@ const km_backend km_offline_backend = {
     .journal_close = km_disk_journal_close,
     .service_stop = NULL,
     .service_start = NULL,
+    .event_open = km_offline_event_open,
+    .event_next = km_offline_event_next,
+    .event_close = km_offline_event_close,
+    .event_filter = km_offline_event_filter,
+    .event_problem = km_offline_event_problem,
     .capabilities = capabilities,
     .driver = driver,
 };

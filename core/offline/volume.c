@@ -385,7 +385,7 @@ size_t km_offline_capabilities(km_offline *offline, km_folder *store, km_capabil
   add_writing(&list, volume);
   add_unclean(&list, volume);
   add(&list, "services", false, "an offline Windows runs none; they start at its next boot");
-  add(&list, "events", false, "event logs are not read from a mounted volume yet");
+  add(&list, "events", true, "from the files of the event logs");
   return list.count;
 }
 

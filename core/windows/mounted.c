@@ -163,7 +163,7 @@ size_t km_offline_capabilities(km_offline *offline, km_folder *store, km_capabil
                                size_t max) {
   static const km_capability rows[] = {
       {"services", false, "an offline Windows runs none; they start at its next boot"},
-      {"events", false, "event logs are not read from a mounted volume yet"},
+      {"events", true, "from the files of the event logs"},
   };
   size_t count = km_win_capabilities(volume_of(offline, store), offline->times, out, max);
   for (size_t i = 0; i < sizeof rows / sizeof rows[0] && count < max; i++)
