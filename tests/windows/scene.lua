@@ -46,10 +46,11 @@ function scene.new(options)
   self.stick = self.windows.dir .. "/stick"
   self.store = self.windows.c .. "/ProgramData/Microsoft/Crypto/RSA/MachineKeys"
   self.built = options.top .. "/build/" .. scene.platform(options.kind)
-  self.tests = wine.path(self.built .. "/tests") .. "\\"
+  self.tests = wine.path(self.windows.dir .. "/tests") .. "\\"
   self.saved = self.windows.dir .. "/saved"
-  shell.must(("mkdir %s %s && cp %s/keymend.exe %s"):format(quote(self.stick), quote(self.saved), quote(self.built),
-    quote(self.stick)))
+  -- Copies, so that a build that goes on beside does not take them away.
+  shell.must(("mkdir %s %s && cp -r %s/tests %s && cp %s/keymend.exe %s"):format(quote(self.stick), quote(self.saved),
+    quote(self.built), quote(self.windows.dir), quote(self.built), quote(self.stick)))
   shell.must(("ln -s %s %s"):format(quote(self.stick), quote(self.windows.dir .. "/prefix/dosdevices/d:")))
   if options.kind == "win64" then shell.write(self.stick .. "/iis.lua", own_policy(options.top)) end
   shell.write(self.stick .. "/times", "")
@@ -59,7 +60,7 @@ end
 -- ---- keymend ----
 
 -- Runs keymend: words are verb and options. options: as windows:run, and program (else keymend.exe), as_user (without
--- an administrator's rights), bare (no --times, no --policy)
+-- an administrator's rights), bare (no --times, no --policy), own_policy (false: no --policy)
 function methods:keymend(words, options)
   options = options or {}
   local line = {}
@@ -68,7 +69,9 @@ function methods:keymend(words, options)
   for _, word in ipairs(words) do line[#line + 1] = word end
   if not options.bare then
     line[#line + 1], line[#line + 2] = "--times", "D:\\times"
-    if self.kind == "win64" and JUDGING[words[1]] then line[#line + 1], line[#line + 2] = "--policy", "D:\\iis.lua" end
+    if self.kind == "win64" and JUDGING[words[1]] and options.own_policy ~= false then
+      line[#line + 1], line[#line + 2] = "--policy", "D:\\iis.lua"
+    end
   end
   return self.windows:run(line, options)
 end
