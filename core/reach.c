@@ -23,6 +23,7 @@
 #include <string.h>
 
 #define MAX_PLACES (2 * KM_MAX_STEPS)
+#define ARCHIVE 0x20u /* FILE_ATTRIBUTE_ARCHIVE */
 
 enum { NONE = -1, UNKNOWN = -2 };
 
@@ -511,7 +512,8 @@ void km_meta_clear(km_file_meta *meta) {
 }
 
 /* A time or descriptor that one side does not have is not compared; neither are POSIX mode and
- * owner where there are descriptors, since they are then only the mount's. */
+ * owner where there are descriptors, since they are then only the mount's. The archive attribute says when a backup ran
+ * last (and is set where a system keeps none), not that somebody changed the file. */
 bool km_meta_equal(const km_file_meta *a, const km_file_meta *b, const char **what) {
   bool posix = a->descriptor == NULL && b->descriptor == NULL;
   *what = NULL;
@@ -519,7 +521,7 @@ bool km_meta_equal(const km_file_meta *a, const km_file_meta *b, const char **wh
     *what = "creation time";
   else if (a->written != b->written)
     *what = "last-write time";
-  else if (((a->attributes ^ b->attributes) & KM_ATTRIBUTES_KEPT) != 0)
+  else if (((a->attributes ^ b->attributes) & KM_ATTRIBUTES_KEPT & ~ARCHIVE) != 0)
     *what = "attributes";
   else if (posix && (a->mode != b->mode || a->uid != b->uid || a->gid != b->gid))
     *what = "mode or owner";

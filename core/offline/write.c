@@ -114,8 +114,13 @@ static struct timespec to_timespec(km_time time) {
   return (struct timespec){(time_t)seconds, (long)(ticks - seconds * 10000000) * 100};
 }
 
-static km_status write_plain_meta(open_meta *file, const km_file_meta *meta, km_error *error) {
+/* A descriptor tells that a Windows (or NTFS) saw the file: it knew no mode and no user of this system, so the file's
+ * own stay. */
+static km_status write_mode(open_meta *file, const km_file_meta *meta, km_error *error) {
   struct stat now;
+  if (meta->descriptor) {
+    return KM_OK;
+  }
   if (fstat(file->fd, &now) != 0) {
     return fail_meta(file, "look at", error);
   }
@@ -134,6 +139,18 @@ static km_status write_plain_meta(open_meta *file, const km_file_meta *meta, km_
     if (fchmod(file->fd, (now.st_mode & 07777 & ~KM_MODE_KEPT) | meta->mode) != 0) {
       return fail_meta(file, "set the mode of", error);
     }
+  }
+  return KM_OK;
+}
+
+static km_status write_plain_meta(open_meta *file, const km_file_meta *meta, km_error *error) {
+  struct stat now;
+  km_status status = write_mode(file, meta, error);
+  if (status) {
+    return status;
+  }
+  if (fstat(file->fd, &now) != 0) {
+    return fail_meta(file, "look at", error);
   }
   if (km_posix_time(now.st_mtim.tv_sec, (uint32_t)now.st_mtim.tv_nsec) != meta->written) {
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, to_timespec(meta->written)};
@@ -200,7 +217,7 @@ static bool in_group(gid_t group) {
 
 km_status km_disk_meta_settable(km_folder *folder, const char *name, const km_file_meta *meta,
                                 km_error *error) {
-  if (km_driver_descriptor(folder->volume->driver) || geteuid() == 0 ||
+  if (km_driver_descriptor(folder->volume->driver) || meta->descriptor || geteuid() == 0 ||
       (meta->uid == geteuid() && in_group(meta->gid))) {
     return KM_OK;
   }

@@ -1,6 +1,7 @@
 /* test_folder.c: files of an offline volume: reading, and every writing operation. */
 #include "unit.h"
 
+#include "descriptor.h"
 #include "ntfs.h"
 #include "posix.h"
 #include "tests.h"
@@ -332,6 +333,23 @@ static void test_folder_meta(void **state) {
   assert_int_equal(again.mode, 0400);
   assert_true(again.written == meta.written);
   assert_int_equal(km_disk_meta_write(all->store, "none", &meta, &error), KM_NOT_FOUND);
+}
+
+/* What a Windows told of a file has no mode and no user of this system: the file's own stay. */
+static void test_folder_meta_of_windows(void **state) {
+  fixture *all = *state;
+  km_error error;
+  uint8_t descriptor[KM_DESCRIPTOR_HEADER] = {1};
+  km_file_meta again, meta = {.written = km_time_from_unix(77, 0),
+                              .attributes = 0x20,
+                              .descriptor = descriptor,
+                              .descriptor_size = sizeof descriptor};
+  assert_int_equal(km_disk_meta_settable(all->store, "key", &meta, &error), KM_OK);
+  assert_int_equal(km_disk_meta_write(all->store, "key", &meta, &error), KM_OK);
+  assert_int_equal(km_disk_meta_read(all->store, "key", &again, &error), KM_OK);
+  assert_int_equal(again.mode, 0644);
+  assert_int_equal(again.uid, geteuid());
+  assert_true(again.written == meta.written);
 }
 
 static void test_private_folder(void **state) {
@@ -702,6 +720,7 @@ int test_folder(void) {
       WITH_VOLUME(test_link_and_rename),
       WITH_VOLUME(test_rename_known),
       WITH_VOLUME(test_folder_meta),
+      WITH_VOLUME(test_folder_meta_of_windows),
       WITH_VOLUME(test_private_folder),
       WITH_VOLUME(test_forged_folder),
       WITH_VOLUME(test_temporary_folder),

@@ -576,12 +576,16 @@ static void test_memory_for_journals(void **state) {
   fake_free(v);
 }
 
-/* What a file system stores in its own way, as compression, is no part of a file's state. */
+/* What a file system stores in its own way, as compression, is no part of a file's state, nor is that a backup ran. */
 static void test_attributes_compared(void **state) {
   static const struct {
     uint32_t a, b;
     bool equal;
-  } rows[] = {{0x820, 0x20, true}, {0x80, 0, true}, {0x21, 0x20, false}, {0x26, 0x20, false}};
+  } rows[] = {{0x820, 0x20, true},
+              {0x80, 0, true},
+              {0, 0x20, true},
+              {0x21, 0x20, false},
+              {0x26, 0x20, false}};
   (void)state;
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     const char *what;
