@@ -397,6 +397,13 @@ if begin("evtdump", "ConsoleApp", "tests", { "tests/evt/*.c" }) then
   links_of_core(true)
 end
 
+if begin("logdump", "ConsoleApp", "tests", { "tests/log/*.c" }) then
+  linux_only()
+  includedirs { "core/offline" }
+  links { "core" }
+  links_of_core(true)
+end
+
 for _, file in ipairs(os.matchfiles "tests/fuzz/fuzz_*.c") do
   begin(path.getbasename(file), "ConsoleApp", "tests", { file, "tests/fuzz/standalone.c" })
   linux_only()

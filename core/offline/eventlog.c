@@ -334,7 +334,6 @@ static void order_rows(km_event_log *log) {
     const km_log_row *row = &log->rows[i], *last = kept > 0 ? &log->rows[kept - 1] : NULL;
     if (row->recovered && last != NULL && last->number == row->number && last->time == row->time)
       continue;
-    log->recovered += row->recovered;
     log->rows[kept++] = *row;
   }
   log->row_count = kept;
@@ -352,9 +351,12 @@ km_status km_offline_event_next(km_event_log *log, km_event *out, km_error *erro
     size_t at = log->oldest_first ? log->next : log->row_count - 1 - log->next;
     log->next++;
     log->used = 0;
-    km_status status = log->format->read(log, &log->rows[at], out, error);
-    if (status != KM_NOT_FOUND)
-      return status;
+    const km_log_row *row = &log->rows[at];
+    km_status status = log->format->read(log, row, out, error);
+    if (status == KM_NOT_FOUND || (status == KM_DAMAGED && row->recovered))
+      continue; /* the remains of a record are none of the log's records */
+    log->recovered += status == KM_OK && row->recovered;
+    return status;
   }
   return KM_END;
 }

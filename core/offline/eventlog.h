@@ -56,7 +56,7 @@ struct km_event_log {
   size_t used, room;
   size_t offsets[KM_MAX_EVENT_STRINGS + 2];
   const char *strings[KM_MAX_EVENT_STRINGS];
-  uint64_t recovered, damaged_parts; /* rows of recovered records; chunks of the file that are damaged */
+  uint64_t recovered, damaged_parts; /* recovered records told so far; chunks that are damaged */
   bool dirty;                        /* the file was not closed, or the library calls it damaged */
   char problem[300];
 };

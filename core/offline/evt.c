@@ -97,10 +97,8 @@ static bool take_string(km_event_log *log, libevt_record_t *record, int index, s
 static bool take_data(km_event_log *log, libevt_record_t *record, km_event *out, size_t *offset) {
   size_t size = 0;
   *offset = log->used;
-  int found = libevt_record_get_data_size(record, &size, NULL);
-  if (found < 0)
-    return false;
-  if (found == 0 || size == 0)
+  /* libevt 20200926 says -1 for a record without data. */
+  if (libevt_record_get_data_size(record, &size, NULL) != 1 || size == 0)
     return true;
   char *data = km_log_room(log, size);
   out->data_size = size;
