@@ -8,7 +8,7 @@ local suite = {}
 
 local quote = shell.quote
 local KINDS = { "win64", "win32-2000" }
-local PROGRAMS = { "keymend", "tests/service", "tests/watch", "tests/as-user", "tests/crash" }
+local PROGRAMS = { "keymend", "tests/service", "tests/watch", "tests/as-user", "tests/crash", "tests/interrupt" }
 
 local function missing_build(top)
   for _, platform in ipairs { "win64", "win32" } do
