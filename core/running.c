@@ -257,6 +257,16 @@ void km_services_start_all(km_hold *hold, char *const *names) {
   }
 }
 
+void km_services_start_late(km_hold *hold, const km_journal *journal) {
+  size_t ran = count_names(journal->ran), starts = count_names(journal->start);
+  for (size_t i = hold->stopped_count; i > 0; i--) {
+    const char *name = hold->stopped[i - 1];
+    if (index_of(journal->ran, ran, name) == ran &&
+        index_of(journal->start, starts, name) == starts)
+      start_one(hold, name);
+  }
+}
+
 void km_services_start_again(km_hold *hold) {
   for (size_t i = hold->stopped_count; i > 0; i--)
     start_one(hold, hold->stopped[i - 1]);

@@ -241,6 +241,7 @@ static void conclude(km_work *work) {
   km_error error;
   km_hold_report(hold, KM_ACT_APPLIED, work->id, work->journal, NULL);
   km_services_start_all(hold, work->journal->start);
+  km_services_start_late(hold, work->journal);
   if (km_journal_append(hold->backend, work->file, work->journal, KM_RECORD_END, KM_TXN_COMMITTED,
                         NULL, &error) != KM_OK)
     km_progress(hold, "end",

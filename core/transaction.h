@@ -187,7 +187,11 @@ km_status km_services_stop_all(km_hold *hold, const km_journal *journal, bool st
  * nothing else. */
 void km_services_start_all(km_hold *hold, char *const *names);
 
-/* The same for what km_services_stop_all stopped, in reverse order. */
+/* The same for what km_services_stop_all stopped and neither list has, since it began to run only behind the begin
+ * record. */
+void km_services_start_late(km_hold *hold, const km_journal *journal);
+
+/* The same for all that km_services_stop_all stopped, in reverse order. */
 void km_services_start_again(km_hold *hold);
 
 bool km_meta_equal(const km_file_meta *a, const km_file_meta *b, const char **what);

@@ -217,6 +217,30 @@ static void test_start_alone(void **state) {
   fake_free(v);
 }
 
+static void start_nntp(fake_volume *v, const char *operation, void *user) {
+  int *calls = user;
+  (void)operation;
+  if (++*calls == 1)
+    fake_find_service(v, "NntpSvc")->runs = true;
+}
+
+/* One that somebody starts behind the begin record is stopped with the others, and so runs again afterwards. */
+static void test_started_meanwhile(void **state) {
+  (void)state;
+  told t;
+  int calls = 0;
+  fake_volume *v = make_volume();
+  fake_faults(v)->meddle = start_nntp;
+  fake_faults(v)->meddle_user = &calls;
+  applied(v, &t);
+  assert_services(v, "stop W3SVC\nstop MSFTPSVC\nstop CcmExec\nstop NntpSvc\nstop IISADMIN\n"
+                     "start IISADMIN\nstart SMTPSVC\nstart CcmExec\nstart W3SVC\n"
+                     "start NntpSvc\n");
+  assert_true(running(v, "NntpSvc"));
+  assert_false(running(v, "MSFTPSVC"));
+  fake_free(v);
+}
+
 /* --no-services: both lists empty. */
 static void test_no_services(void **state) {
   (void)state;
@@ -557,6 +581,7 @@ int test_running(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_apply_order),
       cmocka_unit_test(test_start_alone),
+      cmocka_unit_test(test_started_meanwhile),
       cmocka_unit_test(test_no_services),
       cmocka_unit_test(test_rights),
       cmocka_unit_test(test_takes_no_stop),
