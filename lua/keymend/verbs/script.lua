@@ -62,7 +62,8 @@ function M.run(context)
   for index, word in ipairs(context.arguments) do words[index] = word end
   local folder = path:match(WINDOWS and "^(.*[/\\:])" or "^(.*/)") or "./"
   package.path = folder .. "?.lua"
-  package.cpath = folder .. (WINDOWS and "?.dll" or "?.so")
+  -- On Windows a library would bring a second Lua (lua51.dll) beside the one in the program.
+  package.cpath = WINDOWS and "" or folder .. "?.so"
   trust.guard_require()
   rawset(_G, "arg", words)
   rawset(_G, "keymend", require "keymend")
