@@ -1,4 +1,5 @@
 /* hold.c: one verb's hold on a target: folders, lock, progress, and what the system's log is told */
+#include "disk.h"
 #include "transaction.h"
 
 #include <stdarg.h>
@@ -45,6 +46,8 @@ km_status km_hold_begin(km_hold *hold, km_target *target, const km_txn_options *
 km_status km_hold_lock(km_hold *hold, km_error *error) {
   const km_backend *backend = hold->backend;
   km_status status = KM_OK;
+  /* Anew: a file that somebody kept closed while the store was judged has used up the one for reading. */
+  km_disk_patience(KM_PATIENCE_STEP);
   if (backend->may_write != NULL)
     status = backend->may_write(hold->target, error);
   if (status == KM_OK)
