@@ -84,6 +84,10 @@ local function machine_guid(case)
   return guid, case.volume.guid_written or "2004-09-13T06:12:40Z"
 end
 
+local function stop_services(s)
+  s:service("stop", { "SMS_SITE_COMPONENT_MANAGER", "SMTPSVC", "W3SVC", "IISADMIN" })
+end
+
 local function arrange(s, name, case)
   local dir = s.windows.dir .. "/volumes/" .. name
   shell.must("mkdir -p " .. quote(s.windows.dir .. "/volumes"))
@@ -102,7 +106,7 @@ local function arrange(s, name, case)
     s.windows:edit_registry("system.reg", function(text) return edited(text, guid, written) end)
     s.guid, s.guid_written = guid, written
   end
-  s:service("stop", { "SMS_SITE_COMPONENT_MANAGER", "SMTPSVC", "W3SVC", "IISADMIN" })
+  stop_services(s)
   return made
 end
 
@@ -185,7 +189,12 @@ function case_methods:keymend(verb, more)
   for _, list in ipairs { judging and self.case.policy or {}, args, more or {} } do
     for _, word in ipairs(list) do words[#words + 1] = word end
   end
-  return self.windows:keymend(words, { folder = self.dir, own_policy = not self.case.policy })
+  local is_judged = self.case.policy ~= nil
+  for _, word in ipairs(words) do is_judged = is_judged or word == "--plan" end
+  local result = self.windows:keymend(words, { folder = self.dir, own_policy = not is_judged })
+  -- These services need no key, so they would go on with the one that was put back; real ones fail.
+  if verb == "undo" then stop_services(self.windows) end
+  return result
 end
 
 function case_methods:json(verb, more)
@@ -279,7 +288,10 @@ local function run_case(s, kind, name, case)
   }, case_meta)
   change_services(s, case.volume.services)
   local ok, problem = xpcall(function()
-    if case.prepare then case.prepare(t) end
+    if case.prepare then
+      case.prepare(t)
+      stop_services(s) -- it may have applied something, which starts them
+    end
     t:standard()
     if case.script then case.script(t) end
   end, debug.traceback)
@@ -307,14 +319,18 @@ function cases.run(options)
     local case = volume.case(name)
     local why = unfit(name, case)
     if why then
-      left_out[#left_out + 1] = name
+      left_out[why] = left_out[why] or {}
+      table.insert(left_out[why], name)
     elseif options.kind ~= "win64" or BOTH[name] or #options.names == 1 then
       run_case(s, options.kind, name, case)
     end
   end
   s:stop()
   if options.kind ~= "win64" then
-    print("golden cases that are about volumes, not run live: " .. table.concat(left_out, " "))
+    local reasons = {}
+    for why, list in pairs(left_out) do reasons[#reasons + 1] = ("  %s: %s"):format(why, table.concat(list, " ")) end
+    table.sort(reasons)
+    if #reasons > 0 then print("golden cases that are not run live:\n" .. table.concat(reasons, "\n")) end
   end
 end
 
