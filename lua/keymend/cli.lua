@@ -192,9 +192,9 @@ function Context:policies()
   local policy = require "keymend.policy"
   local loaded, message, code = policy.load_all(self.options.policy)
   if not loaded then
-    if code == "refused" then message = "refused: " .. message end
     -- diagnose never refuses: what it cannot judge has failed.
     local outcome = self.verb.name == "diagnose" and "failed" or nil
+    if code == "refused" and not outcome then message = "refused: " .. message end
     return nil, self:fail(message, code == "not-found" and "usage" or code, nil, outcome)
   end
   self.loaded = loaded
