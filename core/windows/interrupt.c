@@ -17,7 +17,22 @@ static HANDLE
     ended; /* set while no change is under way; never closed, since a handler may wait for it */
 static unsigned depth; /* of guards */
 
+/* Whether somebody logged on for this process: a task or service is told of every user's logoff, which is none of its
+ * business. */
+static bool is_interactive(void) {
+  SID_IDENTIFIER_AUTHORITY authority = {SECURITY_NT_AUTHORITY};
+  PSID sid = NULL;
+  BOOL member = TRUE;
+  if (!AllocateAndInitializeSid(&authority, 1, SECURITY_INTERACTIVE_RID, 0, 0, 0, 0, 0, 0, 0, &sid))
+    return true;
+  bool known = CheckTokenMembership(NULL, sid, &member) != 0;
+  FreeSid(sid);
+  return !known || member;
+}
+
 static BOOL WINAPI on_event(DWORD kind) {
+  if (kind == CTRL_LOGOFF_EVENT && !is_interactive())
+    return TRUE;
   *raised = 1;
   if (kind == CTRL_C_EVENT || kind == CTRL_BREAK_EVENT)
     return TRUE;
