@@ -8,6 +8,7 @@
  */
 #include "binding.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_IDS 1024
@@ -17,12 +18,20 @@ typedef struct events_box {
   km_lua_child child; /* first: km_lua_child * is events_box * */
   km_events *events;
   lua_Number damaged; /* once it is closed */
+  char problem[512];  /* the same; "": none */
 } events_box;
+
+static const char *problem_of(km_events *events) {
+  const char *problem = km_events_problem(events);
+  return problem != NULL ? problem : "";
+}
 
 static void release_events(km_lua_child *child) {
   events_box *box = (events_box *)child;
-  if (box->events != NULL)
+  if (box->events != NULL) {
     box->damaged = (lua_Number)km_events_damaged(box->events);
+    (void)snprintf(box->problem, sizeof box->problem, "%s", problem_of(box->events));
+  }
   km_events_close(box->events);
   box->events = NULL;
 }
@@ -138,7 +147,7 @@ static const char *type_word(uint16_t type) {
 }
 
 static void push_event(lua_State *L, const km_event *event) {
-  lua_createtable(L, 0, 14);
+  lua_createtable(L, 0, 15);
   km_lua_set_text(L, "log", event->log);
   km_lua_set_number(L, "record", event->record);
   km_lua_set_time(L, "generated", event->generated);
@@ -157,6 +166,7 @@ static void push_event(lua_State *L, const km_event *event) {
   lua_setfield(L, -2, "strings");
   lua_pushlstring(L, (const char *)event->data, event->data_size);
   lua_setfield(L, -2, "data");
+  km_lua_set_flag(L, "recovered", event->recovered);
 }
 
 /* One step of the loop: an event, or nil at the end. */
@@ -188,6 +198,16 @@ static int events_damaged(lua_State *L) {
   return 1;
 }
 
+/* events:problem() -> what of the log could not be read or was recovered, as far as it was read; nil: nothing */
+static int events_problem(lua_State *L) {
+  events_box *box = luaL_checkudata(L, 1, KM_META_EVENTS);
+  const char *problem = box->events != NULL ? problem_of(box->events) : box->problem;
+  if (problem[0] == '\0')
+    return 0;
+  lua_pushstring(L, problem);
+  return 1;
+}
+
 static int events_close(lua_State *L) {
   events_box *box = luaL_checkudata(L, 1, KM_META_EVENTS);
   km_lua_close_child(&box->child);
@@ -203,6 +223,7 @@ static int events_tostring(lua_State *L) {
 void km_lua_register_events(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"damaged", events_damaged},
+      {"problem", events_problem},
       {"close", events_close},
       {NULL, NULL},
   };

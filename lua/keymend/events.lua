@@ -89,7 +89,7 @@ local function code_of(event, places)
 end
 
 -- What people read of an event: { time, ticks, log, source, id, record, type, service?, code?, words?, means?, text,
--- strings }; nil when it is a signal about a service that is not among `names`.
+-- strings, recovered }; nil when it is a signal about a service that is not among `names`.
 function M.describe(event, names)
   local signal = M.signal_of(event)
   local service = signal and signal.service and service_of(event, names)
@@ -107,7 +107,7 @@ function M.describe(event, names)
     time = event.generated, ticks = event.generated_ticks, log = event.log, source = event.source, id = event.id,
     record = event.record, type = event.type, service = service or nil, code = code, text = text,
     words = code and codes.words(code), means = code and codes.means(code) or signal and signal.means or nil,
-    strings = event.strings,
+    strings = event.strings, recovered = event.recovered,
   }
 end
 
@@ -131,7 +131,7 @@ local function newer(a, b)
   return a.record > b.record
 end
 
--- Takes at most `count` events of a log; { log, found = {...}, damaged, more } or nil, message, code, native.
+-- Takes at most `count` events of a log; { log, found = {...}, damaged, problem?, more } or nil, message, code, native.
 local function read_log(target, log, query)
   local filter = { source = query.source, ids = query.ids, from = query.from, to = query.to, text = query.text }
   if query.signals then filter.ids = signal_ids(log) end
@@ -150,14 +150,14 @@ local function read_log(target, log, query)
       end
     end
   end)
-  read.damaged = events:damaged()
+  read.damaged, read.problem = events:damaged(), events:problem()
   events:close()
   if not ok then return nil, problem, "io" end
   return read
 end
 
 -- Reads logs, newest first. query: logs, source, ids, from, to (ticks), text, count; names: the services of interest
--- (see M.names); without source, ids, text and logs the signals are looked for. -> { found, logs = { {log, damaged} },
+-- (see M.names); without source, ids, text and logs the signals are looked for. -> { found, logs = { {log, damaged, problem?} },
 -- more, signals }, or nil, message, code, native.
 function M.read(target, query)
   query.count = query.count or M.COUNT
@@ -167,7 +167,7 @@ function M.read(target, query)
   for index, log in ipairs(logs) do
     local read, message, code, native = read_log(target, log, query)
     if not read then return nil, message, code, native end
-    result.logs[index] = { log = log, damaged = read.damaged }
+    result.logs[index] = { log = log, damaged = read.damaged, problem = read.problem }
     result.more = result.more or read.more
     for _, one in ipairs(read.found) do result.found[#result.found + 1] = one end
   end

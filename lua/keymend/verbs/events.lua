@@ -76,7 +76,8 @@ local STYLE = { error = "error", warning = "warning", ["audit-failure"] = "warni
 
 local function print_event(page, one)
   local of = one.service and ", " .. one.service or ""
-  page:item(events.time(one), ("%s %d%s (%s, %s)"):format(one.source, one.id, of, one.log, one.type),
+  local recovered = one.recovered and ", recovered" or ""
+  page:item(events.time(one), ("%s %d%s (%s, %s%s)"):format(one.source, one.id, of, one.log, one.type, recovered),
     { style = STYLE[one.type], text_style = "strong" })
   for _, text in ipairs { one.text, one.words or "", one.means or "" } do
     if text ~= "" then page:text_block(text, 4) end
@@ -106,9 +107,8 @@ local function print_events(context, result)
     page:text_block(("there are more; --count shows more than %s"):format(report.plural(#result.found, "event")), 2)
   end
   for _, one in ipairs(result.logs) do
-    if one.damaged > 0 then
-      page:text_block(("%s of the log %s %s damaged and left out"):format(report.plural(one.damaged, "record"), one.log,
-        one.damaged == 1 and "is" or "are"), 2, "warning")
+    if one.problem then
+      page:text_block(("the log %s: %s"):format(one.log, one.problem), 2, "warning")
     end
   end
 end
@@ -126,10 +126,14 @@ local function document_part(result)
       time = (one.ticks or one.time) and events.time(one) or document.null, time_ticks = one.ticks, log = one.log,
       source = one.source, id = one.id, record = one.record, type = one.type, service = or_null(one.service),
       strings = one.strings, means = or_null(one.means), code = one.code and codes.number(one.code) or document.null,
-      code_name = or_null(known and known.name), code_text = or_null(known and known.text),
+      code_name = or_null(known and known.name), code_text = or_null(known and known.text), recovered = one.recovered,
     }
   end
-  return { list = list, logs = result.logs, signals = result.signals, more = result.more }
+  local logs = {}
+  for index, one in ipairs(result.logs) do
+    logs[index] = { log = one.log, damaged = one.damaged, problem = or_null(one.problem) }
+  end
+  return { list = list, logs = logs, signals = result.signals, more = result.more }
 end
 
 function M.events(context)
