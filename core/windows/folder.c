@@ -458,13 +458,18 @@ static uint32_t fill_info(const km_folder *folder, const char *name, const km_op
 
 km_status km_disk_file_info(km_folder *folder, const char *name, km_file_info *out,
                             km_error *error) {
+  unsigned age = km_patience_age();
   km_opening how = {.access = READ_CONTROL,
                     .share = KM_SHARE_ALL,
                     .disposition = KM_OPEN_EXISTING,
-                    .privileges = KM_PRIVILEGE_BACKUP};
+                    .privileges = KM_PRIVILEGE_BACKUP,
+                    .hurried = folder->volume->hurried == age};
   km_opened file;
   km_status status = km_folder_open_file(folder, name, &how, "look at", &file, error);
-  if (status == KM_ACCESS) { /* then it has no owner that could be trusted */
+  if (status == KM_BUSY) {
+    folder->volume->hurried = age;
+  }
+  if (status == KM_ACCESS || status == KM_BUSY) { /* then it has no owner that could be trusted */
     how.access = 0;
     how.look = true;
     status = km_folder_open_file(folder, name, &how, "look at", &file, error);

@@ -19,9 +19,11 @@
 #define NO_MORE_FILES ((LONG)0x80000006)
 #define NO_SUCH_FILE ((LONG)0xC000000F)
 #define OBJECT_NAME_INVALID ((LONG)0xC0000033)
+#define OPLOCK_BREAK_IN_PROGRESS ((LONG)0x00000108) /* a success */
 
 /* Options of NtCreateFile. */
 #define SYNCHRONOUS 0x20u
+#define COMPLETE_IF_OPLOCKED 0x100u
 #define BACKUP_INTENT 0x4000u
 #define REPARSE_POINT 0x200000u
 
@@ -146,8 +148,14 @@ static uint32_t open_once(HANDLE folder, const wchar_t *name, const km_opening *
   IO_STATUS_BLOCK result;
   ACCESS_MASK access = how->access | FILE_READ_ATTRIBUTES | (how->look ? 0 : SYNCHRONIZE);
   *out = NULL;
-  return code_of(functions()->create(out, access, &object, &result, NULL, FILE_ATTRIBUTE_NORMAL,
-                                     how->share, how->disposition, options, NULL, 0));
+  LONG status = functions()->create(out, access, &object, &result, NULL, FILE_ATTRIBUTE_NORMAL,
+                                    how->share, how->disposition, options, NULL, 0);
+  if (status == OPLOCK_BREAK_IN_PROGRESS) {
+    CloseHandle(*out);
+    *out = NULL;
+    return ERROR_SHARING_VIOLATION;
+  }
+  return code_of(status);
 }
 
 unsigned km_native_begin(unsigned privileges) {
@@ -185,10 +193,13 @@ static uint32_t open_privileged(HANDLE folder, const wchar_t *name, const km_ope
   return code;
 }
 
+/* Whoever may open a file may take an oplock of it, and need never give it up when another opens the file: who did not say
+ * that he does not wait would wait for ever. Folders have none of that kind. */
 uint32_t km_native_try(HANDLE folder, const wchar_t *name, const km_opening *how, HANDLE *out) {
-  return open_privileged(
-      folder, name, how,
-      how->options | (how->look ? 0 : SYNCHRONOUS) | BACKUP_INTENT | REPARSE_POINT, out);
+  ULONG waiting =
+      (how->look ? 0 : SYNCHRONOUS) | ((how->options & KM_OPEN_FOLDER) ? 0 : COMPLETE_IF_OPLOCKED);
+  return open_privileged(folder, name, how, how->options | waiting | BACKUP_INTENT | REPARSE_POINT,
+                         out);
 }
 
 uint32_t km_native_open(HANDLE folder, const wchar_t *name, const km_opening *how, HANDLE *out) {

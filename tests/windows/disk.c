@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <winioctl.h>
 
 static unsigned passed, failed, skipped;
 
@@ -387,6 +388,34 @@ static void test_sharing(void) {
   CHECK(has("shared", "hello"));
   WaitForSingleObject(thread, INFINITE);
   CloseHandle(thread);
+}
+
+/* Who has an oplock of a file and does not give it up keeps nobody waiting for ever. */
+static void test_oplock(void) {
+  uint8_t *data;
+  size_t size;
+  DWORD got;
+  km_file_info info = {0};
+  OVERLAPPED request = {.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)};
+  make("oplocked", "hello");
+  HANDLE holder = CreateFileW(full("oplocked"), GENERIC_READ, KM_SHARE_ALL, NULL, OPEN_EXISTING,
+                              FILE_FLAG_OVERLAPPED, NULL);
+  if (DeviceIoControl(holder, FSCTL_REQUEST_BATCH_OPLOCK, NULL, 0, NULL, 0, &got, &request) ||
+      GetLastError() != ERROR_IO_PENDING) {
+    not_shown("an oplock that is not given up (there are none here)");
+  } else {
+    km_disk_patience(1);
+    DWORD begun = GetTickCount();
+    OK(km_disk_file_info(here, "oplocked", &info, &why));
+    CHECK(info.size == 5 && !info.owner_trusted);
+    STATUS(KM_BUSY, km_disk_file_read(here, "oplocked", 100, &data, &size, &info, &why));
+    STATUS(KM_BUSY, km_disk_file_rename(here, "oplocked", here, "oplocked2", false, &why));
+    CHECK(GetTickCount() - begun < 5000);
+    km_disk_patience(5);
+  }
+  CloseHandle(holder);
+  CHECK(has("oplocked", "hello"));
+  CloseHandle(request.hEvent);
 }
 
 /* ---- Meta ---- */
@@ -895,6 +924,7 @@ static void run_all(void) {
   test_times_file();
   test_read();
   test_sharing();
+  test_oplock();
   test_meta();
   test_descriptor();
   test_streams();
