@@ -61,6 +61,26 @@ km_status km_disk_folder_flush(km_folder *folder, km_error *error) {
              : KM_OK;
 }
 
+/* ---- New names ---- */
+
+/* Windows asks for the right to add a name to the folder when the file is renamed or linked, not before. */
+typedef uint32_t (*name_change)(HANDLE file, HANDLE folder, const wchar_t *name);
+
+static uint32_t rename_to_free(HANDLE file, HANDLE folder, const wchar_t *name) {
+  return km_native_rename(file, folder, name, false);
+}
+
+static uint32_t add_name(name_change change, HANDLE file, const km_folder *to,
+                         const wchar_t *name) {
+  uint32_t code = change(file, to->handle, name);
+  unsigned enabled = km_native_refused(code) ? km_native_begin(TO_WRITE) : 0;
+  if (enabled) {
+    code = change(file, to->handle, name);
+    km_native_end(enabled, code == ERROR_SUCCESS);
+  }
+  return code;
+}
+
 /* ---- Private folders ---- */
 
 static km_status fail_forged(const km_folder *parent, const char *name, const char *problem,
@@ -167,7 +187,7 @@ static km_status make_private(km_folder *parent, const char *name, const wchar_t
   if (!status) {
     km_patience patience = {0};
     do {
-      code = km_native_rename(handle, parent->handle, wide, false);
+      code = add_name(rename_to_free, handle, parent, wide);
     } while (km_patience_fits(code) && km_patience_wait(&patience));
     status = code ? km_folder_fail(error, code, "make the folder", parent, name) : KM_OK;
   }
@@ -368,24 +388,6 @@ static km_status check_names(const char *name, const char *new_name, km_error *e
   return status ? status : km_disk_check_name(new_name, error);
 }
 
-/* Windows asks for the right to add a name to the folder when the file is renamed or linked, not before. */
-typedef uint32_t (*name_change)(HANDLE file, HANDLE folder, const wchar_t *name);
-
-static uint32_t rename_to_free(HANDLE file, HANDLE folder, const wchar_t *name) {
-  return km_native_rename(file, folder, name, false);
-}
-
-static uint32_t add_name(name_change change, HANDLE file, const km_folder *to,
-                         const wchar_t *name) {
-  uint32_t code = change(file, to->handle, name);
-  unsigned enabled = km_native_refused(code) ? km_native_begin(TO_WRITE) : 0;
-  if (enabled) {
-    code = change(file, to->handle, name);
-    km_native_end(enabled, code == ERROR_SUCCESS);
-  }
-  return code;
-}
-
 static bool no_links(uint32_t code) {
   return km_native_unknown(code) || code == ERROR_TOO_MANY_LINKS || code == ERROR_NOT_SAME_DEVICE;
 }
@@ -425,12 +427,12 @@ km_status km_disk_file_link(km_folder *from, const char *name, km_folder *to, co
 
 /* Opens the file that a rename would replace. A Win32 code. */
 static uint32_t open_replaced(const km_folder *to, const wchar_t *name, ULONG access,
-                              unsigned privileges, km_opened *out) {
+                              km_opened *out) {
   km_opening how = {.access = access,
                     .share = KM_SHARE_ALL,
                     .disposition = KM_OPEN_EXISTING,
                     .options = KM_OPEN_FILE | KM_OPEN_WRITE_THROUGH,
-                    .privileges = privileges};
+                    .privileges = TO_WRITE};
   uint32_t code = km_native_try(to->handle, name, &how, &out->handle);
   if (!code && (code = km_native_basic_get(out->handle, &out->basic)) != ERROR_SUCCESS) {
     CloseHandle(out->handle);
@@ -451,7 +453,7 @@ static uint32_t replace_once(const km_opened *file, const km_folder *to, const w
     return over;
   }
   km_opened old;
-  if (open_replaced(to, name, FILE_WRITE_ATTRIBUTES, TO_WRITE, &old)) {
+  if (open_replaced(to, name, FILE_WRITE_ATTRIBUTES, &old)) {
     return code;
   }
   bool lifted = lift_read_only(&old);
@@ -460,7 +462,7 @@ static uint32_t replace_once(const km_opened *file, const km_folder *to, const w
     return code;
   }
   code = km_native_rename(file->handle, to->handle, name, true);
-  if (code && !open_replaced(to, name, FILE_WRITE_ATTRIBUTES, TO_WRITE, &old)) {
+  if (code && !open_replaced(to, name, FILE_WRITE_ATTRIBUTES, &old)) {
     old.basic.attributes |= FILE_ATTRIBUTE_READONLY;
     put_read_only_back(&old);
     CloseHandle(old.handle);
@@ -470,28 +472,28 @@ static uint32_t replace_once(const km_opened *file, const km_folder *to, const w
 
 /* Replacing a file that some process has open is refused as access denied, too: but such a one may be opened for
  * deletion when the access lists allow that. */
-static uint32_t tell_in_use(uint32_t code, const km_folder *to, const wchar_t *name,
-                            unsigned privileges) {
+static uint32_t tell_in_use(uint32_t code, const km_folder *to, const wchar_t *name) {
   km_opened old;
   if (code != ERROR_ACCESS_DENIED) {
     return code;
   }
-  uint32_t opened = open_replaced(to, name, DELETE, privileges, &old);
+  uint32_t opened = open_replaced(to, name, DELETE, &old);
   if (!opened) {
     CloseHandle(old.handle);
   }
   return !opened || km_patience_fits(opened) ? ERROR_SHARING_VIOLATION : code;
 }
 
+/* The privileges come first: whose folder is closed may yet open the file in it. */
 static uint32_t replace_privileged(const km_opened *file, const km_folder *to,
                                    const wchar_t *name) {
-  uint32_t code = tell_in_use(replace_once(file, to, name), to, name, 0);
+  uint32_t code = replace_once(file, to, name);
   unsigned enabled = code == ERROR_ACCESS_DENIED ? km_native_begin(TO_WRITE) : 0;
   if (enabled) {
-    code = tell_in_use(replace_once(file, to, name), to, name, TO_WRITE);
+    code = replace_once(file, to, name);
     km_native_end(enabled, code == ERROR_SUCCESS);
   }
-  return code;
+  return tell_in_use(code, to, name);
 }
 
 static uint32_t rename_open(const km_opened *file, const km_folder *to, const wchar_t *name,
@@ -502,7 +504,8 @@ static uint32_t rename_open(const km_opened *file, const km_folder *to, const wc
     code = replace ? replace_privileged(file, to, name)
                    : add_name(rename_to_free, file->handle, to, name);
   } while ((km_patience_fits(code) || code == ERROR_DELETE_PENDING) && km_patience_wait(&patience));
-  return code;
+  /* The file to rename is open: it is the new name that somebody keeps from going away. */
+  return code == ERROR_DELETE_PENDING ? ERROR_SHARING_VIOLATION : code;
 }
 
 /* Within 15 seconds a file that gets a name that was freed gets the creation time of the one that had it, too (tunnelling),
