@@ -233,7 +233,13 @@ static void await_process(const service *s) {
 
 /* ---- Stopping ---- */
 
-/* The dependents that still run: those that the registry's graph did not show. */
+static bool takes_no_stop(const SERVICE_STATUS *now) {
+  return (now->dwCurrentState == SERVICE_RUNNING || now->dwCurrentState == SERVICE_PAUSED) &&
+         (now->dwControlsAccepted & SERVICE_ACCEPT_STOP) == 0;
+}
+
+/* The dependents that still run: those that the registry's graph did not show, or that take no stop. With one of these it
+ * goes on as they do. */
 static km_status name_dependents(const service *s, km_error *error) {
   char names[KM_MAX_MESSAGE / 2] = "";
   DWORD size = 0, count = 0;
@@ -248,7 +254,15 @@ static km_status name_dependents(const service *s, km_error *error) {
                              name != NULL ? name : "?");
     free(name);
   }
+  bool stuck = false;
+  for (DWORD i = 0; i < count; i++)
+    stuck |= takes_no_stop(&rows[i].ServiceStatus);
   free(rows);
+  if (stuck)
+    return km_fail(error, KM_UNSUPPORTED, ERROR_DEPENDENT_SERVICES_RUNNING,
+                   "service %s cannot be stopped, since one of those that need it takes no stop on "
+                   "this Windows (%s)",
+                   s->name, names);
   return km_fail(
       error, KM_BUSY, ERROR_DEPENDENT_SERVICES_RUNNING,
       "stop service %s: services that need it still run: %s%s; name them in the policy's "
