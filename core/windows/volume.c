@@ -441,11 +441,16 @@ km_status km_win_lock(km_win_volume *volume, const char *store_path, void **out,
   if (mutex) {
     CloseHandle(mutex);
   }
-  /* The mutex of another administrator may not be opened, nor that of one who only wants to be in the way. */
-  if (code == ERROR_ALREADY_EXISTS || code == ERROR_ACCESS_DENIED) {
-    return km_fail(error, KM_BUSY, (int32_t)code,
-                   "lock %s: another keymend is at work there; wait until it has ended",
-                   store_path);
+  /* Every user may make a mutex of this name, so one who only wants to be in the way can: then its name helps to find out
+   * who. */
+  if (code == ERROR_ALREADY_EXISTS || code == ERROR_ACCESS_DENIED || code == ERROR_INVALID_HANDLE) {
+    char shown[3 * 64 + 1];
+    km_narrow_into(name, wcslen(name), shown);
+    return km_fail(
+        error, KM_BUSY, (int32_t)code,
+        "lock %s: another keymend is at work there; wait until it has ended (if there is "
+        "none, some other program keeps the name %s)",
+        store_path, shown);
   }
   return km_windows_fail(error, code, "lock", store_path);
 }
