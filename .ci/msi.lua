@@ -1,7 +1,8 @@
 -- msi.lua: writes the wxs that wixl makes an MSI from: msi.lua VERSION PLATFORM FOLDER; wixl runs in that folder
 --
 -- One component a file, as Windows Installer wants it; their GUIDs follow from platform and path alone, so that an
--- upgrade knows them again. The registry row makes keymend the source of its events in the Application log.
+-- upgrade knows them again. The registry row makes keymend the source of its events in the Application log. Every
+-- folder is made by a row of its own, since .ci/dist gives such rows an access list (wixl knows no permissions).
 
 local lfs = require "lfs"
 
@@ -64,6 +65,14 @@ local REGISTRY = ([[
             <RegistryValue Root="HKLM" Key="KEY" Type="integer" Name="TypesSupported" Value="7"/>]]):gsub("KEY",
   (EVENT_SOURCE:gsub("%%", "%%%%")))
 
+-- The component that makes a folder, for the access list that is its own.
+local function own_folder(out, indent, path)
+  local id = "m" .. guid_of(platform .. "/folder/" .. path):gsub("-", "")
+  components[#components + 1] = id
+  out[#out + 1] = ('%s<Component Id="%s" Guid="%s"%s><CreateFolder/></Component>'):format(indent, id,
+    guid_of(platform .. "/folder/" .. path), platform == "win64" and ' Win64="yes"' or "")
+end
+
 local function directory(out, indent, path)
   local taken = {}
   for _, name in ipairs(names_in(folder .. "/" .. path)) do
@@ -71,6 +80,7 @@ local function directory(out, indent, path)
     if lfs.attributes(folder .. "/" .. inner, "mode") == "directory" then
       out[#out + 1] = ('%s<Directory Id="d%s" Name="%s">'):format(indent, guid_of(inner):gsub("-", ""),
         file_name(name, taken))
+      own_folder(out, indent .. "  ", inner)
       directory(out, indent .. "  ", inner)
       out[#out + 1] = indent .. "</Directory>"
     else
@@ -80,6 +90,7 @@ local function directory(out, indent, path)
 end
 
 local files = {}
+own_folder(files, "          ", "keymend")
 directory(files, "          ", "")
 for i, id in ipairs(components) do components[i] = ('<ComponentRef Id="%s"/>'):format(id) end
 
