@@ -173,6 +173,7 @@ static km_status read_row(km_hold *hold, km_record_row *row, km_error *error) {
   if (status == KM_MEMORY)
     return km_fail(error, KM_MEMORY, 0, "%s", why.message);
   row->state = status == KM_OK ? km_txn_state_of(&row->journal) : KM_TXN_UNREADABLE;
+  row->in_use = status == KM_BUSY;
   if (status == KM_OK)
     return KM_OK;
   row->problem = km_copy_text(why.message);
@@ -284,6 +285,8 @@ void km_records_clear(km_records *records) {
 }
 
 km_status km_unreadable(const km_record_row *row, km_error *error) {
+  if (row->in_use)
+    return km_fail(error, KM_BUSY, 0, "transaction %s: %s", row->id, row->problem);
   return km_fail(
       error, KM_DAMAGED, 0,
       "transaction %s: %s. Nobody can tell whether it was finished: look at its vault, then move"

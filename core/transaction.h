@@ -62,6 +62,7 @@ typedef struct km_record_row {
   km_txn_state state;
   km_journal journal; /* what could be read of it */
   char *problem;      /* why it is unreadable */
+  bool in_use;        /* and that another process has it open, which may end */
 } km_record_row;
 
 typedef struct km_records {
@@ -75,10 +76,10 @@ km_status km_records_read(km_hold *hold, km_records *out, km_error *error);
 void km_records_clear(km_records *records);
 /* Removes what interrupted runs left of folders that were being made ("<id>.new", empty). */
 void km_records_sweep(km_hold *hold);
-/* KM_OPEN, or KM_DAMAGED for an unreadable one, when a row forbids to write; KM_OK else. One that
+/* KM_OPEN, or KM_DAMAGED (in use: KM_BUSY) for an unreadable one, when a row forbids to write; KM_OK else. One that
  * never began touched nothing and so is in nobody's way; recover removes it. */
 km_status km_records_settled(const km_records *records, km_error *error);
-km_status km_unreadable(const km_record_row *row, km_error *error); /* KM_DAMAGED */
+km_status km_unreadable(const km_record_row *row, km_error *error); /* KM_DAMAGED, KM_BUSY */
 bool km_txn_id_valid(const char *name);
 /* An id that sorts after every row's. When the clock stands before the newest row's second, or in
  * it, the id tells the second after it (the begin record has the clock's time all the same), so

@@ -475,6 +475,44 @@ static void test_undo_of_offline(void **state) {
   fake_free(v);
 }
 
+/* ---- a journal that another process keeps closed for a while ---- */
+
+static km_status busy_read(km_folder *folder, const char *name, size_t max, uint8_t **data,
+                           size_t *size, km_file_info *info, km_error *error) {
+  if (strcmp(name, "journal") == 0)
+    return km_fail(error, KM_BUSY, 32, "read journal: in use; try again");
+  fail_msg("%s was read", name);
+  (void)folder, (void)max, (void)data, (void)size, (void)info;
+  return KM_IO;
+}
+
+/* Nothing is wrong with it: nobody is told to move its folder away. */
+static void test_journal_in_use(void **state) {
+  (void)state;
+  told t;
+  size_t count;
+  km_outcome outcome;
+  km_error error;
+  fake_volume *v = make_volume();
+  fake_faults(v)->die_at = 12;
+  apply(v, &t, &outcome, &error);
+  fake_restart(v);
+  const km_backend *live = fake_target(v)->backend;
+  km_backend busy = *live;
+  busy.file_read = busy_read;
+  fake_target(v)->backend = &busy;
+  assert_int_equal(apply(v, &t, &outcome, &error), KM_BUSY);
+  assert_int_equal(outcome, KM_UNTOUCHED);
+  assert_null(strstr(error.message, "move"));
+  assert_int_equal(km_recover(fake_target(v), NULL, &count, &outcome, &error), KM_BUSY);
+  assert_int_equal(outcome, KM_ATTENTION);
+  assert_null(strstr(error.message, "move"));
+  fake_target(v)->backend = live;
+  assert_int_equal(km_recover(fake_target(v), NULL, &count, &outcome, &error), KM_OK);
+  assert_int_equal(count, 1);
+  fake_free(v);
+}
+
 /* ---- every crash ---- */
 
 static void recovered(fake_volume *v, unsigned point) {
@@ -593,6 +631,7 @@ int test_running(void) {
       cmocka_unit_test(test_undo),
       cmocka_unit_test(test_undo_fails),
       cmocka_unit_test(test_undo_of_offline),
+      cmocka_unit_test(test_journal_in_use),
       cmocka_unit_test(test_crash_apply),
       cmocka_unit_test(test_crash_undo),
       cmocka_unit_test(test_recover_back),
