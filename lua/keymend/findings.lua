@@ -154,7 +154,8 @@ return {
   },
   ["service.restart-due"] = {
     severity = "warning",
-    text = "These services take no stop, so they still hold the key they had: %{names}.",
+    text = "These services could not be stopped, since they or one that needs them take no stop; so they still hold "
+      .. "the key they had: %{names}.",
     remedy = "Restart Windows; then they look for their key anew.",
   },
   ["service.running-orphaned"] = {
@@ -224,6 +225,13 @@ return {
     remedy = "Restart them when a minute of downtime can be borne. If all come up, the current key is the right one, "
       .. "and nothing is to be done. If one fails, run keymend again: then it plans the repair. Or, if you know the "
       .. "right key file, name it:",
+    failing = {
+      text = 'An older key file of "%{container}" is here, as after a reset of the machine GUID, but %{names} was '
+        .. "started with the current one and runs. Other services failed, with codes that do not say that the key is "
+        .. "to blame.",
+      remedy = "Look in the event log why they failed. If they only wait for something else, mend that: the current "
+        .. "key is in use. If you know that it is the wrong one, name the right key file:",
+    },
   },
   ["key.current-wrong"] = {
     severity = "error",

@@ -11,8 +11,9 @@
 -- and then it holds the key of before in memory; or it has been restarted since in the same process (IISADMIN and
 -- W3SVC share one on Windows 2000), or has made the key file itself. Nothing tells these apart, so the key may be in
 -- use (possible); possible too while a user that should run is stopped and has not failed. A key that may be in use is
--- not retired by rule, one that is in use never. Where a user has failed, none of that holds, whatever else runs: in
--- the case of KB 884872 IISADMIN may run while W3SVC fails.
+-- not retired by rule, one that is in use never. Where a user has failed with a code that points at the key, none of
+-- that holds, whatever else runs: in the case of KB 884872 IISADMIN may run while W3SVC fails. Another code says nothing
+-- of the key, so one that was started with it and runs may use it (possible).
 
 local codes = require "keymend.codes"
 local core = require "keymend.core"
@@ -97,6 +98,14 @@ function M.failed_of(known, policy)
   return failed
 end
 
+-- Whether a user has failed with a code that points at the key.
+function M.refutes(use)
+  for _, service in ipairs(use and use.failed or {}) do
+    if M.is_refuting(service) then return true end
+  end
+  return false
+end
+
 -- The running user that was started after `key` was made (key.usable_time: see container.lua) and after the machine
 -- GUID was written, or nil.
 local function started_since(use, key, guid_written)
@@ -107,21 +116,14 @@ local function started_since(use, key, guid_written)
   end
 end
 
--- Whether the services use the current key: "certain" and the service that shows it, "possible", or nil. guid_written:
--- as the target tells it.
+-- Whether the services use the current key: "certain" and the service that shows it, "possible", or nil; where others
+-- failed, "possible" and the service that runs with it. guid_written: as the target tells it.
 function M.of_key(use, key, guid_written)
-  if not use or #use.running == 0 or #use.failed > 0 then return nil end
-  local service = use.good and started_since(use, key, guid_written)
-  if service then return "certain", service end
+  if not use or #use.running == 0 or M.refutes(use) then return nil end
+  local service = started_since(use, key, guid_written)
+  if #use.failed > 0 then return service and "possible" or nil, service end
+  if use.good and service then return "certain", service end
   return "possible"
-end
-
--- Whether a user has failed with a code that points at the key.
-function M.refutes(use)
-  for _, service in ipairs(use and use.failed or {}) do
-    if M.is_refuting(service) then return true end
-  end
-  return false
 end
 
 -- The users whose failure tells most: those that point at the key, else all that failed.
@@ -166,13 +168,15 @@ function M.restart_due(results)
   return #M.not_stopped(results) > 0
 end
 
+-- What the core says of it.
+local function said(one)
+  local message = (one.message or ""):gsub("%.%s*$", "")
+  return message ~= "" and message or ("%s: %s"):format(one.name, core.status_text(one.status) or one.status)
+end
+
 -- Why a service did not start, in words: by the codes of its end, else as the core says it.
 local function why(one)
-  if not codes.is_failure(one.exit_code) then
-    local message = (one.message or ""):gsub("%.%s*$", "")
-    if message ~= "" then return message end
-    return ("%s: %s"):format(one.name, core.status_text(one.status) or "it did not start")
-  end
+  if not codes.is_failure(one.exit_code) then return said(one) end
   local means = codes.means(codes.exit_code(one.exit_code, one.specific_code))
   return M.failure_text(one) .. (means and "; " .. means or "")
 end
@@ -188,7 +192,9 @@ function M.findings(results, undo)
       { evidence = evidence, commands = undo and { undo } or nil, wording = not undo and "after" or nil })
   end
   if #due > 0 then
-    list[#list + 1] = finding.make("service.restart-due", { names = M.names(due) })
+    local evidence = {}
+    for index, one in ipairs(due) do evidence[index] = { kind = "service", text = said(one) } end
+    list[#list + 1] = finding.make("service.restart-due", { names = M.names(due) }, { evidence = evidence })
   end
   return list
 end

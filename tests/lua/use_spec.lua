@@ -136,6 +136,24 @@ describe("the KB's case on a running Windows", function()
     assert.equal(OLD, verdict(kb(), {}, { adopt = { fake.name(OLD) } }).adopt.guid)
   end)
 
+  it("is refused when one runs with the current key and others fail for another reason", function()
+    for _, code in ipairs { 1067, 1068, 5, 10048 } do
+      local states = since(RESET + DAY)
+      states.W3SVC = { "stopped", code }
+      local made, found = verdict(kb(), states)
+      assert.is_nil(made.retire)
+      assert.same({ "warning key.in-use", "warning service.failed" }, fake.lines(found))
+      assert.truthy(found.findings[1].text:find("IISADMIN was started with the current one", 1, true))
+      assert.is_true(has_evidence(found.findings[1], "W3SVC failed: "))
+      assert.truthy(found:text():find("\nAction:   look why other services fail", 1, true), found:text())
+      assert.equal("refused", found.verdict)
+      assert.equal(OLD, verdict(kb(), states, { adopt = { fake.name(OLD) } }).adopt.guid)
+    end
+    local states = since(RESET + DAY)
+    states.W3SVC = { "stopped", 1008 }
+    assert.equal(NEW, verdict(kb(), states).retire.guid)
+  end)
+
   it("is refused while a service that should run is stopped and has not failed", function()
     local states = since(RESET + DAY)
     for _, stopped in ipairs { { "stopped", 0 }, { "stopped", 1077 }, { "start-pending" }, {} } do
@@ -315,6 +333,9 @@ describe("what became of services", function()
     assert.same({ "keymend undo X" }, list[1].commands)
     assert.equal("service.restart-due", list[2].id)
     assert.truthy(list[2].text:find("TermService", 1, true))
+    assert.equal("it takes no stop", list[2].evidence[1].text)
+    local silent = use.findings { { name = "A", action = "stop", status = "unsupported" } }
+    assert.equal("A: not supported here", silent[1].evidence[1].text)
     assert.is_true(use.restart_due(RESULTS))
     assert.is_false(use.restart_due { { name = "A", action = "stop", status = "busy" } })
     assert.same({}, use.findings {})
