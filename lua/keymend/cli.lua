@@ -152,9 +152,9 @@ local function what_next(message, code, given)
   return "; check --root: the volume must be mounted there and readable"
 end
 
--- The folders of the open target on this machine: its root and the volumes given.
+-- The folders of the open target on this machine in which nothing may be saved, the volumes given included.
 function Context:folders()
-  local folders = { self.opened:info().root }
+  local folders = require("keymend.facts").closed_folders(self.opened:info())
   for _, folder in pairs(volumes_of(self.options.volume) or {}) do folders[#folders + 1] = folder end
   return folders
 end

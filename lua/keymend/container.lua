@@ -651,7 +651,8 @@ end
 
 -- The services run, and nothing tells whether with the current key or with the one of before.
 local function maybe_in_use(case)
-  if use.of_key(case.use, case.current, case.info.guid_written) ~= "possible" then return nil end
+  local how, with_it = use.of_key(case.use, case.current, case.info.guid_written)
+  if how ~= "possible" then return nil end
   local list = {}
   guid_evidence(list, case)
   made_evidence(list, case, case.current, "the current key file")
@@ -660,9 +661,12 @@ local function maybe_in_use(case)
     evidence(list, "service", service.started and ("%s runs; it was started then or later"):format(service.name)
       or ("%s runs; since when is not known"):format(service.name), service.started, service.started_ticks)
   end
-  find(case, "key.in-use", { names = use.names(case.use.running) }, { evidence = list,
-    keys = names_of { case.current, unpack(case.candidates) }, commands = adopt_commands(case, case.candidates) })
-  return { refused = "its services run, and it is not known whether with the current key file" }
+  for _, service in ipairs(case.use.failed) do evidence(list, "service", use.failure_text(service)) end
+  find(case, "key.in-use", { names = with_it and with_it.name or use.names(case.use.running) }, { evidence = list,
+    wording = with_it and "failing" or nil, keys = names_of { case.current, unpack(case.candidates) },
+    commands = adopt_commands(case, case.candidates) })
+  return { refused = with_it and with_it.name .. " was started with the current key file and runs"
+    or "its services run, and it is not known whether with the current key file" }
 end
 
 local function regenerated(case)

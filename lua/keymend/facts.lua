@@ -218,6 +218,16 @@ function M.services_deferred(info)
   return info.backend ~= "live" and M.can(info, "services") ~= true
 end
 
+-- The folders of an open target in which nothing may be saved: an offline volume's root; of a running Windows its key
+-- store and keymend's own folder.
+function M.closed_folders(info)
+  if info.backend ~= "live" then return { info.root } end
+  local folders = {}
+  if (info.key_store or "") ~= "" then folders[1] = info.key_store end
+  if (info.app_data or "") ~= "" then folders[#folders + 1] = info.app_data .. "\\keymend" end
+  return folders
+end
+
 -- Where there is no key store, there is no place for transactions either.
 local function read_history(facts)
   local history, message, code = facts.target:history()

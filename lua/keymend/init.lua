@@ -83,8 +83,8 @@ local function extend(target)
   for _, name in ipairs { "apply", "undo" } do
     local change = index[name]
     index[name] = function(self, ...)
-      local txn, second, code, native, outcome = change(self, ...)
-      if not txn then return nil, second, code, native, outcome end
+      local txn, second, code, native, outcome, begun = change(self, ...)
+      if not txn then return nil, second, code, native, outcome, begun end
       return require("keymend.transaction").wrap(txn, self), second
     end
   end

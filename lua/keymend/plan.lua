@@ -305,7 +305,7 @@ local function in_the_way(path)
 end
 
 -- Writes the plan for a later apply, as a whole or not at all; true, or nil, message, code, native. Only a saved plan
--- is replaced. folders: those of the target, which a plan must not change (default: its root).
+-- is replaced. folders: those in which nothing may be saved (default: facts.closed_folders of the target).
 function Plan:save(path, folders)
   local document = require "keymend.document"
   local why = in_the_way(path)
@@ -316,7 +316,7 @@ function Plan:save(path, folders)
   local saved, message, code, native = core.save_file(path, document.encode({
     schema = 1, document = "keymend plan", keymend = core.version, host = core.host(),
     made = core.time_text((core.time_now())), plan = self:data(),
-  }) .. "\n", folders or { self.info and self.info.root })
+  }) .. "\n", folders or facts.closed_folders(self.info or {}))
   if saved then return true end
   return nil, "the plan cannot be saved: " .. message, code, native
 end

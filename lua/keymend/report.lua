@@ -37,7 +37,7 @@ end
 
 -- For the gravest finding: cause and action in one line each; %c stands for the containers. beside: the cause
 -- says nothing of the keys, so what they are like is said before it; the action alone stands after it. one: the
--- cause when the finding names one key file alone.
+-- cause when the finding names one key file alone. failing: the action while services of the container fail.
 local LINES = {
   ["key.regenerated"] = { "%c: the machine GUID was reset." },
   ["key.orphaned"] = { "%c: its key file is orphaned." },
@@ -45,7 +45,10 @@ local LINES = {
   ["key.ambiguous"] = { "%c: several possible keys.", one = "%c: one possible key, and it is doubtful." },
   ["key.times-useless"] = { "%c: the times tell nothing." },
   ["key.onset-mismatch"] = { "%c: --onset does not fit." },
-  ["key.in-use"] = { "%c: its key may be in use.", "restart its services once, then diagnose again (see below)." },
+  ["key.in-use"] = {
+    "%c: its key may be in use.", "restart its services once, then diagnose again (see below).",
+    failing = "look why other services fail, then diagnose again (see below).",
+  },
   ["key.newer-foreign"] = { "%c: an older key, and its services fail." },
   ["key.current-wrong"] = {
     "%c: not the key its services need.", "restore the former key file from a backup (see below).",
@@ -196,6 +199,14 @@ local function first_of_all(plan, diagnosis)
   end
 end
 
+-- Whether users of a container have failed.
+local function is_failing(diagnosis, container)
+  for _, case in ipairs(diagnosis.cases) do
+    if case.container == container and case.use and #case.use.failed > 0 then return true end
+  end
+  return false
+end
+
 local function action(diagnosis)
   if diagnosis.verdict == "repair" then
     return first_of_all(require("keymend.plan").from_diagnosis(diagnosis), diagnosis)
@@ -210,7 +221,7 @@ local function action(diagnosis)
     return #diagnosis.policies == 0 and "nothing was judged." or "nothing to do."
   end
   local line = LINES[first.id] or {}
-  return line[line.beside and 1 or 2]
+  return line.failing and is_failing(diagnosis, first.container) and line.failing or line[line.beside and 1 or 2]
     or diagnosis.verdict == "refused" and "keymend refuses to guess; you decide (see below)." or "see below."
 end
 

@@ -12,8 +12,8 @@
 -- W3SVC share one on Windows 2000), or has made the key file itself. Nothing tells these apart, so the key may be in
 -- use (possible); possible too while a user that should run is stopped and has not failed. A key that may be in use is
 -- not retired by rule, one that is in use never. Where a user has failed with a code that points at the key, none of
--- that holds, whatever else runs: in the case of KB 884872 IISADMIN may run while W3SVC fails. Another code says nothing
--- of the key, so one that was started with it and runs may use it (possible).
+-- that holds, whatever else runs: in the case of KB 884872 IISADMIN may run while W3SVC fails. Another code tells
+-- nothing of the key, so one that was started with it and runs may use it (possible).
 
 local codes = require "keymend.codes"
 local core = require "keymend.core"

@@ -5,8 +5,8 @@
 -- key file, and with that IIS cannot open its metabase.
 --
 -- Read it as the article's steps; "step" and "rename step" below count as its two lists do. Every field but name and
--- containers has a default. To change something, copy this file to /etc/keymend/policies/iis5.lua, or anywhere and give
--- --policy FILE. README.md beside this file names every field and rule.
+-- containers has a default. To change something, copy this file to /etc/keymend/policies (on Windows keymend\policies
+-- in Program Files), or anywhere and give --policy FILE. README.md beside this file names every field and rule.
 
 return policy {
   api = 1,

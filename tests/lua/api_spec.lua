@@ -51,6 +51,24 @@ describe("keymend", function()
     assert.is_true(txn:purge())
   end)
 
+  it("tells of the transaction when one was begun and failed", function()
+    target = open("kb", true)
+    local plan = assert(target:plan())
+    local store = WORK .. "/Documents and Settings/All Users/Application Data/Microsoft/Crypto/RSA/MachineKeys/"
+    local old = store .. plan.steps[#plan.steps].name
+    local txn, _, _, _, outcome, begun = plan:apply { progress = function(stage)
+      if stage == "vault" then
+        local file = assert(io.open(old, "ab"))
+        file:write "more"
+        file:close()
+      end
+    end }
+    assert.is_nil(txn)
+    assert.equal("rolled-back", outcome)
+    assert.equal("string", type(begun.id))
+    assert.same({}, begun.services)
+  end)
+
   it("applies a saved plan once", function()
     target = open("kb", true)
     local path = WORK .. ".plan"

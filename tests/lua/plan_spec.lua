@@ -160,6 +160,14 @@ describe("a plan", function()
     end
   end)
 
+  it("is not saved where the target is only read", function()
+    local facts = require "keymend.facts"
+    assert.same({ "/mnt" }, facts.closed_folders { backend = "offline", root = "/mnt", key_store = "C:\\keys" })
+    assert.same({ "C:\\keys", "C:\\ProgramData\\keymend" },
+      facts.closed_folders { backend = "live", key_store = "C:\\keys", app_data = "C:\\ProgramData" })
+    assert.same({}, facts.closed_folders { backend = "live", key_store = "" })
+  end)
+
   it("tells which services it does not start, and which are not here", function()
     local policy = fake.policy { service_patterns = { "IISADMIN", "Nosuchsvc", "nosuchSVC", "SMS_*" } }
     local notes = table.concat(plan_of(kb(), nil, nil, { policy }).notes, "\n")
