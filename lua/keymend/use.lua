@@ -35,6 +35,10 @@ local REFUTES = {
   [0x8009000D] = true, [0x80090016] = true, [0x8009001A] = true,
 }
 
+-- One that has other causes too, but in KB 884872 it is how the system log tells of W3SVC: the metabase cannot be
+-- opened. It is enough to doubt that a key is in use, and too little to call it wrong.
+local SUGGESTS = { [3] = true }
+
 -- Whether a state is known of any of them.
 local function any_state(services)
   for _, service in ipairs(services) do
@@ -58,10 +62,18 @@ function M.failure_text(service)
   return ("%s failed: %s"):format(service.name, codes.exit_words(service.exit_code, service.specific_code))
 end
 
--- Whether it failed with a code that points at the key.
+local function code_of(service)
+  return codes.exit_code(service.exit_code, service.specific_code) or 0
+end
+
+-- Whether it failed with a code that says that the key is wrong.
 function M.is_refuting(service)
-  local code = codes.exit_code(service.exit_code, service.specific_code)
-  return code ~= nil and REFUTES[code] or false
+  return REFUTES[code_of(service)] or false
+end
+
+-- Whether it failed with a code that points at the key.
+local function is_doubting(service)
+  return REFUTES[code_of(service)] or SUGGESTS[code_of(service)] or false
 end
 
 local function sort_user(use, service)
@@ -98,12 +110,16 @@ function M.failed_of(known, policy)
   return failed
 end
 
--- Whether a user has failed with a code that points at the key.
-function M.refutes(use)
+local function any_failed(use, test)
   for _, service in ipairs(use and use.failed or {}) do
-    if M.is_refuting(service) then return true end
+    if test(service) then return true end
   end
   return false
+end
+
+-- Whether a user has failed with a code that says that the key is wrong.
+function M.refutes(use)
+  return any_failed(use, M.is_refuting)
 end
 
 -- The running user that was started after `key` was made (key.usable_time: see container.lua) and after the machine
@@ -119,7 +135,7 @@ end
 -- Whether the services use the current key: "certain" and the service that shows it, "possible", or nil; where others
 -- failed, "possible" and the service that runs with it. guid_written: as the target tells it.
 function M.of_key(use, key, guid_written)
-  if not use or #use.running == 0 or M.refutes(use) then return nil end
+  if not use or #use.running == 0 or any_failed(use, is_doubting) then return nil end
   local service = started_since(use, key, guid_written)
   if #use.failed > 0 then return service and "possible" or nil, service end
   if use.good and service then return "certain", service end
@@ -130,7 +146,7 @@ end
 function M.telling(use)
   local list = {}
   for _, service in ipairs(use.failed) do
-    if M.is_refuting(service) then list[#list + 1] = service end
+    if is_doubting(service) then list[#list + 1] = service end
   end
   return #list > 0 and list or use.failed
 end

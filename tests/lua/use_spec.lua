@@ -69,6 +69,13 @@ describe("the KB's case on a running Windows", function()
     assert.is_true(has_evidence(found.findings[1], "W3SVC failed: ERROR_PROCESS_ABORTED (1067)"))
   end)
 
+  it("is repaired when W3SVC ends as the system log of the article says, too", function()
+    local states = since(RESET + DAY)
+    states.W3SVC = { "stopped", 3 }
+    assert.equal(OLD, verdict(kb(), states).adopt.guid)
+    assert.same({ "warning service.failed", "info key.healthy" }, lines({ fake.key(NEW, { made = LONG_AGO }) }, states))
+  end)
+
   it("takes a disabled service for none that failed", function()
     local options = fake.live { W3SVC = { "stopped", 1008 } }
     options.service_list[5].start = "disabled"
