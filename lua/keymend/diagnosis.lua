@@ -187,6 +187,9 @@ end
 -- How the key files of a policy stand, as a wording of service.failed.
 local function keys_of(diagnosis, policy)
   local undecided, adopted = false, false
+  for _, txn in ipairs(diagnosis.facts.history) do
+    if txn.state == "open" then return "interrupted" end
+  end
   for _, case in ipairs(diagnosis.cases) do
     if case.policy == policy then
       if case.verdict.adopt or case.verdict.retire then return "repair" end

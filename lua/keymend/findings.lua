@@ -10,7 +10,8 @@
 --   and other wordings { text?, remedy? }: chosen, retired (the administrator decided), current (the current key file
 --             itself), contradiction (the registry contradicts the files), unknown (it is not known what applies),
 --             choices (there are other key files), works, failing (the services do), live (this Windows runs), repair,
---             undecided, adopted (what the plan or keymend does about the keys), after (of undo and recover)
+--             undecided, interrupted, adopted (what the plan or keymend does about the keys), after (of undo and
+--             recover)
 -- A policy may add ids that begin with its own name and a dot, and may give its own text or remedy for the
 -- ids here (policy.lua); it cannot change severity, fixable and refuses.
 
@@ -135,6 +136,9 @@ return {
     },
     undecided = {
       remedy = "Decide about the key files first (see above).",
+    },
+    interrupted = {
+      remedy = "Recover the interrupted transaction first (see above), then run keymend diagnose again.",
     },
     adopted = {
       remedy = "keymend adopted the key file they use. If they have not been started since, start them. If they "

@@ -164,7 +164,7 @@ function M.running_of(diagnosis, stop)
 end
 
 -- The services that run and take no stop, which the core tells beforehand.
-local function unstoppable(diagnosis, plan)
+function M.unstoppable(diagnosis, plan)
   local names = {}
   local known = #plan.stop > 0 and diagnosis.facts.services()
   for _, name in ipairs(known and plan.stop or {}) do
@@ -195,7 +195,7 @@ local function service_notes(notes, diagnosis, policies, plan)
       #left == 1 and "it" or "them", table.concat(left, ", "), facts.services_deferred(diagnosis.info) and ""
       or " What keymend has stopped of these it starts again.")
   end
-  local stuck = unstoppable(diagnosis, plan)
+  local stuck = M.unstoppable(diagnosis, plan)
   if #stuck > 0 then
     notes[#notes + 1] = ("Windows does not stop %s while it runs, so a restart of Windows will be due: %s."):format(
       #stuck == 1 and "this service" or "these services", table.concat(stuck, ", "))

@@ -252,6 +252,10 @@ local function downtime(diagnosis)
   if #plan.stop + #plan.start == 0 then return "none: no service is stopped." end
   local effect = plan:effect()
   if not effect then return ("about a minute: up to %s stop and start."):format(plural(#plan.stop, "service")) end
+  local stuck = require("keymend.plan").unstoppable(diagnosis, plan)
+  if #stuck > 0 then
+    return ("that of a restart of Windows: %s %s no stop."):format(some(stuck), #stuck == 1 and "takes" or "take")
+  end
   local starts = #effect.start > 0 and ("%s %s"):format(some(effect.start), #effect.start == 1 and "starts" or "start")
   if #effect.stop == 0 then
     return "none: nothing that runs is stopped" .. (starts and "; " .. starts or "") .. "."

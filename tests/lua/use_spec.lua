@@ -91,6 +91,14 @@ describe("the KB's case on a running Windows", function()
     assert.equal(1, count)
   end)
 
+  it("says of services that failed beside an interrupted transaction what comes first", function()
+    local options = fake.live(FAILING)
+    options.transactions = { { id = "20261123T000000Z-000000", state = "open", begun = RESET, files = {} } }
+    local found = assert(diagnosis.run(fake.target(kb(), options), { fake.policy() }))
+    local remedy = fake.finding(found, "service.failed").remedy
+    assert.truthy(remedy:find("Recover the interrupted transaction first", 1, true), remedy)
+  end)
+
   it("names a service's own code", function()
     local found = judge(kb(), FAILING)
     local failed = fake.finding(found, "service.failed")
@@ -314,7 +322,8 @@ describe("a plan for a running Windows", function()
   end)
 
   it("says beforehand that a restart will be due", function()
-    local plan = plan_of { W3SVC = { "stopped", 1008 }, IISADMIN = { "running", stoppable = false } }
+    local plan, found = plan_of { W3SVC = { "stopped", 1008 }, IISADMIN = { "running", stoppable = false } }
+    assert.truthy(found:text():find("\nDowntime: that of a restart of Windows: IISADMIN takes no stop.\n", 1, true))
     assert.truthy(plan:text():find("does not stop this service while it runs, so a restart of\n", 1, true), plan:text())
   end)
 end)

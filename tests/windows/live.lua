@@ -100,6 +100,7 @@ function parts.repair()
   has_finding(found, "key.regenerated", "the document")
   exit_is(s:keymend { "plan" }, 0, "plan")
   exit_is(s:keymend { "plan", "--manual" }, 0, "plan --manual")
+  exit_is(s:keymend { "plan", "--save", scene.STORE .. "\\plan.json" }, 32, "plan --save into the key store")
   for _, verb in ipairs { "keys", "services", "history", "policies" } do
     local result = s:keymend({ verb }, { bare = verb == "policies" })
     check.ok(result.exit == 0 or result.exit == 4, verb .. " answers", result.out .. result.err)
