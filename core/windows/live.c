@@ -170,7 +170,8 @@ static km_status may_write(km_target *target, km_error *error) {
 
 static const char not_elevated[] =
     "keymend does not run as an administrator: it changes nothing, and key files and backup "
-    "hives may be closed to it. Open its prompt with \"Run as administrator\"";
+    "hives may be closed to it. Open its prompt with \"Run as administrator\" (Windows 2000 to "
+    "2003: log on as an administrator, or use runas)";
 
 static size_t capabilities(km_target *target, km_folder *store, km_capability *out, size_t max) {
   km_live *live = target->state;
