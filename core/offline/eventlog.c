@@ -115,7 +115,7 @@ static const km_log_format *format_of(const km_event_log *log) {
 static km_status open_file(km_event_log *log, km_error *error) {
   km_status status = km_disk_size(log->fd, &log->size, error);
   if (status != KM_OK) {
-    km_error_prefix(error, "read the event log \"%s\" (%s): ", log->name, log->path);
+    km_error_prefix(error, "read the event log \"%s\" (%s)", log->name, log->path);
     return status;
   }
   if (log->size > KM_MAX_LOG_FILE)
@@ -237,30 +237,27 @@ static bool is_log_name(const char *log) {
 
 #define MAX_PLACES 4
 
-/* Opens the first of the places that is there. What is wrong with a place of the registry (its volume was not given, a
- * link on the way) is told when no place is good. */
-static km_status open_first(km_target *target, char *const places[MAX_PLACES], size_t *chosen,
-                            int *fd, km_error *error) {
-  km_error first = {.status = KM_OK};
+/* Opens the first of the places that is there. A place that cannot be looked at, as that of the registry on a volume that
+ * was not given, is told when none is. */
+static km_status open_first(km_target *target, const char *log, char *const places[MAX_PLACES],
+                            size_t *chosen, int *fd, km_error *error) {
+  char looked[sizeof((km_error *)0)->message] = "";
   for (size_t i = 0; i < MAX_PLACES; i++) {
-    km_error problem;
     if (places[i] == NULL)
       continue;
-    km_status status = km_offline_resolve(target->state, places[i], fd, &problem);
+    km_status status = km_offline_resolve(target->state, places[i], fd, error);
     *chosen = i;
-    if (status == KM_OK)
-      return KM_OK;
-    if (status != KM_NOT_FOUND) {
-      if (error != NULL)
-        *error = problem;
-      return status;
+    if (status == KM_NOT_FOUND && km_offline_volume(target->state, places[i][0]) != NULL) {
+      size_t used = strlen(looked);
+      (void)snprintf(looked + used, sizeof looked - used, "%s%s", used > 0 ? ", " : "", places[i]);
+      continue;
     }
-    if (first.status == KM_OK)
-      first = problem;
+    if (status != KM_OK)
+      km_error_prefix(error, "read the event log \"%s\"", log);
+    return status;
   }
-  if (error != NULL)
-    *error = first;
-  return first.status != KM_OK ? first.status : KM_NOT_FOUND;
+  return km_fail(error, KM_NOT_FOUND, 0,
+                 "read the event log \"%s\": there is no such log; looked for %s", log, looked);
 }
 
 km_status km_offline_event_open(km_target *target, const char *log, bool oldest_first,
@@ -280,12 +277,9 @@ km_status km_offline_event_open(km_target *target, const char *log, bool oldest_
   };
   size_t chosen = 0;
   int fd = -1;
-  km_status status = open_first(target, places, &chosen, &fd, error);
+  km_status status = open_first(target, log, places, &chosen, &fd, error);
   if (status == KM_OK)
     status = km_log_open(fd, log, places[chosen], oldest_first, out, error);
-  else
-    km_error_prefix(error, "read the event log \"%s\" (System and Application are always there): ",
-                    log);
   for (size_t i = 0; i < MAX_PLACES; i++)
     free(places[i]);
   return status;

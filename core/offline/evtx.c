@@ -262,7 +262,7 @@ static km_status read_chunk(km_event_log *log, uint64_t offset, km_error *error)
   km_status status = km_disk_read_at(log->fd, log->chunk, CHUNK, offset, error);
   log->chunk_at = offset;
   if (status != KM_OK)
-    km_error_prefix(error, "read the event log \"%s\" (%s): ", log->name, log->path);
+    km_error_prefix(error, "read the event log \"%s\" (%s)", log->name, log->path);
   return status;
 }
 

@@ -1,4 +1,4 @@
--- verify.lua: what verify can tell of containers on a volume, and that events needs a running Windows
+-- verify.lua: what verify can tell of containers on a volume
 local volume = ...
 
 local BY_NAME = { "--container", volume.IIS, "--container", volume.DCOM, "--container", "SMS",
@@ -27,14 +27,5 @@ return {
       "--quiet has the same exit status")
     t:expect("verify.verify.json", t:json("verify", BY_NAME).out)
     t:same("verify", true)
-    local events = t:keymend "events"
-    check.equal(events.exit, 32, "events refuses a volume")
-    t:expect("verify.events.txt", events.out .. events.err)
-    local document = t:json("events", { "--source", "W3SVC" }).document
-    check.equal(document and document.error.code, "unsupported", "the document says why")
-    for _, wrong in ipairs { { "--since", "2004-09-14" }, { "--id", "x" }, { "--id", "65536" }, { "--count", "0" } } do
-      check.equal(t:keymend("events", wrong).exit, 16, table.concat(wrong, " ") .. " is wrong usage")
-    end
-    t:same("events", true)
   end,
 }
