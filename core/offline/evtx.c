@@ -26,7 +26,7 @@
 #define RECORD_HEAD 24u
 #define TEMPLATE_HEAD 24u
 #define KM_MAX_XML_DEPTH 8        /* templates within templates; Windows writes two */
-#define KM_MAX_XML_ELEMENTS 4096  /* elements of one event, its templates included */
+#define KM_MAX_XML_ELEMENTS 1024  /* elements of one event; libevtx takes 200 bytes of stack for each */
 #define KM_MAX_XML_WORK 0x100000u /* bytes of templates looked through for one event */
 #define TEMPLATES 64              /* of one chunk, remembered */
 #define UNKNOWN (-1)
