@@ -44,7 +44,7 @@ static km_status close_journal(km_work *work, const km_ending *ending, km_outcom
   /* Before the record: a crash while they start leaves the transaction open, and recover starts the rest. */
   if (ending->start != NULL)
     km_services_start_all(hold, ending->start);
-  km_services_start_again(hold);
+  km_services_start_again(hold, ending->start);
   km_status status = km_journal_append(hold->backend, work->file, work->journal, KM_RECORD_END,
                                        ending->result, ending->problem, error);
   if (status != KM_OK) {

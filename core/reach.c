@@ -625,10 +625,15 @@ static reach *make_reach(km_work *work, km_side side, km_care care, km_error *er
 
 /* What services or people put where a committed transaction had been is no business of it; a file
  * that still stands at its old name though tells of a disk that lost the change. */
+static bool is_later(const reach *r, const place *p) {
+  return r->care == KM_CARE_AFTER_COMMIT && p->has == UNKNOWN &&
+         (p->want == NONE || source_of(r, p) == NULL);
+}
+
 static void leave_later(reach *r) {
   for (size_t i = 0; i < r->place_count; i++) {
     place *p = &r->places[i];
-    if (p->has != UNKNOWN || (p->want != NONE && source_of(r, p) != NULL))
+    if (!is_later(r, p))
       continue;
     p->left = true;
     km_progress(r->work->hold, "recover",
@@ -659,8 +664,7 @@ static km_status meet_intruders(reach *r, km_error *error) {
 
 static km_status move_all(reach *r, km_error *error) {
   km_status status = KM_OK;
-  if (r->care == KM_CARE_AFTER_COMMIT)
-    leave_later(r);
+  leave_later(r);
   if (r->care != KM_CARE_FORWARD)
     status = check_sources(r, error);
   if (status == KM_OK)
@@ -706,6 +710,16 @@ km_status km_reach(km_work *work, km_side side, km_care care, km_error *error) {
     status = check_all(r, error);
   free(r);
   return status;
+}
+
+bool km_moves_files(km_work *work, km_side side, km_care care) {
+  km_error ignored; /* km_reach meets it again and tells it */
+  reach *r = make_reach(work, side, care, &ignored);
+  bool moves = r == NULL || look_store(r, &ignored) != KM_OK;
+  for (size_t i = 0; !moves && i < r->place_count; i++)
+    moves = r->places[i].has != r->places[i].want && !is_later(r, &r->places[i]);
+  free(r);
+  return moves;
 }
 
 /* Whether a file of the journal stands where another one, or none, was before. */

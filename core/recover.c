@@ -10,6 +10,9 @@
  * progress tells it. Only while the file that belongs there still stands at its old name is the
  * unknown one an intruder and goes to the vault. Either way the transaction ends as committed (an
  * undo: undone).
+ *
+ * Windows may have been booted since, and run services: where files have to move they are stopped for it as an undo
+ * stops them, and run again before the end record is written.
  */
 #include "transaction.h"
 
@@ -82,12 +85,31 @@ static km_status remove_empty(km_hold *hold, const km_record_row *row, km_error 
   return status;
 }
 
+/* When one does not stop in time, what was stopped runs again: it is left on what it has been using. */
+static km_status stop_services(km_work *work, const km_ending *ending, km_error *error) {
+  km_hold *hold = work->hold;
+  km_services_forget(hold);
+  if (hold->backend->service_stop == NULL || !km_moves_files(work, ending->side, ending->care))
+    return KM_OK;
+  km_status status = km_services_stop_all(hold, work->journal, true, error);
+  if (status == KM_OK)
+    return KM_OK;
+  km_error_prefix(error, status == KM_INTERRUPTED
+                             ? "recover moved nothing; run it again"
+                             : "recover moved nothing; mend the cause (stop the service by hand, or"
+                               " end its process), then run it again");
+  km_services_start_again(hold, NULL);
+  return status;
+}
+
 static km_status finish(km_work *work, const km_ending *ending, km_outcome *outcome,
                         km_error *error) {
   bool began = true;
   km_status status = KM_OK;
   if (work->journal->phase == KM_PHASE_APPLYING)
     status = km_swap_began(work, &began, error);
+  if (status == KM_OK && began)
+    status = stop_services(work, ending, error);
   if (status != KM_OK) {
     km_error_prefix(error, "transaction %s", work->id);
     return status;

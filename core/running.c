@@ -184,9 +184,14 @@ static km_status stop_one(km_hold *hold, const char *name, km_error *error) {
   return status;
 }
 
-static km_status stop_names(km_hold *hold, const char **names, size_t count, km_error *error) {
+void km_services_forget(km_hold *hold) {
   hold->stopped_count = 0;
   free(hold->stopped);
+  hold->stopped = NULL;
+}
+
+static km_status stop_names(km_hold *hold, const char **names, size_t count, km_error *error) {
+  km_services_forget(hold);
   hold->stopped = calloc(count + 1, sizeof *hold->stopped);
   if (hold->stopped == NULL)
     return km_fail(error, KM_MEMORY, 0, "the services: out of memory");
@@ -267,7 +272,9 @@ void km_services_start_late(km_hold *hold, const km_journal *journal) {
   }
 }
 
-void km_services_start_again(km_hold *hold) {
+void km_services_start_again(km_hold *hold, char *const *started) {
+  size_t count = count_names(started);
   for (size_t i = hold->stopped_count; i > 0; i--)
-    start_one(hold, hold->stopped[i - 1]);
+    if (index_of(started, count, hold->stopped[i - 1]) == count)
+      start_one(hold, hold->stopped[i - 1]);
 }

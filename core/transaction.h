@@ -117,6 +117,10 @@ typedef struct km_work {
  * exist). Judges by what it sees, so it may be repeated after any interruption. */
 km_status km_reach(km_work *work, km_side side, km_care care, km_error *error);
 
+/* Whether km_reach would give a file of the store another name; true as well when a file there cannot be looked at, as
+ * when a service keeps it closed. Writes nothing and tells nothing. */
+bool km_moves_files(km_work *work, km_side side, km_care care);
+
 /* Whether an apply that was interrupted may have touched the store: it does so only when every vault
  * copy is there, sound and flushed. */
 km_status km_swap_began(km_work *work, bool *began, km_error *error);
@@ -192,8 +196,12 @@ void km_services_start_all(km_hold *hold, char *const *names);
  * record. */
 void km_services_start_late(km_hold *hold, const km_journal *journal);
 
-/* The same for all that km_services_stop_all stopped, in reverse order. */
-void km_services_start_again(km_hold *hold);
+/* The same for all that km_services_stop_all stopped, in reverse order, but for those of `started`, which may be
+ * NULL. */
+void km_services_start_again(km_hold *hold, char *const *started);
+
+/* Forgets what was stopped: for the next transaction of a recover. */
+void km_services_forget(km_hold *hold);
 
 bool km_meta_equal(const km_file_meta *a, const km_file_meta *b, const char **what);
 void km_meta_clear(km_file_meta *meta);

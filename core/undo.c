@@ -112,7 +112,7 @@ static km_status run(km_work *work, km_outcome *outcome, km_error *error) {
     km_hold_report(hold, KM_ACT_UNDONE, work->id, work->journal, NULL);
     if (hold->backend->service_start == NULL)
       km_services_start_all(hold, work->journal->start);
-    km_services_start_again(hold);
+    km_services_start_again(hold, NULL);
     if (km_journal_append(hold->backend, work->file, work->journal, KM_RECORD_END, KM_TXN_UNDONE,
                           NULL, &later) != KM_OK)
       km_progress(hold, "end",

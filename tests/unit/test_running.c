@@ -513,18 +513,205 @@ static void test_journal_in_use(void **state) {
   fake_free(v);
 }
 
-/* ---- every crash ---- */
+/* ---- recover after a power cut: Windows was booted and runs services ---- */
 
-static void recovered(fake_volume *v, unsigned point) {
+static void boot(fake_volume *v) {
+  fake_restart(v);
+  for (size_t i = 0; stop_list[i] != NULL; i++) {
+    fake_service *s = fake_find_service(v, stop_list[i]);
+    if (s != NULL)
+      s->runs = s->start == AUTOMATIC;
+  }
+}
+
+/* While a name changes no service runs that takes a stop. */
+static void none_runs(fake_volume *v, const char *operation, void *user) {
+  (void)user;
+  if (strncmp(operation, "rename ", 7) != 0 && strncmp(operation, "remove " HASH, 7 + 32) != 0)
+    return;
+  for (size_t i = 0; stop_list[i] != NULL; i++) {
+    const fake_service *s = fake_find_service(v, stop_list[i]);
+    if (s != NULL && s->runs && s->stop_status == KM_OK)
+      fail_msg("%s: %s runs:\n%s", operation, s->name, fake_log(v));
+  }
+}
+
+static km_status recover(fake_volume *v, told *t, km_outcome *outcome, km_error *error) {
+  size_t count;
+  const km_txn_options options = options_of(t);
+  fake_faults(v)->meddle = none_runs;
+  memset(error, 0, sizeof *error);
+  return km_recover(fake_target(v), &options, &count, outcome, error);
+}
+
+/* A volume whose apply was cut off right before the first operation that begins with `operation`, and booted. */
+static fake_volume *cut_at(const char *operation) {
+  told t;
+  km_outcome outcome;
+  km_error error;
+  for (unsigned at = 1; at < 1000; at++) {
+    fake_volume *v = make_volume();
+    fake_faults(v)->die_at = at;
+    apply(v, &t, &outcome, &error);
+    if (strncmp(fake_last_operation(v), operation, strlen(operation)) == 0) {
+      boot(v);
+      return v;
+    }
+    fake_free(v);
+  }
+  fail_msg("no operation %s", operation);
+  return NULL;
+}
+
+/* Cut off in the middle of the swap: OLD's name has fallen free. */
+static fake_volume *cut_halfway(void) {
+  told t;
+  km_outcome outcome;
+  km_error error;
+  for (unsigned at = 1; at < 1000; at++) {
+    fake_volume *v = make_volume();
+    fake_faults(v)->die_at = at;
+    apply(v, &t, &outcome, &error);
+    if (!fake_has(v, FAKE_STORE, OLD)) {
+      boot(v);
+      return v;
+    }
+    fake_free(v);
+  }
+  fail_msg("no swap");
+  return NULL;
+}
+
+static void test_recover_stops(void **state) {
+  (void)state;
+  told t;
+  km_outcome outcome;
+  km_error error;
+  fake_volume *v = make_volume();
+  char *before = fake_snapshot(v);
+  fake_free(v);
+  v = cut_halfway();
+  assert_int_equal(recover(v, &t, &outcome, &error), KM_OK);
+  assert_int_equal(outcome, KM_DONE);
+  assert_services(v, "stop W3SVC\nstop SMTPSVC\nstop IISADMIN\n"
+                     "start IISADMIN\nstart CcmExec\nstart MSFTPSVC\nstart W3SVC\nstart SMTPSVC\n");
+  assert_true(place(v, "start SMTPSVC", false) < place(v, "write journal", true));
+  assert_string_equal(t.results,
+                      "stop W3SVC ok 0\nstop SMTPSVC ok 0\nstop IISADMIN ok 0\n"
+                      "start IISADMIN ok 0\nstart CcmExec ok 0\nstart MSFTPSVC ok 0\n"
+                      "start W3SVC ok 0\nstart SMTPSVC ok 0\n");
+  char *now = fake_snapshot(v);
+  assert_string_equal(now, before);
+  free(now);
+  free(before);
+  fake_free(v);
+}
+
+static void test_recover_takes_no_stop(void **state) {
+  (void)state;
+  told t;
+  km_outcome outcome;
+  km_error error;
+  fake_volume *v = cut_halfway();
+  fake_find_service(v, "SMTPSVC")->stop_status = KM_UNSUPPORTED;
+  assert_int_equal(recover(v, &t, &outcome, &error), KM_OK);
+  assert_services(v, "stop W3SVC\nstop SMTPSVC\nstop IISADMIN\n"
+                     "start IISADMIN\nstart CcmExec\nstart MSFTPSVC\nstart W3SVC\n");
+  assert_told(t.results, "stop SMTPSVC unsupported 0\n");
+  assert_told(t.progress, "until Windows is restarted");
+  assert_true(fake_has(v, FAKE_STORE, OLD));
+  fake_free(v);
+}
+
+/* Nothing is moved then, what was stopped runs again, and the next recover does it. */
+static void test_recover_stop_fails(void **state) {
+  (void)state;
+  told t;
+  km_outcome outcome;
+  km_error error;
+  fake_volume *v = cut_halfway();
+  char *halfway = fake_snapshot(v);
+  fake_find_service(v, "IISADMIN")->stop_status = KM_BUSY;
+  assert_int_equal(recover(v, &t, &outcome, &error), KM_BUSY);
+  assert_int_equal(outcome, KM_ATTENTION);
+  assert_services(v, "stop W3SVC\nstop SMTPSVC\nstop IISADMIN\n"
+                     "start IISADMIN\nstart SMTPSVC\nstart W3SVC\n");
+  assert_told(t.results, "stop IISADMIN busy 0\n");
+  assert_told(error.message, "recover moved nothing");
+  assert_told(error.message, "IISADMIN");
+  assert_told(fake_log(v), "report 5");
+  char *now = fake_snapshot(v);
+  assert_string_equal(now, halfway);
+  free(now);
+  free(halfway);
+  fake_find_service(v, "IISADMIN")->stop_status = KM_OK;
+  fake_restart(v);
+  assert_int_equal(recover(v, &t, &outcome, &error), KM_OK);
+  assert_true(fake_has(v, FAKE_STORE, OLD));
+  assert_true(running(v, "IISADMIN") && running(v, "CcmExec") && running(v, "SMTPSVC"));
+  fake_free(v);
+}
+
+/* Before anything was moved, recover can be interrupted. */
+static void test_recover_interrupted(void **state) {
+  (void)state;
   told t;
   size_t count;
   km_outcome outcome;
   km_error error;
-  fake_restart(v);
-  km_txn_options options = options_of(&t);
-  if (km_recover(fake_target(v), &options, &count, &outcome, &error) != KM_OK)
+  fake_volume *v = cut_halfway();
+  char *halfway = fake_snapshot(v);
+  const km_txn_options options = options_of(&t);
+  fake_find_service(v, "SMTPSVC")->interrupts = &t.interrupted;
+  assert_int_equal(km_recover(fake_target(v), &options, &count, &outcome, &error), KM_INTERRUPTED);
+  assert_int_equal(outcome, KM_ATTENTION);
+  assert_services(v, "stop W3SVC\nstop SMTPSVC\nstart SMTPSVC\nstart W3SVC\n");
+  assert_told(error.message, "recover moved nothing; run it again");
+  char *now = fake_snapshot(v);
+  assert_string_equal(now, halfway);
+  free(now);
+  free(halfway);
+  fake_free(v);
+}
+
+/* Where every file stands on its side already nothing is stopped, nor for what a service made since. */
+static void test_recover_in_place(void **state) {
+  (void)state;
+  told t;
+  km_outcome outcome;
+  km_error error;
+  static const char *const cut[] = {"create 0.copy", "stop IISADMIN", "link 0.link"};
+  for (size_t i = 0; i < COUNT_OF(cut); i++) {
+    fake_volume *v = cut_at(cut[i]);
+    assert_int_equal(recover(v, &t, &outcome, &error), KM_OK);
+    assert_null(strstr(t.results, "stop"));
+    assert_services(v, "start CcmExec\nstart MSFTPSVC\n");
+    fake_free(v);
+  }
+  for (int renewed = 0; renewed < 2; renewed++) {
+    fake_volume *v = cut_at("start IISADMIN");
+    if (renewed) {
+      fake_drop(v, FAKE_STORE, NEW);
+      fake_put(v, FAKE_STORE, NEW, "renewed since", 127000000000000000);
+    }
+    assert_int_equal(recover(v, &t, &outcome, &error), KM_OK);
+    assert_services(v, "start CcmExec\n");
+    assert_true(!renewed || strstr(t.progress, "something later: it stays") != NULL);
+    fake_free(v);
+  }
+}
+
+/* ---- every crash ---- */
+
+static void recovered(fake_volume *v, bool booted, unsigned point) {
+  told t;
+  size_t count;
+  km_outcome outcome;
+  km_error error;
+  (booted ? boot : fake_restart)(v);
+  if (recover(v, &t, &outcome, &error) != KM_OK)
     fail_msg("point %u: recover: %s", point, error.message);
-  static const char *const ran[] = {"W3SVC", "CcmExec", "IISADMIN"};
+  const char *const ran[] = {"W3SVC", "IISADMIN", booted ? "SMTPSVC" : "CcmExec"};
   for (size_t i = 0; i < COUNT_OF(ran); i++)
     if (!running(v, ran[i]))
       fail_msg("point %u: %s does not run after recover:\n%s", point, ran[i], fake_log(v));
@@ -533,12 +720,12 @@ static void recovered(fake_volume *v, unsigned point) {
   assert_int_equal(fake_operations(v), 0);
 }
 
-/* Dies at operation `first` of apply or undo and, unless 0, at `second` of the recover behind it; false: there are no
- * such operations. What ran before runs after the last recover, and what did not run and was not asked for does not. */
-static bool crash_point(bool undo, unsigned first, unsigned second) {
+/* Dies at operation `first` of apply or undo and, unless 0, at `second` of the recover behind it; `booted`: with the
+ * machine each time, else keymend alone; false: there are no such operations. What ran before runs after the last
+ * recover, and what did not run and was not asked for does not. */
+static bool crash_point(bool undo, bool booted, unsigned first, unsigned second) {
   told t;
   char id[KM_TXN_ID];
-  size_t count;
   km_outcome outcome;
   km_error error;
   fake_volume *v = make_volume();
@@ -554,37 +741,40 @@ static bool crash_point(bool undo, unsigned first, unsigned second) {
     apply(v, &t, &outcome, &error);
   bool reached = fake_operations(v) >= first;
   if (reached && second > 0) {
-    fake_restart(v);
+    (booted ? boot : fake_restart)(v);
     fake_faults(v)->die_at = second;
-    km_recover(fake_target(v), NULL, &count, &outcome, &error);
+    recover(v, &t, &outcome, &error);
     reached = fake_operations(v) >= second;
   }
   if (reached)
-    recovered(v, first * 1000 + second);
+    recovered(v, booted, first * 1000 + second);
   assert_false(running(v, "NntpSvc"));
   fake_free(v);
   return reached;
 }
 
-static void crash_everywhere(bool undo) {
+static void crash_everywhere(bool undo, bool booted) {
   unsigned points = 0;
-  for (unsigned first = 1; crash_point(undo, first, 0); first++) {
+  for (unsigned first = 1; crash_point(undo, booted, first, 0); first++) {
     points++;
-    for (unsigned second = 1; crash_point(undo, first, second); second++)
+    for (unsigned second = 1; crash_point(undo, booted, first, second); second++)
       points++;
   }
-  print_message("%s: %u crash points\n", undo ? "undo" : "apply", points);
+  print_message("%s%s: %u crash points\n", undo ? "undo" : "apply", booted ? ", booted" : "",
+                points);
   assert_true(points > 100);
 }
 
 static void test_crash_apply(void **state) {
   (void)state;
-  crash_everywhere(false);
+  crash_everywhere(false, false);
+  crash_everywhere(false, true);
 }
 
 static void test_crash_undo(void **state) {
   (void)state;
-  crash_everywhere(true);
+  crash_everywhere(true, false);
+  crash_everywhere(true, true);
 }
 
 /* A recover before the commit starts only what had run, not what the plan would have started. */
@@ -632,6 +822,11 @@ int test_running(void) {
       cmocka_unit_test(test_undo_fails),
       cmocka_unit_test(test_undo_of_offline),
       cmocka_unit_test(test_journal_in_use),
+      cmocka_unit_test(test_recover_stops),
+      cmocka_unit_test(test_recover_takes_no_stop),
+      cmocka_unit_test(test_recover_stop_fails),
+      cmocka_unit_test(test_recover_interrupted),
+      cmocka_unit_test(test_recover_in_place),
       cmocka_unit_test(test_crash_apply),
       cmocka_unit_test(test_crash_undo),
       cmocka_unit_test(test_recover_back),
