@@ -1,8 +1,9 @@
 -- evtx.lua: composes .evtx files, event logs of Windows Vista and later, of one chunk
 --
--- evtx.compose { { source =, id =, time = "2014-09-14T06:20:01Z", level = 2, strings = {}, data =, number =, computer = },
--- ... }; layout: core/offline/evtx.c, MS [MS-EVEN6] 2.2.12 and libyal's format description. Each record brings its template.
--- evtx.chunk(records, first_number) makes one of any raw records, each a function of its offset; evtx.file(chunks) joins.
+-- evtx.compose { { source =, id =, time = "2014-09-14T06:20:01Z", level = 2, strings = {}, data =, number =, computer =,
+-- qualifiers = }, ... }; layout: core/offline/evtx.c, MS [MS-EVEN6] 2.2.12 and libyal's description of the format. Each
+-- record brings its template. evtx.chunk(records, first_number) makes a chunk of any records, each a function of its
+-- offset; evtx.file(chunks, next_number) joins chunks.
 
 local bytes = require "bytes"
 

@@ -1,4 +1,4 @@
--- events-vista.lua: logs of Windows Vista and later on a mounted volume: by the registry, by default, damaged, made to harm
+-- events-vista.lua: logs of Windows Vista and later on a mounted volume: by default paths, damaged, made to harm
 local volume = ...
 local bytes = require "bytes"
 local evtx = require "evtx"
