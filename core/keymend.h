@@ -641,6 +641,8 @@ typedef struct km_txn {
   size_t file_count;
   char **stop, **start; /* NULL-terminated; offline: deferred */
   char *problem;        /* why it is unreadable, or why it was rolled back; NULL */
+  km_status problem_status; /* of an unreadable one: KM_BUSY (another program has it open, which may end),
+                             * KM_DAMAGED ...; else KM_OK */
 } km_txn;
 
 KM_API void km_txn_free(km_txn *txn);
@@ -658,7 +660,8 @@ KM_API km_status km_undo(km_target *target, const char *id, const km_txn_options
                          km_outcome *outcome, km_txn **txn, km_error *error);
 
 /* Finishes or rolls back every interrupted transaction, oldest first, judging by the files it sees. `count`
- * gets how many there were; with 0 nothing is written at all. KM_ATTENTION when one could not be mended. */
+ * gets how many there were; with 0 nothing is written at all. KM_ATTENTION when one could not be mended.
+ * On a running Windows services that run are stopped where files have to be moved, and run again before the end. */
 KM_API km_status km_recover(km_target *target, const km_txn_options *options, size_t *count,
                             km_outcome *outcome, km_error *error);
 

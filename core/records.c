@@ -173,7 +173,7 @@ static km_status read_row(km_hold *hold, km_record_row *row, km_error *error) {
   if (status == KM_MEMORY)
     return km_fail(error, KM_MEMORY, 0, "%s", why.message);
   row->state = status == KM_OK ? km_txn_state_of(&row->journal) : KM_TXN_UNREADABLE;
-  row->in_use = status == KM_BUSY;
+  row->why = status;
   if (status == KM_OK)
     return KM_OK;
   row->problem = km_copy_text(why.message);
@@ -285,7 +285,7 @@ void km_records_clear(km_records *records) {
 }
 
 km_status km_unreadable(const km_record_row *row, km_error *error) {
-  if (row->in_use)
+  if (row->why == KM_BUSY)
     return km_fail(error, KM_BUSY, 0, "transaction %s: %s", row->id, row->problem);
   return km_fail(
       error, KM_DAMAGED, 0,
@@ -355,6 +355,7 @@ km_txn *km_txn_make(const km_target *target, const km_record_row *row) {
   txn->vault = km_vault_path(target, row->id);
   txn->key_store = km_copy_text(target->info.key_store);
   txn->problem = km_copy_text(problem);
+  txn->problem_status = row->why;
   if (!copy_journal(txn, readable ? &row->journal : &nothing) || txn->vault == NULL ||
       txn->key_store == NULL || (problem != NULL && txn->problem == NULL)) {
     km_txn_free(txn);

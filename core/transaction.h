@@ -62,7 +62,7 @@ typedef struct km_record_row {
   km_txn_state state;
   km_journal journal; /* what could be read of it */
   char *problem;      /* why it is unreadable */
-  bool in_use;        /* and that another process has it open, which may end */
+  km_status why;      /* the same as a status, KM_BUSY: another process has it open; else KM_OK */
 } km_record_row;
 
 typedef struct km_records {

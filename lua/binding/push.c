@@ -397,6 +397,8 @@ void km_lua_push_txn(lua_State *L, const km_txn *txn) {
   km_lua_set_text(L, "machine_guid", txn->machine_guid);
   km_lua_set_text(L, "made_by", txn->made_by);
   km_lua_set_text(L, "problem", txn->problem);
+  if (txn->problem_status != KM_OK)
+    km_lua_set_text(L, "problem_code", km_status_id(txn->problem_status));
   km_lua_set_texts(L, "stop", txn->stop);
   km_lua_set_texts(L, "start", txn->start);
   lua_createtable(L, (int)txn->file_count, 0);

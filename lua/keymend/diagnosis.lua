@@ -40,7 +40,8 @@ local function transactions(diagnosis)
       add(diagnosis, "txn.open", { id = txn.id, begun = facts_of.time(txn.begun, txn.begun_ticks) },
         { commands = { command(diagnosis, "recover") } })
     elseif txn.state == "unreadable" then
-      add(diagnosis, "txn.unreadable", { id = txn.id, problem = txn.problem or "damaged" })
+      add(diagnosis, "txn.unreadable", { id = txn.id, problem = txn.problem or "damaged" },
+        { wording = txn.problem_code == "busy" and "busy" or nil })
     end
   end
   local problem = facts.history_problem

@@ -203,6 +203,7 @@ end
 function M.transaction(txn)
   local out = some(txn, {
     "id", "state", "result", "vault", "key_store", "policies", "overrides", "machine_guid", "made_by", "problem",
+    "problem_code",
   })
   timed(txn, out, { "begun", "ended" })
   out.stop, out.start, out.files = txn.stop or {}, txn.start or {}, {}

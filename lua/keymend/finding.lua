@@ -40,6 +40,7 @@ function M.make(id, fields, extra, policy)
   return setmetatable({
     id = id,
     severity = extra.severity or entry.severity,
+    wording = extra.wording,
     text = M.expand(wording.text or entry.text, fields or {}),
     remedy = (M.expand(extra.remedy or wording.remedy or entry.remedy or "", fields or {}):gsub("%s+$", "")),
     commands = extra.commands or {},

@@ -11,7 +11,7 @@
 --             itself), contradiction (the registry contradicts the files), unknown (it is not known what applies),
 --             choices (there are other key files), works, failing (the services do), live (this Windows runs), repair,
 --             undecided, interrupted, adopted (what the plan or keymend does about the keys), after (of undo and
---             recover)
+--             recover), busy (another program has the file open)
 -- A policy may add ids that begin with its own name and a dot, and may give its own text or remedy for the
 -- ids here (policy.lua); it cannot change severity, fixable and refuses.
 
@@ -94,6 +94,12 @@ return {
     text = "The journal of transaction %{id} cannot be read, so nobody can tell whether it was finished: %{problem}",
     remedy = "Look at its vault, which may hold key files, then move its folder out of the keymend folder and keep "
       .. "it; apply, undo and recover refuse till then.",
+    busy = {
+      text = "The journal of transaction %{id} is in use by another program, so keymend cannot tell now whether it was "
+        .. "finished: %{problem}",
+      remedy = "Try again when that program (another keymend, a backup, a virus scanner) is done with it; apply, undo "
+        .. "and recover refuse till then.",
+    },
   },
   ["txn.unknown"] = {
     severity = "warning",

@@ -79,6 +79,9 @@ local LINES = {
   },
   ["txn.unreadable"] = {
     beside = "the journal of a transaction is unreadable.", "look at its vault (see below).",
+    busy = {
+      beside = "the journal of a transaction is in use.", "try again when no other program uses it (see below).",
+    },
   },
   ["txn.unknown"] = {
     beside = "what keymend did before cannot be read.", "run keymend with the rights to read it.",
@@ -95,8 +98,15 @@ local LINES = {
   ["service.start-failed"] = { beside = "services did not start.", "look why they did not start (see below)." },
 }
 
+-- The lines of a finding, or those of its wording where it has its own.
+local function lines_of(one)
+  local lines = LINES[one.id] or {}
+  local own = one.wording and lines[one.wording]
+  return type(own) == "table" and own or lines
+end
+
 local function is_beside(one)
-  return LINES[one.id] ~= nil and LINES[one.id].beside ~= nil
+  return lines_of(one).beside ~= nil
 end
 
 local function worst(diagnosis)
@@ -159,8 +169,8 @@ local function cause(diagnosis)
   if choice then return choice .. "." end
   local first = worst(diagnosis)
   if first then
-    if is_beside(first) then return keys_text(diagnosis) .. LINES[first.id].beside end
-    local line = LINES[first.id] or {}
+    if is_beside(first) then return keys_text(diagnosis) .. lines_of(first).beside end
+    local line = lines_of(first)
     local text = own_cause(diagnosis, first) or #first.keys == 1 and line.one or line[1] or first.text
     return (text:gsub("%%c", function() return affected(diagnosis, first.id) end))
   end
@@ -220,7 +230,7 @@ local function action(diagnosis)
     end
     return #diagnosis.policies == 0 and "nothing was judged." or "nothing to do."
   end
-  local line = LINES[first.id] or {}
+  local line = lines_of(first)
   return line.failing and is_failing(diagnosis, first.container) and line.failing or line[line.beside and 1 or 2]
     or diagnosis.verdict == "refused" and "keymend refuses to guess; you decide (see below)." or "see below."
 end

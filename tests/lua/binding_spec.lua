@@ -365,6 +365,19 @@ describe("a transaction", function()
     target:close()
   end)
 
+  it("tells by a code why a journal cannot be read", function()
+    local target = open { write = true }
+    local txn = assert(target:apply(kb_plan(target)))
+    assert.is_nil(target:history()[1].problem_code)
+    local path = WORK .. txn.vault:gsub("^%a:", ""):gsub("\\", "/") .. "/journal"
+    local file = assert(io.open(path, "r+b"))
+    file:write "something else"
+    file:close()
+    local row = target:history()[1]
+    assert.same({ "unreadable", "damaged" }, { row.state, row.problem_code })
+    target:close()
+  end)
+
   it("is rolled back when the progress function fails", function()
     local target = open { write = true }
     local before, calls = store_text(target), 0

@@ -651,6 +651,17 @@ describe("history", function()
     local txns = { { id = "t", state = "unreadable", problem = "CRC", files = {} } }
     assert.same({ "error key.regenerated", "warning txn.unreadable" }, lines(kb(), { transactions = txns }))
   end)
+
+  it("a journal that is only in use is no reason to move its folder away", function()
+    local txns = { { id = "t", state = "unreadable", problem = "journal: in use", problem_code = "busy", files = {} } }
+    local found = judge({ fake.key(NEW, { made = LONG_AGO }) }, { transactions = txns })
+    local one = fake.finding(found, "txn.unreadable")
+    assert.truthy(one.text:find("in use by another program", 1, true), one.text)
+    assert.truthy(one.remedy:find("Try again", 1, true), one.remedy)
+    assert.is_nil(one.remedy:find("move", 1, true))
+    assert.truthy(found:text():find("the journal of a transaction is in use.\n", 1, true), found:text())
+    assert.truthy(found:text():find("try again when no other program uses it (see below).\n", 1, true), found:text())
+  end)
 end)
 
 describe("the target", function()

@@ -507,6 +507,12 @@ static void test_journal_in_use(void **state) {
   assert_int_equal(km_recover(fake_target(v), NULL, &count, &outcome, &error), KM_BUSY);
   assert_int_equal(outcome, KM_ATTENTION);
   assert_null(strstr(error.message, "move"));
+  km_history *history = NULL;
+  assert_int_equal(km_history_read(fake_target(v), &history, &error), KM_OK);
+  assert_int_equal(history->count, 1);
+  assert_int_equal(history->txns[0]->state, KM_TXN_UNREADABLE);
+  assert_int_equal(history->txns[0]->problem_status, KM_BUSY);
+  km_history_free(history);
   fake_target(v)->backend = live;
   assert_int_equal(km_recover(fake_target(v), NULL, &count, &outcome, &error), KM_OK);
   assert_int_equal(count, 1);
