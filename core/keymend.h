@@ -641,7 +641,8 @@ typedef struct km_txn {
   size_t file_count;
   char **stop, **start; /* NULL-terminated; offline: deferred */
   char *problem;        /* why it is unreadable, or why it was rolled back; NULL */
-  km_status problem_status; /* of an unreadable one: KM_BUSY (another program has it open, which may end),
+  km_status
+      problem_status; /* of an unreadable one: KM_BUSY (another program has it open, which may end),
                              * KM_DAMAGED ...; else KM_OK */
 } km_txn;
 

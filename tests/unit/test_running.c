@@ -602,10 +602,9 @@ static void test_recover_stops(void **state) {
   assert_services(v, "stop W3SVC\nstop SMTPSVC\nstop IISADMIN\n"
                      "start IISADMIN\nstart CcmExec\nstart MSFTPSVC\nstart W3SVC\nstart SMTPSVC\n");
   assert_true(place(v, "start SMTPSVC", false) < place(v, "write journal", true));
-  assert_string_equal(t.results,
-                      "stop W3SVC ok 0\nstop SMTPSVC ok 0\nstop IISADMIN ok 0\n"
-                      "start IISADMIN ok 0\nstart CcmExec ok 0\nstart MSFTPSVC ok 0\n"
-                      "start W3SVC ok 0\nstart SMTPSVC ok 0\n");
+  assert_string_equal(t.results, "stop W3SVC ok 0\nstop SMTPSVC ok 0\nstop IISADMIN ok 0\n"
+                                 "start IISADMIN ok 0\nstart CcmExec ok 0\nstart MSFTPSVC ok 0\n"
+                                 "start W3SVC ok 0\nstart SMTPSVC ok 0\n");
   char *now = fake_snapshot(v);
   assert_string_equal(now, before);
   free(now);
