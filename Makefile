@@ -69,7 +69,7 @@ generate: packages-build
 demo: all
 	@tests/demo/run
 
-test: packages-build packages-test packages-windows
+test: packages-build packages-test packages-windows packages-dist
 	@tests/run
 
 bench: programs
