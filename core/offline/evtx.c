@@ -319,12 +319,21 @@ static bool may_be_element(const uint8_t *chunk, uint32_t at, uint32_t end) {
   return name >= FIRST_RECORD && name <= CHUNK - 10 && u16_at(chunk + name + 6) > 0;
 }
 
-/* The template that is used at `at`, or 0. */
-static uint32_t used_template(const uint8_t *chunk, uint32_t at, uint32_t end) {
-  if (chunk[at] != 0x0C || end - at < 10)
-    return 0;
+/* Whether libevtx would take what stands at `at` for the use of a template: it does so behind a fragment's header alone. */
+static bool is_use(const uint8_t *chunk, uint32_t at, uint32_t end) {
+  return chunk[at] == 0x0C && chunk[at - 4] == 0x0F && end - at >= 10;
+}
+
+/* The template that is used at `at`, or 0 when it is none that lies in the chunk before its end. */
+static uint32_t used_template(const uint8_t *chunk, uint32_t at) {
   uint32_t template = u32_at(chunk + at + 6);
   return template <= at + 10 && template_end(chunk, template) != 0 ? template : 0;
+}
+
+/* Whether the count of values behind the use of a template at `at` can be; libevtx asks for memory for as many. */
+static bool counts_well(const uint8_t *chunk, uint32_t at, uint32_t template) {
+  uint32_t values = template == at + 10 ? template_end(chunk, template) : at + 10;
+  return CHUNK - values >= 4 && u32_at(chunk + values) <= (CHUNK - values - 4) / 4;
 }
 
 /* Whether the binary XML from `at` to `end` is within the limits. libevtx follows templates and elements by recursion and
@@ -334,10 +343,16 @@ static bool is_bounded(const uint8_t *chunk, uint32_t at, uint32_t end, unsigned
   if (depth > KM_MAX_XML_DEPTH || (done->bytes += end - at) > KM_MAX_XML_WORK)
     return false;
   for (; at < end; at++) {
-    uint32_t template = used_template(chunk, at, end);
-    if (template != 0 && !is_bounded(chunk, template + TEMPLATE_HEAD,
-                                     template_end(chunk, template), depth + 1, done))
-      return false;
+    if (is_use(chunk, at, end)) {
+      uint32_t template = used_template(chunk, at);
+      bool certain = memcmp(chunk + at - 4, "\x0F\x01\x01", 4) == 0;
+      if (template == 0 && certain)
+        return false;
+      if (template != 0 && (!counts_well(chunk, at, template) ||
+                            !is_bounded(chunk, template + TEMPLATE_HEAD,
+                                        template_end(chunk, template), depth + 1, done)))
+        return false;
+    }
     if (may_be_element(chunk, at, end) && ++done->elements > KM_MAX_XML_ELEMENTS)
       return false;
   }
