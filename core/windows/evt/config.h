@@ -34,4 +34,7 @@
 #define HAVE_FOPEN 1
 #define HAVE_FCLOSE 1
 #define SIZEOF_INT 4
+#define SIZEOF_LONG 4
+#define SIZEOF_OFF_T 8
+#define SIZEOF_SIZE_T __SIZEOF_SIZE_T__
 #define SIZEOF_WCHAR_T 2
