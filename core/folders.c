@@ -148,7 +148,8 @@ char *km_folders_app_data(km_target *target) {
     free(stored);
   }
   if (path == NULL)
-    path = km_folders_expand(target, vista ? "%ProgramData%" : "%AllUsersProfile%\\Application Data");
+    path =
+        km_folders_expand(target, vista ? "%ProgramData%" : "%AllUsersProfile%\\Application Data");
   if (path == NULL)
     path = km_folders_expand(
         target, vista ? "%SystemDrive%\\ProgramData"

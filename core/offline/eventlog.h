@@ -14,8 +14,9 @@
 
 #define KM_MAX_LOG_FILE 0x100000000u /* bytes; an .evtx file counts 65,536 chunks of 64 KiB */
 #define KM_LOG_NO_CHUNK UINT64_MAX
-#define KM_MAX_LOG_ROWS 16000000     /* records told of one log */
-#define KM_MAX_LOG_TEXT 0x40000      /* bytes of one text of an event as UTF-8; records of .evtx are smaller */
+#define KM_MAX_LOG_ROWS 16000000 /* records told of one log */
+#define KM_MAX_LOG_TEXT                                                                            \
+  0x40000 /* bytes of one text of an event as UTF-8; records of .evtx are smaller */
 
 /* A record that may be wanted: what its head tells. */
 typedef struct km_log_row {

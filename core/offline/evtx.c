@@ -25,8 +25,9 @@
 #define FIRST_RECORD 512u
 #define RECORD_HEAD 24u
 #define TEMPLATE_HEAD 24u
-#define KM_MAX_XML_DEPTH 8        /* templates within templates; Windows writes two */
-#define KM_MAX_XML_ELEMENTS 1024  /* elements of one event; libevtx takes 200 bytes of stack for each */
+#define KM_MAX_XML_DEPTH 8 /* templates within templates; Windows writes two */
+#define KM_MAX_XML_ELEMENTS                                                                        \
+  1024 /* elements of one event; libevtx takes 200 bytes of stack for each */
 #define KM_MAX_XML_WORK 0x100000u /* bytes of templates looked through for one event */
 #define TEMPLATES 64              /* of one chunk, remembered */
 #define UNKNOWN (-1)
@@ -169,7 +170,7 @@ static int slot_at(const uint8_t *chunk, uint32_t at, uint32_t end) {
 
 /* The end of a template's binary XML, or 0 when it does not lie in the chunk. */
 static uint32_t template_end(const uint8_t *chunk, uint32_t template) {
-  if (template < FIRST_RECORD || template > CHUNK - TEMPLATE_HEAD)
+  if (template <FIRST_RECORD || template > CHUNK - TEMPLATE_HEAD)
     return 0;
   uint32_t begin = template + TEMPLATE_HEAD, size = u32_at(chunk + template + 20);
   return size <= CHUNK - begin ? begin + size : 0;
@@ -422,8 +423,7 @@ static bool take_strings(km_event_log *log, libevtx_record_t *record, size_t *of
     if (text == NULL)
       return false;
     text[0] = '\0';
-    if (size > 0 &&
-        libevtx_record_get_utf8_string(record, i, (uint8_t *)text, size, NULL) != 1)
+    if (size > 0 && libevtx_record_get_utf8_string(record, i, (uint8_t *)text, size, NULL) != 1)
       return false;
   }
   *count = (size_t)found;
@@ -441,8 +441,8 @@ static bool is_binary(km_event_log *log, libevtx_record_t *record, size_t text) 
   static const char mark[] = "<Binary>";
   size_t before = log->used, xml = 0;
   bool found = false;
-  if (take(log, record, libevtx_record_get_utf8_xml_string_size,
-           libevtx_record_get_utf8_xml_string, &xml)) {
+  if (take(log, record, libevtx_record_get_utf8_xml_string_size, libevtx_record_get_utf8_xml_string,
+           &xml)) {
     const char *wanted = log->texts + text;
     size_t length = strlen(wanted);
     const char *at = strstr(log->texts + xml, mark);
@@ -469,7 +469,8 @@ static void take_data(km_event_log *log, libevtx_record_t *record, const size_t 
     return;
   uint8_t *bytes = (uint8_t *)log->texts + last;
   for (size_t i = 0; i < length / 2; i++)
-    bytes[i] = (uint8_t)(digit(log->texts[last + 2 * i]) << 4 | digit(log->texts[last + 2 * i + 1]));
+    bytes[i] =
+        (uint8_t)(digit(log->texts[last + 2 * i]) << 4 | digit(log->texts[last + 2 * i + 1]));
   *data = last;
   out->data_size = length / 2;
   out->string_count--;
@@ -544,10 +545,9 @@ static libevtx_record_t *record_of(km_event_log *log, const km_log_row *row) {
   libevtx_record_t *record = NULL;
   if (!may_read(log, row))
     return NULL;
-  int found =
-      row->recovered
-          ? libevtx_file_get_recovered_record_by_index(log->file, row->index, &record, NULL)
-          : libevtx_file_get_record_by_index(log->file, row->index, &record, NULL);
+  int found = row->recovered
+                  ? libevtx_file_get_recovered_record_by_index(log->file, row->index, &record, NULL)
+                  : libevtx_file_get_record_by_index(log->file, row->index, &record, NULL);
   return found == 1 ? record : NULL;
 }
 

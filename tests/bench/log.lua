@@ -1,7 +1,7 @@
 -- log.lua: makes a System.evtx of more than 20 MB: log.lua FILE
 --
--- From the real one of KEYMEND_DATA (default ../shared/data) where it is there: its chunks as they are, the first ones once
--- more; else from composed events. Check sums of the file's header do not fit then, which readers bear.
+-- From the real one of KEYMEND_DATA (default ../shared/data) where it is there: its chunks, the first ones once more;
+-- else from composed events. Numbers repeat then, which readers bear.
 local here = arg[0]:match "^(.*)/" or "."
 package.path = here .. "/../lib/?.lua;" .. package.path
 local bytes, evtx = require "bytes", require "evtx"
