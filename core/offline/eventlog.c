@@ -200,16 +200,16 @@ static char *stored_path(km_target *target, const char *key_path, const char *lo
 
 /* Where Windows Vista and later keep it: a slash in a channel's name is written %4. */
 static char *vista_path(km_target *target, const char *log) {
-  char text[MAX_PATH_TEXT];
-  size_t used = (size_t)snprintf(text, sizeof text, "%%SystemRoot%%\\System32\\winevt\\Logs\\");
-  char *folder = km_folders_expand(target, text);
-  char *path = folder != NULL ? malloc(strlen(folder) + MAX_PATH_TEXT) : NULL;
-  if (path != NULL) {
-    used = (size_t)sprintf(path, "%s\\", folder);
-    for (; *log != '\0'; log++)
-      used += (size_t)sprintf(path + used, *log == '/' ? "%%4" : "%c", *log);
-    (void)sprintf(path + used, ".evtx");
-  }
+  char text[MAX_PATH_TEXT] = "\\";
+  size_t used = 1;
+  for (; *log != '\0'; log++)
+    used += (size_t)snprintf(text + used, sizeof text - used, *log == '/' ? "%%4" : "%c", *log);
+  (void)snprintf(text + used, sizeof text - used, ".evtx");
+  char *folder = km_folders_expand(target, "%SystemRoot%\\System32\\winevt\\Logs");
+  size_t size = folder != NULL ? strlen(folder) + sizeof text : 0;
+  char *path = folder != NULL ? malloc(size) : NULL;
+  if (path != NULL)
+    (void)snprintf(path, size, "%s%s", folder, text);
   free(folder);
   return path;
 }

@@ -157,8 +157,8 @@ local function read_log(target, log, query)
 end
 
 -- Reads logs, newest first. query: logs, source, ids, from, to (ticks), text, count; names: the services of interest
--- (see M.names); without source, ids, text and logs the signals are looked for. -> { found, logs = { {log, damaged, problem?} },
--- more, signals }, or nil, message, code, native.
+-- (see M.names); without source, ids, text and logs the signals are looked for. -> { found, logs = { {log, damaged,
+-- problem?} }, more, signals }, or nil, message, code, native.
 function M.read(target, query)
   query.count = query.count or M.COUNT
   query.signals = not (query.source or query.ids or query.text or query.logs)
