@@ -493,7 +493,8 @@ typedef struct km_event {
   size_t string_count;
   const uint8_t *data;
   size_t data_size;
-  bool recovered; /* found in a part of the log's file that the log itself no longer counts as its own */
+  bool
+      recovered; /* found in a part of the log's file that the log itself no longer counts as its own */
 } km_event;
 
 typedef struct km_event_filter {

@@ -202,7 +202,7 @@ static char *stored_path(km_target *target, const char *key_path, const char *lo
 static char *vista_path(km_target *target, const char *log) {
   char text[MAX_PATH_TEXT] = "\\";
   size_t used = 1;
-  for (; *log != '\0'; log++)
+  for (; *log != '\0' && used + 8 < sizeof text; log++)
     used += (size_t)snprintf(text + used, sizeof text - used, *log == '/' ? "%%4" : "%c", *log);
   (void)snprintf(text + used, sizeof text - used, ".evtx");
   char *folder = km_folders_expand(target, "%SystemRoot%\\System32\\winevt\\Logs");

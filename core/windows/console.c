@@ -341,9 +341,8 @@ km_status km_console_save(const char *path, const char *data, size_t size,
     return km_windows_fail(error, ERROR_BAD_PATHNAME, "save", path);
   DWORD attributes = GetFileAttributesW(full);
   if (is_below(full, folders, count))
-    status = km_fail(
-        error, KM_REFUSED, 0,
-        "save %s: it lies where the target is only read; save it elsewhere", path);
+    status = km_fail(error, KM_REFUSED, 0,
+                     "save %s: it lies where the target is only read; save it elsewhere", path);
   else if (wcsncmp(full, L"\\\\.\\", 4) == 0 ||
            (attributes != INVALID_FILE_ATTRIBUTES && (attributes & odd) != 0))
     status = km_fail(error, KM_REFUSED, 0,

@@ -28,13 +28,16 @@ local SPOOLER = event { record = 14, source = "Service Control Manager", id = 70
 local OTHER = event { record = 15, source = "W3SVC", id = 100, generated = START + 4, strings = { "nothing" } }
 
 -- A target whose logs are tables, newest last; a filter is kept for the tests and applied as the core does.
-local function target_with(logs, damaged)
+local function target_with(logs, damaged, problem)
   local target = { asked = {} }
   function target:events(log, filter)
     self.asked[#self.asked + 1] = { log = log, filter = filter }
     if not logs[log] then return nil, "no such log", "not-found", 2 end
     local list, at = logs[log], #logs[log] + 1
-    local walk = { damaged = function() return damaged or 0 end, close = function() self.closed = true end }
+    local walk = {
+      damaged = function() return damaged or 0 end, problem = function() return problem end,
+      close = function() self.closed = true end,
+    }
     return setmetatable(walk, { __call = function()
       while at > 1 do
         at = at - 1
@@ -138,8 +141,8 @@ describe("reading logs", function()
     assert.same({ false, "no such log", "not-found" }, { result or false, message, code })
   end)
 
-  it("tells how many records were damaged", function()
-    local result = assert(events.read(target_with({ System = {} }, 3), {}))
-    assert.same({ { log = "System", damaged = 3 } }, result.logs)
+  it("tells how many records were damaged, and what could not be read", function()
+    local result = assert(events.read(target_with({ System = {} }, 3, "3 records are damaged"), {}))
+    assert.same({ { log = "System", damaged = 3, problem = "3 records are damaged" } }, result.logs)
   end)
 end)
