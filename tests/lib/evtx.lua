@@ -1,7 +1,7 @@
 -- evtx.lua: composes .evtx files, event logs of Windows Vista and later, of one chunk
 --
--- evtx.compose { { source =, id =, time = "2014-09-14T06:20:01Z", level = 2, strings = {}, data =, number =, computer =,
--- qualifiers = }, ... }; layout: core/offline/evtx.c, MS [MS-EVEN6] 2.2.12 and libyal's description of the format. Each
+-- evtx.compose { { source =, id =, time = "2014-09-14T06:20:01Z", level = 2, strings = {}, data =, number =,
+-- computer =, qualifiers = }, ... }; layout: core/offline/evtx.c, MS [MS-EVEN6] 2.2.12, libyal's description. Each
 -- record brings its template. evtx.chunk(records, first_number) makes a chunk of any records, each a function of its
 -- offset; evtx.file(chunks, next_number) joins chunks.
 
