@@ -19,6 +19,8 @@
 
 /* ---- The file, as libbfio reads it ---- */
 
+/* NOLINTBEGIN(readability-non-const-parameter): the types are those of libbfio. */
+
 static int bfio_free(intptr_t **log, libbfio_error_t **error) {
   (void)error;
   *log = NULL; /* the log owns itself */
@@ -89,6 +91,8 @@ static int bfio_size(intptr_t *handle, size64_t *size, libbfio_error_t **error) 
   *size = ((km_event_log *)(void *)handle)->size;
   return 1;
 }
+
+/* NOLINTEND(readability-non-const-parameter) */
 
 static bool open_handle(km_event_log *log) {
   return libbfio_handle_initialize(&log->handle, (intptr_t *)(void *)log, bfio_free, bfio_clone,

@@ -470,7 +470,7 @@ static void take_data(km_event_log *log, libevtx_record_t *record, const size_t 
   uint8_t *bytes = (uint8_t *)log->texts + last;
   for (size_t i = 0; i < length / 2; i++)
     bytes[i] =
-        (uint8_t)(digit(log->texts[last + 2 * i]) << 4 | digit(log->texts[last + 2 * i + 1]));
+        (uint8_t)(digit(log->texts[last + 2 * i]) * 16 + digit(log->texts[last + 2 * i + 1]));
   *data = last;
   out->data_size = length / 2;
   out->string_count--;

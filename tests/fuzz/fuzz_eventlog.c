@@ -8,9 +8,10 @@
 #include "eventlog.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void); /* NOLINT: the sanitizer gives the name */
 
 /* The libraries leak what they have of a damaged record. */
+/* NOLINTNEXTLINE */
 __attribute__((visibility("default"))) const char *__lsan_default_suppressions(void) {
   return "leak:libevtx.so\nleak:libevt.so\n";
 }

@@ -478,6 +478,7 @@ static void test_undo_of_offline(void **state) {
 /* ---- a journal that another process keeps closed for a while ---- */
 
 static km_status busy_read(km_folder *folder, const char *name, size_t max, uint8_t **data,
+                           /* NOLINTNEXTLINE(readability-non-const-parameter): the backend's type */
                            size_t *size, km_file_info *info, km_error *error) {
   if (strcmp(name, "journal") == 0)
     return km_fail(error, KM_BUSY, 32, "read journal: in use; try again");
