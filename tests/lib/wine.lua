@@ -98,8 +98,8 @@ function methods:spawn(words, log)
     shell.words(line), quote(log)))
 end
 
--- For what a test sets up. A program that ends with 1 and without a word has not begun: Wine now and then fails to start
--- one while it is busy; it gets a second chance.
+-- For what a test sets up. A program that ends with 1 and without a word has not begun: Wine now and
+-- then fails to start one while it is busy; it gets a second chance.
 function methods:must(words, options)
   local result = self:run(words, options)
   if result.exit == 1 and result.out == "" and result.err == "" then
