@@ -807,3 +807,21 @@ static bool below(const node *folder, const char *content) {
 bool fake_somewhere(fake_volume *v, const char *content) {
   return below(v->store, content) || below(v->app, content);
 }
+
+km_step fake_step(fake_volume *v, const char *name, const char *to) {
+  size_t size;
+  const uint8_t *bytes = fake_bytes(v, FAKE_STORE, name, &size);
+  const km_file_meta *meta = fake_meta(v, FAKE_STORE, name);
+  km_step step = {.kind = to != NULL ? KM_STEP_ADOPT : KM_STEP_RETIRE,
+                  .container = "Microsoft Internet Information Server",
+                  .name = name,
+                  .to = to,
+                  .reason = "as the test says",
+                  .size = size,
+                  .identity = fake_identity(v, FAKE_STORE, name),
+                  .created = meta->created,
+                  .created_source = KM_TIME_NTFS,
+                  .written = meta->written};
+  km_sha256(bytes, size, step.sha256);
+  return step;
+}

@@ -84,4 +84,7 @@ bool fake_somewhere(fake_volume *volume, const char *content);
 /* Every writing operation's name and object, for messages. */
 const char *fake_last_operation(const fake_volume *volume);
 
+/* The step of a plan that retires the file `name` of the store, or gives it the name `to`, as it is now. */
+km_step fake_step(fake_volume *v, const char *name, const char *to);
+
 #endif

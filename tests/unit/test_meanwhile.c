@@ -27,24 +27,6 @@ static fake_volume *make_volume(void) {
   return v;
 }
 
-static km_step step_of(fake_volume *v, const char *name, const char *to) {
-  size_t size;
-  const uint8_t *bytes = fake_bytes(v, FAKE_STORE, name, &size);
-  const km_file_meta *meta = fake_meta(v, FAKE_STORE, name);
-  km_step step = {.kind = to != NULL ? KM_STEP_ADOPT : KM_STEP_RETIRE,
-                  .container = "Microsoft Internet Information Server",
-                  .name = name,
-                  .to = to,
-                  .reason = "as the test says",
-                  .size = size,
-                  .identity = fake_identity(v, FAKE_STORE, name),
-                  .created = meta->created,
-                  .created_source = KM_TIME_NTFS,
-                  .written = meta->written};
-  km_sha256(bytes, size, step.sha256);
-  return step;
-}
-
 typedef struct told {
   char text[8192];
 } told;
@@ -58,7 +40,7 @@ static void listen(void *user, const char *stage, const char *text) {
 static km_status apply_steps(fake_volume *v, size_t count, told *t, km_outcome *outcome,
                              km_error *error) {
   static const char *const services[] = {"W3SVC", NULL};
-  km_step steps[2] = {step_of(v, NEW, NULL), step_of(v, OLD, NEW)};
+  km_step steps[2] = {fake_step(v, NEW, NULL), fake_step(v, OLD, NEW)};
   km_plan plan = {.machine_guid = GUID,
                   .key_store = fake_target(v)->info.key_store,
                   .policies = "iis5",

@@ -40,24 +40,6 @@ static fake_volume *make_volume(void) {
   return v;
 }
 
-static km_step step_of(fake_volume *v, const char *name, const char *to) {
-  size_t size;
-  const uint8_t *bytes = fake_bytes(v, FAKE_STORE, name, &size);
-  const km_file_meta *meta = fake_meta(v, FAKE_STORE, name);
-  km_step step = {.kind = to != NULL ? KM_STEP_ADOPT : KM_STEP_RETIRE,
-                  .container = "Microsoft Internet Information Server",
-                  .name = name,
-                  .to = to,
-                  .reason = "as the test says",
-                  .size = size,
-                  .identity = fake_identity(v, FAKE_STORE, name),
-                  .created = meta->created,
-                  .created_source = KM_TIME_NTFS,
-                  .written = meta->written};
-  km_sha256(bytes, size, step.sha256);
-  return step;
-}
-
 /* What the callbacks were told. */
 typedef struct told {
   char progress[8192];
@@ -87,7 +69,7 @@ static km_txn_options options_of(told *t) {
 
 static km_status apply_lists(fake_volume *v, const char *const *stop, const char *const *start,
                              told *t, km_outcome *outcome, km_txn **txn, km_error *error) {
-  const km_step steps[] = {step_of(v, NEW, NULL), step_of(v, OLD, NEW)};
+  const km_step steps[] = {fake_step(v, NEW, NULL), fake_step(v, OLD, NEW)};
   const km_plan plan = {.machine_guid = GUID,
                         .key_store = fake_target(v)->info.key_store,
                         .policies = "iis5",
