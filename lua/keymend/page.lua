@@ -86,7 +86,7 @@ function Page:blank()
 end
 
 -- `label` and beside it the text, wrapped; its further lines stand under its first. The label is padded to `indent`
--- columns (default: its own length and a space).
+-- columns (default: its own length and a space). options: indent, style, text_style, rail (stands before further lines)
 function Page:item(label, text, options)
   options = options or {}
   label = core.escape(label)
@@ -94,8 +94,9 @@ function Page:item(label, text, options)
   local gap = (" "):rep(math.max(1, indent - M.length(label)))
   if label == "" then gap = (" "):rep(indent) end
   local width = math.max(30, self.width - indent)
+  local rail = options.rail or ""
   for index, line in ipairs(wrap(core.escape(text), width)) do
-    local before = index == 1 and self:paint(label, options.style) .. gap or (" "):rep(indent)
+    local before = index == 1 and self:paint(label, options.style) .. gap or rail .. (" "):rep(indent - #rail)
     self.write((before .. self:paint(line, options.text_style)):gsub("%s+$", "") .. "\n")
   end
 end

@@ -274,13 +274,21 @@ local function downtime(diagnosis)
     #effect.stop == 1 and "starts" or "start", starts and "; " .. starts or "")
 end
 
+-- Cause, action and downtime as texts; severity: of the gravest finding, or "good".
+function M.three(diagnosis)
+  local grave = worst(diagnosis)
+  return {
+    cause = cause(diagnosis), action = action(diagnosis), downtime = downtime(diagnosis),
+    severity = not grave and "good" or grave.severity,
+  }
+end
+
 -- Cause, action, downtime.
 function M.summary(page, diagnosis)
-  local grave = worst(diagnosis)
-  local style = not grave and "good" or grave.severity
-  page:item("Cause:", cause(diagnosis), { indent = LABEL, style = "strong", text_style = style })
-  page:item("Action:", action(diagnosis), { indent = LABEL, style = "strong" })
-  page:item("Downtime:", downtime(diagnosis), { indent = LABEL, style = "strong" })
+  local three = M.three(diagnosis)
+  page:item("Cause:", three.cause, { indent = LABEL, style = "strong", text_style = three.severity })
+  page:item("Action:", three.action, { indent = LABEL, style = "strong" })
+  page:item("Downtime:", three.downtime, { indent = LABEL, style = "strong" })
 end
 
 -- ---- The target ----
@@ -294,7 +302,7 @@ local function system_text(info)
 end
 M.system_text = system_text
 
-local function guid_text(info)
+function M.guid_text(info)
   if not info.machine_guid then return "absent" end
   return info.guid ~= "" and info.guid or '"' .. info.machine_guid .. '"'
 end
@@ -307,7 +315,7 @@ local function matched(case)
   return sum
 end
 
-local function store_text(diagnosis)
+function M.store_text(diagnosis)
   local survey = diagnosis.facts.survey
   if not survey then return nil end
   local others = survey.files
@@ -323,13 +331,13 @@ local function target_lines(page, diagnosis)
   page:item("Target:", system_text(info) .. computer, { indent = LABEL, style = "strong" })
   page:line(("%s%s, %s (%s)"):format((" "):rep(LABEL), info.windows or "",
     info.root and "offline at " .. info.root or info.backend or "", info.driver or ""))
-  page:item("GUID:", guid_text(info), { indent = LABEL, style = "strong" })
+  page:item("GUID:", M.guid_text(info), { indent = LABEL, style = "strong" })
   if info.guid_written then
     page:text_block("its registry key was last written " .. facts.time(info.guid_written, info.guid_written_ticks),
       LABEL)
   end
   page:item("Store:", '"' .. (info.key_store or "") .. '"', { indent = LABEL, style = "strong" })
-  local counts = store_text(diagnosis)
+  local counts = M.store_text(diagnosis)
   if counts then page:text_block(counts, LABEL) end
   for _, policy in ipairs(diagnosis.policies) do
     page:item("Policy:", ("%s, %s%s, %s"):format(policy.name, policy.title,
@@ -369,14 +377,14 @@ end
 
 -- ---- Key files ----
 
-local function role(case, key)
+function M.role(case, key)
   if key == case.verdict.adopt then return "to be adopted" end
   if key == case.verdict.retire then return "to be retired" end
   if key.candidate then return "candidate" end
   return key.class == "current" and "in place" or "not a candidate"
 end
 
-local function keys_inside(key)
+function M.keys_inside(key)
   local parts = {}
   for _, part in ipairs { "signature", "exchange" } do
     if key[part] then parts[#parts + 1] = ("%s %d bits"):format(part, key[part].bits or 0) end
@@ -396,10 +404,10 @@ end
 
 local function key_lines(page, case, key)
   page:line("  " .. key.name, "strong")
-  page:text_block(("%s, %s"):format(key.class, role(case, key)), 4)
+  page:text_block(("%s, %s"):format(key.class, M.role(case, key)), 4)
   page:text_block(("%s, written %s"):format(M.made_text(key), facts.time(key.written, key.written_ticks)), 4)
-  page:text_block(("%s, %s, owner %s"):format(plural(key.size or 0, "byte"), keys_inside(key), key.owner or "unknown"),
-    4)
+  page:text_block(("%s, %s, owner %s"):format(plural(key.size or 0, "byte"), M.keys_inside(key),
+    key.owner or "unknown"), 4)
   for _, fault in ipairs(key.faults) do page:item("    against:", fault.why) end
   if key.time_problem and not case.verdict.healthy then page:item("    time:", key.time_problem) end
 end
@@ -437,10 +445,15 @@ function M.findings(page, list)
   for _, one in ipairs(list) do finding_lines(page, one) end
 end
 
--- The whole diagnosis. options: quiet (the three lines and what is of warning or worse).
+-- The whole diagnosis. options: quiet (the three lines and what is of warning or worse), picture (a function (page,
+-- diagnosis) that prints something right below the three lines).
 function M.diagnosis(page, diagnosis, options)
   M.summary(page, diagnosis)
   local quiet = options and options.quiet
+  if options and options.picture then
+    page:blank()
+    options.picture(page, diagnosis)
+  end
   if not quiet then
     page:blank()
     target_lines(page, diagnosis)
@@ -462,7 +475,7 @@ end
 
 -- ---- Transactions ----
 
-local STATES = {
+M.STATES = {
   empty = "made but never begun; nothing was touched", open = "interrupted; run keymend recover",
   committed = "done", ["rolled-back"] = "failed and put back", undone = "was done, then undone",
   purged = "its vault was emptied, so it cannot be undone", unreadable = "its journal cannot be read",
@@ -474,8 +487,8 @@ local STATE_STYLE = { open = "error", unreadable = "warning", committed = "good"
 function M.transaction(page, txn, options)
   page:item(txn.id, txn.state, { style = "strong", text_style = STATE_STYLE[txn.state] })
   if options and options.quiet then return end
-  local ended = txn.state == "purged" and STATES[txn.result]
-  page:text_block((ended and ended .. "; " or "") .. (STATES[txn.state] or txn.state), 2)
+  local ended = txn.state == "purged" and M.STATES[txn.result]
+  page:text_block((ended and ended .. "; " or "") .. (M.STATES[txn.state] or txn.state), 2)
   page:text_block(("begun %s, ended %s"):format(facts.time(txn.begun, txn.begun_ticks),
     txn.ended and facts.time(txn.ended, txn.ended_ticks) or "not"), 2)
   if (txn.made_by or "") ~= "" then page:text_block("by " .. txn.made_by, 2) end
@@ -511,7 +524,7 @@ local function order_line(page, label, names)
 end
 
 -- "running", or "stopped, failed: ..."; nil where no state is known.
-local function state_text(service)
+function M.state_text(service)
   if not service.state then return nil end
   local why = service.state == "stopped" and codes.exit_words(service.exit_code, service.specific_code)
   if why then return service.state .. ", failed: " .. why end
@@ -528,7 +541,7 @@ function M.services(page, graph, chosen, order, patterns)
     local display = (service.display or "") ~= "" and service.display ~= service.name and ", " .. service.display or ""
     page:item("  " .. service.name, (service.driver and "driver, " or "") .. service.start .. display,
       { style = "strong", text_style = service.start == "disabled" and "warning" or nil })
-    local state = state_text(service)
+    local state = M.state_text(service)
     if state then
       page:text_block(state, 4, state:find(", failed", 1, true) and "error" or service.state == "running" and "good"
         or nil)
