@@ -7,7 +7,7 @@ exclude_files = { "build" }
 -- What a policy sees beside the safe part of Lua's library, as lua/keymend/policy_env.lua defines it.
 local builders = {
   "policy", "windows", "has_service", "all_of", "any_of", "not_", "always", "first_of", "proved", "guid_history",
-  "sole_candidate", "regenerated", "regeneration",
+  "sole_candidate", "regenerated", "regeneration", "event", "first_failure",
 }
 files["scripts/policies"].read_globals = builders
 files["lua/keymend/policy_env.lua"].globals = builders

@@ -2,7 +2,8 @@
 --
 -- diagnosis: target (as opened), info, policies (those that apply), findings (gravest first), cases, facts,
 -- refusals (texts: why no plan is made), blocked (no plan at all), verdict "healthy", "repair", "refused", "broken"
--- or "none". Nothing here writes.
+-- or "none", events (described signals of the System log, newest first; .more: how many older ones are left out;
+-- .problem: why not all of the log could be read, or nil; none are read where no policy applies). Nothing here writes.
 
 local container = require "keymend.container"
 local facts_of = require "keymend.facts"
@@ -301,6 +302,20 @@ function Diagnosis:__tostring()
   return ("keymend.diagnosis (%s, %d findings)"):format(self.verdict, #self.findings)
 end
 
+-- The log's file need not be there; that alone is no problem.
+local function log_problem(problem)
+  return problem and problem.code ~= "not-found" and problem.code ~= "unsupported" and problem.message or nil
+end
+
+local function events_of(facts)
+  if #facts.policies == 0 then return { more = 0, read = false } end
+  local reading, problem = facts.events()
+  if not reading then return { more = 0, read = false, problem = log_problem(problem) } end
+  local list = reading.signals
+  list.read, list.problem, list.damaged = true, reading.problem, reading.damaged
+  return list
+end
+
 -- Diagnoses an open target under loaded policies. options: onset, onset_ticks, adopt, retire, command (a function
 -- (verb, ...) -> command line for remedies), after a change service_results and undo (a command line). nil, message,
 -- code, native when facts cannot be had.
@@ -315,6 +330,7 @@ function M.run(target, loaded, options)
     local ok, why = judge(diagnosis)
     if ok == nil and why then return nil, why, "policy" end
   end
+  diagnosis.events = events_of(facts)
   finding.sort(diagnosis.findings)
   diagnosis.verdict = overall(diagnosis)
   return diagnosis

@@ -7,6 +7,9 @@
 --   code               where its error code may stand: numbers of strings, "data"
 --   means              what it says, where its code says no more
 -- Events are matched by numbers and names, never by words, since their texts are localized.
+--
+-- A policy's own events (its onset rule) are data too: { rule = "event", source, ids, service?, data?, codes? }; see
+-- M.fits. M.survey reads all that a diagnosis wants of the System log in one pass.
 
 local core = require "keymend.core"
 local codes = require "keymend.codes"
@@ -35,6 +38,15 @@ M.signals = {
 
 M.LOGS = { "System", "Application" } -- read when a filter but no log is given
 M.COUNT = 50
+M.MAX_TOLD = 100    -- signals that a diagnosis tells
+M.MAX_KEPT = 10000  -- events of one kind that a survey keeps
+M.MAX_READ = 500000 -- events that a survey looks at
+
+-- Service Control Manager 7036: a service entered a state. Since Windows Vista its data tells key name and state
+-- ("W3SVC/4"); on XP and Server 2003 the strings tell display name and state, in words of the system's language;
+-- Windows 2000 writes no such event. EventLog 6005: Windows was started.
+local STATE, STARTED = 7036, 6005
+local RUNNING = "4" -- SERVICE_RUNNING
 
 local MAX_SHOWN = 400 -- characters of an event's own texts
 
@@ -94,7 +106,7 @@ function M.describe(event, names)
   local signal = M.signal_of(event)
   local service = signal and signal.service and service_of(event, names)
   if signal and signal.service and names and not service then return nil end
-  local code = signal and code_of(event, signal.code) or nil
+  local code = code_of(event, signal and signal.code)
   local texts = {}
   for _, text in ipairs(event.strings) do
     if text ~= "" then texts[#texts + 1] = text end
@@ -187,6 +199,159 @@ function M.names(services)
     if display ~= "" then names[display:lower()] = service.name end
   end
   return names
+end
+
+-- ---- Reading for a diagnosis ----
+
+-- The service that an event names is the one called `wanted` (a key name).
+local function is_of(event, wanted, names)
+  local service = service_of(event, names)
+  if service and service:lower() == wanted:lower() then return true end
+  local key = ascii_of(event.data)
+  return not names and key ~= nil and key:lower() == wanted:lower()
+end
+
+-- Whether an event is what an event of a policy asks for: source and id, and what else it names: the service, the data
+-- (all its bytes) and the error code.
+function M.fits(wanted, event, names)
+  if event.source:lower() ~= wanted.source:lower() or not has(wanted.ids, event.id) then return false end
+  if wanted.service and not is_of(event, wanted.service, names) then return false end
+  if wanted.data and event.data ~= wanted.data then return false end
+  if not wanted.codes then return true end
+  local signal = M.signal_of(event)
+  local code = code_of(event, signal and signal.code or { "data", 2 })
+  return code ~= nil and has(wanted.codes, code)
+end
+
+local function stamp(event, more)
+  more.time, more.ticks, more.record = event.generated, event.generated_ticks, event.record
+  return more
+end
+
+-- The service and state of an event 7036: key name (nil: none of `names`), whether it runs (nil: the word tells).
+local function state_of(event, names)
+  local key, state = (ascii_of(event.data) or ""):match "^(.-)/(%d+)$"
+  if key then return names[key:lower()], state == RUNNING end
+  return names[(event.strings[1] or ""):lower()], nil
+end
+
+-- The words of a log without data for states are learnt from it: the first that it says of a service after Windows was
+-- started is the one for "running". Events come newest first.
+local function learn(words, event)
+  if event.id == STARTED then
+    for _, word in pairs(words.first) do words.count[word] = (words.count[word] or 0) + 1 end
+    words.first = {}
+  elseif event.strings[1] and event.strings[2] then
+    words.first[event.strings[1]:lower()] = event.strings[2]
+  end
+end
+
+local function running_word(words)
+  local best, most, tie = nil, 0, false
+  for word, count in pairs(words.count) do
+    if count > most then best, most, tie = word, count, false elseif count == most then tie = true end
+  end
+  return not tie and best or nil
+end
+
+-- Keeps one thing in a list of the reading while there is room.
+local function keep(reading, list, one)
+  if #list < M.MAX_KEPT then list[#list + 1] = one else reading.cut = true end
+end
+
+local function take_state(reading, event, names, words)
+  if event.source:lower() ~= SCM[1]:lower() or not names then return end
+  if event.data == "" then learn(words, event) end
+  local service, running = state_of(event, names)
+  if service then
+    keep(reading, reading.states, stamp(event, { service = service, running = running, word = event.strings[2] }))
+  end
+end
+
+local function take(reading, event, query, words)
+  if event.id == STATE then return take_state(reading, event, query.names, words) end
+  if event.id == STARTED and event.source:lower() == "eventlog" then
+    learn(words, event)
+    return keep(reading, reading.starts, stamp(event, {}))
+  end
+  local told = M.signal_of(event) and M.describe(event, query.names)
+  if told then
+    if #reading.signals < M.MAX_TOLD then
+      reading.signals[#reading.signals + 1] = told
+    else
+      reading.signals.more = reading.signals.more + 1
+    end
+  end
+  for _, wanted in ipairs(query.wanted or {}) do
+    if M.fits(wanted, event, query.names) then
+      told = told or M.describe(event)
+      keep(reading, reading.matches, { event = told, wanted = wanted })
+    end
+  end
+end
+
+-- The time of the newest or oldest event of a log, whatever it is: { time, ticks }, or nil.
+local function edge(target, oldest)
+  local walk = target:events("System", { oldest_first = oldest })
+  local ok, event = pcall(function() return walk and walk() end)
+  if walk then walk:close() end
+  return ok and event and event.generated and stamp(event, {}) or nil
+end
+
+local function survey_ids(wanted)
+  local ids, seen = { STATE, STARTED }, {}
+  for _, id in ipairs(signal_ids "System") do ids[#ids + 1] = id end
+  for _, one in ipairs(wanted or {}) do
+    for _, id in ipairs(one.ids) do ids[#ids + 1] = id end
+  end
+  local unique = {}
+  for _, id in ipairs(ids) do
+    if not seen[id] then unique[#unique + 1] = id end
+    seen[id] = true
+  end
+  return unique
+end
+
+-- States whose word is not known say nothing.
+local function settle_states(reading, words)
+  local running, known = running_word(words), {}
+  for _, state in ipairs(reading.states) do
+    if state.running == nil and running then state.running = state.word == running end
+    state.word = nil
+    if state.running ~= nil then known[#known + 1] = state end
+  end
+  reading.states = known
+end
+
+-- Reads what a diagnosis wants of the System log, in one pass. query: names (see M.names; nil: services are not
+-- known), wanted (events of policies). All lists newest first:
+--   signals   described signals, MAX_TOLD of them, and in .more how many are left
+--   matches   { event = described, wanted = the policy's event }
+--   states    { time, ticks, record, service, running }: services of `names` that entered a state
+--   starts    { time, ticks, record }: when Windows was started
+--   newest, oldest { time, ticks } of all events; damaged, problem as the log's reader tells; cut: there were more
+-- events than are looked at, and the oldest are left out. nil, message, code, native when the log cannot be read.
+function M.survey(target, query)
+  local walk, message, code, native = target:events("System", { ids = survey_ids(query.wanted) })
+  if not walk then return nil, message, code, native end
+  local reading = { signals = { more = 0 }, matches = {}, states = {}, starts = {}, cut = false }
+  local words, seen = { first = {}, count = {} }, 0
+  local ok, problem = pcall(function()
+    for event in walk do
+      seen = seen + 1
+      if seen > M.MAX_READ then
+        reading.cut = true
+        return
+      end
+      take(reading, event, query, words)
+    end
+  end)
+  reading.damaged, reading.problem = walk:damaged(), walk:problem()
+  walk:close()
+  if not ok then return nil, tostring(problem), "io" end
+  settle_states(reading, words)
+  reading.newest, reading.oldest = edge(target, false), edge(target, true)
+  return reading
 end
 
 -- One line for an event, as findings show evidence: "W3SVC 116 (System): ...".

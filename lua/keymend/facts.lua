@@ -8,9 +8,12 @@
 --   survey                        of the key store; nil when there is none
 --   cases                         one for each container of each policy (see container.lua)
 --   services()                    { handle, graph } or nil, message; loaded when first asked for
+--   events()                      what the System log tells (events.survey), or nil, { code, message }; read when first
+--                                 asked for
 -- A case's `use` tells how the services that use its container stand (see use.lua); nil where that is not known.
 
 local core = require "keymend.core"
+local events = require "keymend.events"
 local rules = require "keymend.rules"
 local use = require "keymend.use"
 
@@ -34,6 +37,36 @@ local function services_of(target)
       end
     end
     return known, problem
+  end
+end
+
+-- The services of the policies that apply, as events name them; nil when they cannot be known.
+local function service_names(facts)
+  local known, chosen = facts.services(), {}
+  for _, policy in ipairs(known and facts.policies or {}) do
+    for _, service in ipairs(known.graph:reach(known.graph:fitting(policy.service_patterns),
+      policy.services.dependents)) do
+      chosen[#chosen + 1] = service
+    end
+  end
+  return #chosen > 0 and events.names(chosen) or nil
+end
+
+local function events_of(facts)
+  local reading, problem
+  return function()
+    if reading == nil and problem == nil then
+      local wanted = {}
+      for _, policy in ipairs(facts.policies) do
+        for _, one in ipairs(policy.onset.rule == "first_failure" and policy.onset or {}) do
+          wanted[#wanted + 1] = one
+        end
+      end
+      local message, code
+      reading, message, code = events.survey(facts.target, { names = service_names(facts), wanted = wanted })
+      if not reading then problem = { code = code, message = message } end
+    end
+    return reading, problem
   end
 end
 
@@ -268,6 +301,7 @@ function M.gather(target, policies, options)
     target = target, info = target:info(), options = copy(options or {}), policies = {}, unknown = {}, cases = {},
     master_keys = {}, services = services_of(target),
   }
+  facts.events = events_of(facts)
   read_history(facts)
   for _, policy in ipairs(policies) do
     local holds = rules.applies(policy.applies, facts)

@@ -129,6 +129,25 @@ local function version_or_nil(value)
   return value == nil or type(value) == "string" and value:find "^%d+%.?%d*%.?%d*$" ~= nil
 end
 
+local function list_or_nil(value, kind)
+  if value == nil then return true end
+  if type(value) ~= "table" or #value == 0 or #value > M.MAX_ENTRIES then return false end
+  for _, one in ipairs(value) do
+    if type(one) ~= kind then return false end
+  end
+  return true
+end
+
+local function text_or_nil(value)
+  return value == nil or type(value) == "string" and value ~= ""
+end
+
+local function event_or_nil(one)
+  return type(one) == "table" and one.rule == "event" and one.source ~= nil and text_or_nil(one.source)
+    and one.ids ~= nil and list_or_nil(one.ids, "number") and text_or_nil(one.service) and text_or_nil(one.data)
+    and list_or_nil(one.codes, "number")
+end
+
 -- What the builders (policy_env.lua) ensure, for rules that a policy wrote out by hand: what is wrong, or nil.
 local RULE_FORMS = {
   windows = function(rule)
@@ -141,7 +160,16 @@ local RULE_FORMS = {
   all_of = function(rule) return #rule == 0 and "at least one rule" end,
   any_of = function(rule) return #rule == 0 and "at least one rule" end,
   first_of = function(rule) return #rule == 0 and "at least one rule" end,
+  first_failure = function(rule)
+    for _, one in ipairs(rule) do
+      if not event_or_nil(one) then return "events, made by event { source = ..., id = ... }" end
+    end
+    return #rule == 0 and "at least one event"
+  end,
 }
+
+-- Rules whose parts are no rules of the same kind.
+local IS_LEAF = { first_failure = true }
 
 -- A rule: data of a known builder, or a function where `functions`.
 local function rule_field(context, field, value, functions)
@@ -159,7 +187,7 @@ local function rule_field(context, field, value, functions)
   local form = RULE_FORMS[value.rule]
   local fault = form and form(value)
   if fault then wrong(context, field, ("%s: %s"):format(value.rule, fault), value) end
-  for _, inner in ipairs(value) do rule_field(context, field, inner, functions) end
+  for _, inner in ipairs(IS_LEAF[value.rule] and {} or value) do rule_field(context, field, inner, functions) end
   return value
 end
 

@@ -4,7 +4,7 @@
 -- that the error names the line, and return plain data that rules.lua understands; nothing here decides anything.
 
 -- luacheck: globals windows has_service all_of any_of first_of not_ always proved guid_history sole_candidate
--- luacheck: globals regenerated regeneration policy
+-- luacheck: globals regenerated regeneration event first_failure policy
 
 local function expect(ok, what, wanted, found)
   if not ok then
@@ -74,6 +74,65 @@ regenerated = { rule = "regenerated" }
 
 -- onset rule: the creation time of the regenerated key file; the last write of the Cryptography key bounds it
 regeneration = { rule = "regeneration" }
+
+local MAX_ID = 65535
+local EVENT_FIELDS = { source = true, id = true, ids = true, service = true, data = true, code = true }
+
+local function whole(value, most)
+  return type(value) == "number" and value >= 0 and value <= most and value % 1 == 0
+end
+
+-- A number, or a list of numbers, as a list.
+local function numbers(value, most, what, wanted)
+  local list = type(value) == "table" and value or { value }
+  expect(#list > 0, what, wanted, value)
+  local copy = {}
+  for index, one in ipairs(list) do
+    expect(whole(one, most), what, wanted, type(one) == "number" and tostring(one) or one)
+    copy[index] = one
+  end
+  return copy
+end
+
+-- "03 00 00 00" as bytes
+local function bytes_of(text)
+  local digits = type(text) == "string" and text:gsub("%s", "") or ""
+  expect(#digits > 0 and #digits % 2 == 0 and not digits:find "%X", "event: data",
+    'bytes in hexadecimal, such as "03 00 00 00"', text)
+  return (digits:gsub("%x%x", function(two) return string.char(tonumber(two, 16)) end))
+end
+
+-- event { source = "W3SVC", id = 116 }: events of the System log; ids = { ... } for several; service: the key name of
+-- the service that it speaks of; data: its bytes; code: the error code that it tells, or a list of them
+function event(fields)
+  expect(type(fields) == "table", "event", 'a table such as { source = "W3SVC", id = 116 }', fields)
+  for key in pairs(fields) do
+    expect(EVENT_FIELDS[key], "event", "source, id, ids, service, data or code", tostring(key))
+  end
+  expect(type(fields.source) == "string" and fields.source ~= "", "event: source", "the name of a source",
+    fields.source)
+  expect((fields.id == nil) ~= (fields.ids == nil), "event", "id or ids", fields.id and "both" or nil)
+  expect(fields.service == nil or type(fields.service) == "string" and fields.service ~= "", "event: service",
+    "the name of a service", fields.service)
+  return {
+    rule = "event", source = fields.source, service = fields.service,
+    ids = numbers(fields.ids or fields.id, MAX_ID, "event: id", "a number from 0 to 65535"),
+    data = fields.data ~= nil and bytes_of(fields.data) or nil,
+    codes = fields.code ~= nil and numbers(fields.code, 4294967295, "event: code", "an error code") or nil,
+  }
+end
+
+-- onset rule: the first of these events after the container's last known success; without any, as regeneration
+function first_failure(events)
+  expect(type(events) == "table" and events.rule == nil, "first_failure", "events in braces", events)
+  local made = { rule = "first_failure" }
+  for index, one in ipairs(events) do
+    expect(type(one) == "table" and one.rule == "event", ("first_failure: entry %d"):format(index), "an event", one)
+    made[index] = one
+  end
+  expect(#made > 0, "first_failure", "at least one event", events)
+  return made
+end
 
 -- Functions answer (key, reason); the host gets one table, so that nil with a reason differs from a failure.
 local function wrap(value, seen)

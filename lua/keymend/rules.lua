@@ -304,7 +304,7 @@ M.known = {
   applies = { windows = true, has_service = true, all_of = true, any_of = true, not_ = true, always = true },
   adopt = { proved = true, guid_history = true, sole_candidate = true, first_of = true },
   retire = { regenerated = true },
-  onset = { regeneration = true },
+  onset = { regeneration = true, first_failure = true },
 }
 
 return M

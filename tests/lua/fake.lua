@@ -138,6 +138,29 @@ function Target:master_key_present(guid)
   return self.master_keys[guid] or false
 end
 
+-- A log as { events }, oldest first, with the fields that the core gives; a filter's ids count alone.
+function fake.walk(list, filter, damaged, problem)
+  filter = filter or {}
+  local at, step = filter.oldest_first and 0 or #list + 1, filter.oldest_first and 1 or -1
+  local walk = { damaged = function() return damaged or 0 end, problem = function() return problem end,
+    close = function() end }
+  return setmetatable(walk, { __call = function()
+    while list[at + step] do
+      at = at + step
+      local fits = not filter.ids
+      for _, id in ipairs(filter.ids or {}) do fits = fits or id == list[at].id end
+      if fits then return list[at] end
+    end
+  end })
+end
+
+function Target:events(log, filter)
+  self.readings = (self.readings or 0) + 1
+  if self.log_error then return nil, unpack(self.log_error) end
+  if not self.log or log ~= "System" then return nil, "there is no log " .. log, "not-found" end
+  return fake.walk(self.log, filter, self.log_damaged, self.log_problem)
+end
+
 function Target:apply(plan, options)
   self.applied = plan
   if options.progress then options.progress("commit", "done") end
