@@ -177,6 +177,10 @@ typedef struct km_backend {
   /* What of the log's file as a whole is damaged or was recovered, in words, or NULL. The operation may be NULL. */
   const char *(*event_problem)(km_event_log *log);
 
+  /* The version of a file by its Windows path; contract: km_file_version, `out` is zeroed. NULL: not possible. */
+  km_status (*file_version)(km_target *target, const char *path, km_version_info *out,
+                            km_error *error);
+
   /* Opens a container through the system's own CryptoAPI; contract: km_container_test. NULL: not possible. */
   km_status (*container_test)(km_target *target, const char *container, km_container_trial *out,
                               km_error *error);

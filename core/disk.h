@@ -10,10 +10,12 @@
 
 #include <stdio.h>
 
-/* ---- Files that are read by descriptor: hives. The error's message is the system's words alone ---- */
+/* ---- Files that are read by descriptor: hives, programs. The error's message is the system's words alone ---- */
 
 /* The bytes of an open file. KM_UNSUPPORTED: it is no ordinary file. */
 km_status km_disk_size(int fd, uint64_t *size, km_error *error);
+/* When it was last written. */
+km_status km_disk_written(int fd, km_time *written, km_error *error);
 /* Reads exactly `size` bytes at `offset`; KM_IO, also when the file has become shorter. */
 km_status km_disk_read_at(int fd, void *data, size_t size, uint64_t offset, km_error *error);
 void km_disk_close(int fd);

@@ -310,6 +310,20 @@ KM_API km_status km_registry_keys(km_target *target, const char *key,
                                   bool (*each)(void *user, const char *name, km_time written),
                                   void *user, km_error *error);
 
+/* ---- Versions of files ------------------------------------------------------------------------- */
+
+typedef struct km_version_info {
+  uint16_t part[4]; /* 5, 0, 2195, 6968: the file's version, not its product's */
+  km_time written;
+  uint64_t size;
+} km_version_info;
+
+/* Reads the version of a file of the target by its Windows path: from its version resource (offline), or as Windows
+ * tells it (live). KM_NOT_FOUND: no such file; KM_DAMAGED: it is no program file, or it has no version resource; KM_LIMIT,
+ * KM_ACCESS, KM_OUTSIDE. Time and size are filled in as soon as they are known. */
+KM_API km_status km_file_version(km_target *target, const char *path, km_version_info *out,
+                                 km_error *error);
+
 /* ---- Key store --------------------------------------------------------------------------------- */
 
 typedef enum km_store_kind {

@@ -30,6 +30,15 @@ km_status km_disk_size(int fd, uint64_t *size, km_error *error) {
   return KM_OK;
 }
 
+km_status km_disk_written(int fd, km_time *written, km_error *error) {
+  struct stat st;
+  *written = 0;
+  if (fstat(fd, &st) != 0)
+    return fail(error, errno);
+  *written = km_posix_time(st.st_mtim.tv_sec, (uint32_t)st.st_mtim.tv_nsec);
+  return KM_OK;
+}
+
 /* 0 or errno; EIO when the file has become shorter. */
 static int read_exactly(int fd, uint8_t *data, size_t size, off_t offset) {
   while (size > 0) {

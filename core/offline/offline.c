@@ -309,6 +309,7 @@ const km_backend km_offline_backend = {
     .event_close = km_offline_event_close,
     .event_filter = km_offline_event_filter,
     .event_problem = km_offline_event_problem,
+    .file_version = km_offline_file_version,
     .capabilities = capabilities,
     .driver = driver,
 };

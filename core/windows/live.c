@@ -6,6 +6,7 @@
 #include "privilege.h"
 #include "registry.h"
 #include "service.h"
+#include "version.h"
 
 #include "offline/windows.h"
 
@@ -201,6 +202,21 @@ static const char *driver(km_target *target, km_folder *store) {
   return volume != NULL ? km_win_driver(volume) : "unknown";
 }
 
+static km_status file_version(km_target *target, const char *path, km_version_info *out,
+                              km_error *error) {
+  int fd;
+  km_status status = resolve(target->state, path, &fd, error);
+  if (status != KM_OK)
+    return status;
+  status = km_version_stat(fd, out, error);
+  km_disk_close(fd);
+  if (status != KM_OK) {
+    km_error_prefix(error, "read the version of %s", path);
+    return status;
+  }
+  return km_win_version(path, out->part, error);
+}
+
 static km_status lock_store(km_target *target, km_folder *store, km_error *error) {
   km_live *live = target->state;
   return km_win_lock(store->volume, store->path, &live->lock, error);
@@ -259,6 +275,7 @@ static const km_backend live_backend = {
     .event_next = km_win_event_next,
     .event_filter = km_win_event_filter,
     .event_close = km_win_event_close,
+    .file_version = file_version,
     .container_test = km_win_container_test,
     .capabilities = capabilities,
     .driver = driver,

@@ -1,6 +1,6 @@
 /* live.h: the running Windows as a target; internal to core/windows.
  *
- * Rooms: registry.c, service.c, privilege.c; eventlog.c, cryptoapi.c; live.c the table that joins
+ * Rooms: registry.c, service.c, privilege.c; eventlog.c, cryptoapi.c, version.c; live.c the table that joins
  * them with what handle.h and disk.h give.
  */
 #ifndef KM_LIVE_H
@@ -18,5 +18,9 @@ typedef struct km_live {
   void *lock;                        /* of km_win_lock, or NULL */
   char privileges[400];              /* behind the capability "privileges" */
 } km_live;
+
+/* The version of a file by its Windows path, as version.dll tells it. KM_DAMAGED: it is no program file, or it has no
+ * version resource. */
+km_status km_win_version(const char *path, uint16_t part[4], km_error *error);
 
 #endif

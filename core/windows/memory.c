@@ -35,6 +35,16 @@ km_status km_disk_size(int fd, uint64_t *size, km_error *error) {
   return KM_OK;
 }
 
+km_status km_disk_written(int fd, km_time *written, km_error *error) {
+  BY_HANDLE_FILE_INFORMATION info;
+  *written = 0;
+  if (!GetFileInformationByHandle((HANDLE)_get_osfhandle(fd), &info))
+    return fail(error, GetLastError());
+  *written = (km_time)((uint64_t)info.ftLastWriteTime.dwHighDateTime << 32 |
+                       info.ftLastWriteTime.dwLowDateTime);
+  return KM_OK;
+}
+
 km_status km_disk_read_at(int fd, void *data, size_t size, uint64_t offset, km_error *error) {
   enum { CHUNK = 1 << 20 };
   HANDLE file = (HANDLE)_get_osfhandle(fd);
