@@ -299,8 +299,9 @@ typedef struct km_registry_value {
 } km_registry_value;
 
 /* Reads one value, e.g. ("SOFTWARE\\Microsoft\\Cryptography", "MachineGuid"); the first part names the hive
- * (SOFTWARE or SYSTEM; CurrentControlSet is resolved). KM_NOT_FOUND: no such key or value.
- * Release: km_registry_value_free. */
+ * (SOFTWARE or SYSTEM; CurrentControlSet is resolved; offline SECURITY too, live that is KM_UNSUPPORTED). KM_NOT_FOUND:
+ * no such key or value. Values of SECURITY are secrets: print and keep none. Release: km_registry_value_free, which
+ * wipes. */
 KM_API km_status km_registry_read(km_target *target, const char *key, const char *value,
                                   km_registry_value *out, km_error *error);
 KM_API void km_registry_value_free(km_registry_value *value);
@@ -553,6 +554,123 @@ typedef struct km_container_trial {
  * created or changed. */
 KM_API km_status km_container_test(km_target *target, const char *container,
                                    km_container_trial *out, km_error *error);
+
+/* ---- Proof ------------------------------------------------------------------------------------- */
+
+/* Whether the private key in a key file can be used on this target. This only excludes: after a plain reset of the
+ * machine GUID every old key still decrypts, so "yes" does not tell which key is the right one. */
+typedef enum km_decryptable {
+  KM_DECRYPT_UNKNOWN,       /* could not be checked: the text says why */
+  KM_DECRYPT_YES,           /* the private key was decrypted and fits the public one in the file */
+  KM_DECRYPT_NO_MASTER_KEY, /* the DPAPI master key it names is not here (sysprep, a copied file) */
+  KM_DECRYPT_MASTER_KEY_CLOSED, /* it is here and does not open with this system's secret */
+  KM_DECRYPT_BAD_SIGNATURE, /* the master key opens; the blob's signature is wrong (damage, forged) */
+  KM_DECRYPT_MISMATCH /* decrypted, but it is not the private part of the public key in the file */
+} km_decryptable;
+
+/* "unknown", "yes", "no-master-key", "master-key-closed", "bad-signature", "mismatch"; static. */
+KM_API const char *km_decryptable_id(km_decryptable decryptable);
+
+typedef struct km_proof_part {
+  bool present;
+  km_decryptable decryptable;
+  char master_key[KM_GUID_TEXT]; /* the DPAPI master key that the private key names, or "" */
+  bool export_known, exportable; /* the export flag was read, and what it says */
+  char text[256];                /* one sentence why; "" when not present */
+} km_proof_part;
+
+typedef struct km_key_proof {
+  km_decryptable
+      decryptable; /* of the file: yes when every part present is; else the gravest of its parts
+                                 (mismatch, bad signature, closed, missing, unknown); unknown without any */
+  km_proof_part signature, exchange; /* a CNG file's one key stands in `exchange` */
+  bool cng;
+  char text[512]; /* one or two sentences: the gravest part's, or why the file was not tried */
+} km_key_proof;
+
+/* What a target's keys are tried with: its secrets, held in locked memory that is in no core dump and wiped when it
+ * is released. Secrets are read when the first key asks for them, each master key is opened once and kept. */
+typedef struct km_proof km_proof;
+
+/* Prepares to try keys. It does not fail because secrets are missing: see km_proof_problem. Errors: KM_MEMORY.
+ * The target must outlive it. Release: km_proof_close. */
+KM_API km_status km_proof_open(km_target *target, km_proof **out, km_error *error);
+
+/* Why nothing can be decrypted, in words ("the SECURITY hive is not there: ..."); NULL: all that is needed is there.
+ * The text lives as long as the proof. Reads the secrets when that was not done yet. */
+KM_API const char *km_proof_problem(km_proof *proof);
+
+/* Tries the keys of one file. KM_OK whenever that was done, whatever it showed: also for a file that cannot be read or
+ * is damaged (unknown, with the reason). KM_NOT_FOUND: no such file; KM_MEMORY. Reads only. */
+KM_API km_status km_proof_key(km_proof *proof, km_store_kind kind, const char *name,
+                              km_key_proof *out, km_error *error);
+KM_API void km_proof_close(km_proof *proof);
+
+/* ---- Identity ---------------------------------------------------------------------------------- */
+
+typedef enum km_identity_kind {
+  KM_IDENTITY_CERTIFICATE,   /* a certificate of the machine's stores that names the container */
+  KM_IDENTITY_CONFIGURATION, /* a provider in IIS 7's applicationHost.config, with its sessionKey */
+  KM_IDENTITY_METABASE       /* the SessionKey of the IIS 5 or 6 metabase */
+} km_identity_kind;
+
+typedef enum km_identity_verdict {
+  KM_IDENTITY_UNKNOWN,    /* nothing could be told: the text says why */
+  KM_IDENTITY_PROVED,     /* the key is the one that this source was made with */
+  KM_IDENTITY_CONSISTENT, /* all that was checked fits, but that is no proof */
+  KM_IDENTITY_DISPROVED   /* what is in use was made with another key */
+} km_identity_verdict;
+
+/* "certificate", "configuration", "metabase"; "unknown", "proved", "consistent", "disproved"; static. */
+KM_API const char *km_identity_kind_id(km_identity_kind kind);
+KM_API const char *km_identity_verdict_id(km_identity_verdict verdict);
+
+/* Something in the target that names a container and was made with its key. */
+typedef struct km_identity_source {
+  km_identity_kind kind;
+  const char *container; /* as it stands there */
+  const char *where;     /* Windows path of a file, or a registry key */
+  const char *what;      /* which one there: "provider AesProvider", "certificate of CN=..." */
+  const char *use;       /* what uses it now, so that it disproves every other key; NULL: nothing that is
+                            known, it can only prove */
+  bool cng;              /* it names a CNG container */
+  bool history;          /* a backup, or a certificate that has expired */
+  km_time dated; /* when it was made: a file's last write, the first day of a certificate; 0: not known */
+} km_identity_source;
+
+/* What one source says of one key. Texts but `text` belong to the set. */
+typedef struct km_identity {
+  km_identity_kind kind;
+  km_identity_verdict verdict;
+  const char *container, *where, *what, *use;
+  char text[256]; /* one sentence why */
+  km_time dated;
+  bool history;
+} km_identity;
+
+typedef struct km_identity_set km_identity_set;
+
+/* Reads once what in the target names containers: SystemCertificates\<store>\Certificates (property 2 of the Blob),
+ * inetsrv\config\applicationHost.config and its backups, MetaBase.xml with its history, MetaBase.bin. What is not there
+ * or cannot be read is no failure (km_identity_problem). KM_MEMORY. The target must outlive it. Release:
+ * km_identity_free. */
+KM_API km_status km_identity_find(km_target *target, km_identity_set **out, km_error *error);
+KM_API void km_identity_free(km_identity_set *set);
+
+/* What was found: certificates, configuration, metabase; of each what is in use first, then the newest. */
+KM_API size_t km_identity_count(const km_identity_set *set);
+KM_API const km_identity_source *km_identity_at(const km_identity_set *set, size_t index);
+
+/* What could not be read, a line each; NULL: nothing. Belongs to the set. */
+KM_API const char *km_identity_problem(const km_identity_set *set);
+
+/* Asks every source of `container` (case ignored) whether it was made with the key in the file `name`: one row a
+ * source, in the order of the set. Fills at most `max` rows; *count gets how many there are. `proof` (may be NULL) gives
+ * the private key where a source can be asked with it alone: configuration. Errors: KM_NOT_FOUND, KM_DAMAGED and kin: the
+ * file is not there, cannot be read or is no key file; KM_MEMORY. Reads only. */
+KM_API km_status km_identity_try(const km_identity_set *set, km_proof *proof, const char *container,
+                                 km_store_kind kind, const char *name, km_identity *out, size_t max,
+                                 size_t *count, km_error *error);
 
 /* ---- Plan and transaction ---------------------------------------------------------------------- */
 
