@@ -19,7 +19,9 @@ typedef struct km_file km_file;       /* an open file: the journal */
 /* A key of the registry while its hive is open. 0 is "no key". */
 typedef uint64_t km_key;
 
-typedef enum km_hive_id { KM_HIVE_SOFTWARE, KM_HIVE_SYSTEM } km_hive_id;
+/* SECURITY holds secrets: offline alone, opened when it is first asked for, in memory that is locked and wiped. Where
+ * it is absent or damaged, asking for its root says so and nothing else fails. Live: KM_UNSUPPORTED. */
+typedef enum km_hive_id { KM_HIVE_SOFTWARE, KM_HIVE_SYSTEM, KM_HIVE_SECURITY } km_hive_id;
 
 /* What of mode and attributes is kept: permissions, no set-id bits; read-only, hidden, system,
  * archive, temporary, offline, not content indexed. Other FILE_ATTRIBUTE_* (compressed, ...) tell
@@ -78,6 +80,9 @@ typedef struct km_backend {
   km_status (*registry_value)(km_target *target, km_key key, const char *value,
                               km_registry_value *out, km_error *error);
   km_time (*registry_time)(km_target *target, km_key key);
+  /* The class name of a key, UTF-8; the caller's: km_secret_free(text, strlen(text) + 1), since those of the key Lsa are
+   * parts of the boot key. KM_NOT_FOUND: it has none. NULL: not possible. */
+  km_status (*registry_class)(km_target *target, km_key key, char **text, km_error *error);
   void (*registry_close)(km_target *target, km_key key);
 
   /* Folders. folder_open takes a Windows path. folder_list gives names in the file system's order, "." and ".."
@@ -239,6 +244,8 @@ uint32_t km_crc32c(uint32_t crc, const void *data, size_t size); /* Castagnoli; 
 
 /* ---- registry.c: convenience over the backend's operations ---- */
 km_status km_registry_open_path(km_target *target, const char *path, km_key *out, km_error *error);
+/* The class name of a key by its path; contract: registry_class above. KM_UNSUPPORTED where the backend cannot. */
+km_status km_registry_class(km_target *target, const char *key, char **text, km_error *error);
 char *km_registry_text(km_target *target, km_key key,
                        const char *value); /* NULL when absent; free() */
 bool km_registry_number(km_target *target, km_key key, const char *value, uint32_t *out);

@@ -58,8 +58,8 @@ km_status km_registry_decode(km_registry_value *value, km_error *error) {
 void km_registry_value_free(km_registry_value *value) {
   if (value == NULL)
     return;
-  free(value->data);
-  free(value->text);
+  km_secret_free(value->data, value->size);
+  km_secret_free(value->text, value->text != NULL ? strlen(value->text) : 0);
   memset(value, 0, sizeof *value);
 }
 
@@ -139,9 +139,12 @@ static km_status open_root(km_target *target, const char *name, km_hive_id *hive
     *hive = KM_HIVE_SOFTWARE;
   else if (km_pattern_match("SYSTEM", name))
     *hive = KM_HIVE_SYSTEM;
+  else if (km_pattern_match("SECURITY", name))
+    *hive = KM_HIVE_SECURITY;
   else
-    return km_fail(error, KM_NOT_FOUND, 0,
-                   "there is no hive of this name; a path begins with SOFTWARE or SYSTEM");
+    return km_fail(
+        error, KM_NOT_FOUND, 0,
+        "there is no hive of this name; a path begins with SOFTWARE, SYSTEM or SECURITY");
   return target->backend->registry_root(target, *hive, out, error);
 }
 
@@ -150,7 +153,7 @@ static km_status walk(km_target *target, const char *path, km_key *out, km_error
   bool too_long = false;
   km_hive_id hive = KM_HIVE_SOFTWARE;
   if (!next_part(&path, part, &too_long) || too_long)
-    return km_fail(error, KM_MISUSE, 0, "a path begins with SOFTWARE or SYSTEM");
+    return km_fail(error, KM_MISUSE, 0, "a path begins with SOFTWARE, SYSTEM or SECURITY");
   km_status status = open_root(target, part, &hive, out, error);
   for (size_t depth = 1; status == KM_OK && next_part(&path, part, &too_long); depth++) {
     if (too_long || depth == KM_MAX_KEY_PARTS) {
@@ -186,6 +189,23 @@ km_status km_registry_read(km_target *target, const char *key, const char *value
   if (status != KM_OK)
     return status;
   status = target->backend->registry_value(target, handle, value, out, error);
+  target->backend->registry_close(target, handle);
+  if (status != KM_OK)
+    km_error_prefix(error, "registry key %s", key);
+  return status;
+}
+
+km_status km_registry_class(km_target *target, const char *key, char **text, km_error *error) {
+  km_key handle;
+  *text = NULL;
+  if (target->backend->registry_class == NULL) {
+    return km_fail(error, KM_UNSUPPORTED, 0,
+                   "registry key %s: class names cannot be read from a running Windows", key);
+  }
+  km_status status = km_registry_open_path(target, key, &handle, error);
+  if (status != KM_OK)
+    return status;
+  status = target->backend->registry_class(target, handle, text, error);
   target->backend->registry_close(target, handle);
   if (status != KM_OK)
     km_error_prefix(error, "registry key %s", key);

@@ -127,7 +127,24 @@ static km_status open_copy(km_hive *hive, km_error *error) {
   return damaged_hive(error, hive->path, "its bins or cells do not fit together");
 }
 
+/* Copies the file's first hive->size bytes into memory. */
+static km_status copy_file(km_hive *hive, const km_hive_source *source, km_error *error) {
+  km_status status = km_memory_new(hive->size, source->secret, &hive->copy, error);
+  if (status == KM_OK)
+    status = km_disk_read_at(source->fd, hive->copy.data, hive->size, 0, error);
+  if (status == KM_OK)
+    status = km_memory_seal(&hive->copy, error);
+  return status == KM_OK ? KM_OK
+                         : io_failure(error, status, source->path, "copying it into memory");
+}
+
 km_status km_hive_open(int fd, const char *path, km_hive **out, km_error *error) {
+  const km_hive_source source = {.path = path, .fd = fd};
+  return km_hive_open_source(&source, out, error);
+}
+
+km_status km_hive_open_source(const km_hive_source *source, km_hive **out, km_error *error) {
+  const char *path = source->path;
   *out = NULL;
   km_hive *hive = calloc(1, sizeof *hive);
   if (hive == NULL)
@@ -139,13 +156,10 @@ km_status km_hive_open(int fd, const char *path, km_hive **out, km_error *error)
   if (hive->path == NULL)
     status = km_fail(error, KM_MEMORY, 0, "hive %s: out of memory", path);
   if (status == KM_OK)
-    status = read_base_block(fd, path, &hive->header, &size, error);
+    status = read_base_block(source->fd, path, &hive->header, &size, error);
   hive->size = (size_t)size;
-  if (status == KM_OK) {
-    status = km_memory_copy(fd, hive->size, &hive->copy, error);
-    if (status != KM_OK)
-      (void)io_failure(error, status, path, "copying it into memory");
-  }
+  if (status == KM_OK)
+    status = copy_file(hive, source, error);
   /* The file may have changed between the two reads: what counts is the copy. */
   if (status == KM_OK)
     status = check_base_block(hive->copy.data, size, path, &hive->header, error);
@@ -492,6 +506,30 @@ km_status km_hive_value(km_hive *hive, uint64_t key, const char *name, km_regist
   if (status != KM_OK)
     km_registry_value_free(out);
   return status;
+}
+
+/* An nk cell refers at 0x34 to the cell of its class name, UTF-16LE, whose bytes it counts at 0x4e. */
+km_status km_hive_class(km_hive *hive, uint64_t key, char **text, km_error *error) {
+  size_t length;
+  *text = NULL;
+  km_status status = check_key(hive, key, error);
+  if (status != KM_OK)
+    return status;
+  const uint8_t *cell = cell_at(hive, key, NK_NAME, &length);
+  if (cell == NULL)
+    return damaged_key(hive, key, "its record does not fit its cell", error);
+  size_t bytes = read16(cell + 0x4e);
+  if (bytes == 0)
+    return km_fail(error, KM_NOT_FOUND, 0, "hive %s: the key has no class name", hive->path);
+  const uint8_t *class = cell_of(hive, read32(cell + 0x34), 4 + bytes, &length);
+  if (class == NULL)
+    return damaged_key(hive, key, "its class name does not fit its cell", error);
+  const stored_name name = {class + 4, bytes / 2, true};
+  *text = malloc(name.units * UTF8_A_UNIT + 1);
+  if (*text == NULL)
+    return km_fail(error, KM_MEMORY, 0, "hive %s: out of memory", hive->path);
+  name_text(&name, *text);
+  return KM_OK;
 }
 
 km_time km_hive_time(km_hive *hive, uint64_t key) {

@@ -27,9 +27,18 @@ typedef struct km_hive km_hive;
  * not a hive's (too short, magic, checksum, length beyond the file). */
 km_status km_hive_header_read(int fd, const char *path, km_hive_header *out, km_error *error);
 
-/* Opens a hive by copying the open file `fd` (left to the caller) into memory, so that the volume is read
+/* What a hive is read from. */
+typedef struct km_hive_source {
+  const char *path; /* for messages */
+  int fd;           /* the hive's open file */
+  bool secret;      /* it holds secrets: its copy is km_memory's secret kind */
+} km_hive_source;
+
+/* Opens a hive by copying its open file (left to the caller) into memory, so that the volume is read
  * once, without access times, and cannot change meanwhile. KM_DAMAGED: not a hive, or libhivex finds its bins
  * damaged; KM_LIMIT: larger than KM_MAX_HIVE; KM_MEMORY; KM_IO. Release: km_hive_close. */
+km_status km_hive_open_source(const km_hive_source *source, km_hive **out, km_error *error);
+/* The same for an open file alone that holds no secrets. */
 km_status km_hive_open(int fd, const char *path, km_hive **out, km_error *error);
 void km_hive_close(km_hive *hive);
 
@@ -51,5 +60,6 @@ km_status km_hive_children(km_hive *hive, uint64_t key,
 km_status km_hive_value(km_hive *hive, uint64_t key, const char *name, km_registry_value *out,
                         km_error *error);
 km_time km_hive_time(km_hive *hive, uint64_t key);
+km_status km_hive_class(km_hive *hive, uint64_t key, char **text, km_error *error);
 
 #endif

@@ -74,62 +74,71 @@ km_status km_disk_fopen(const char *path, const char *operation, FILE **out, km_
 
 const char km_memory_advice[] = "; /proc has to be mounted";
 
-static int write_all(int fd, const uint8_t *data, size_t size) {
-  while (size > 0) {
-    ssize_t n = write(fd, data, size);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return errno;
-    data += n;
-    size -= (size_t)n;
-  }
-  return 0;
-}
-
-/* Fills the memory file out->fd and maps the bytes. 0 or errno. */
-static int fill(km_memory *out, int fd) {
-  enum { CHUNK = 1 << 18 };
-  uint8_t *chunk = malloc(CHUNK);
-  int native = chunk == NULL ? ENOMEM : 0;
-  for (size_t done = 0; native == 0 && done < out->size;) {
-    size_t n = out->size - done < CHUNK ? out->size - done : CHUNK;
-    native = read_exactly(fd, chunk, n, (off_t)done);
-    if (native == 0)
-      native = write_all(out->fd, chunk, n);
-    done += n;
-  }
-  free(chunk);
-  if (native == 0 && ftruncate(out->fd, (off_t)(out->size + KM_MEMORY_HOLE)) != 0)
-    native = errno;
-  if (native != 0)
-    return native;
-  void *data = mmap(NULL, out->size, PROT_READ, MAP_SHARED, out->fd, 0);
+/* Takes memory and address space for the bytes. 0 or errno. fallocate, since a page that cannot be had later, at the
+ * first write to it, would be a signal. */
+static int reserve(km_memory *memory) {
+  if (fallocate(memory->fd, 0, 0, (off_t)memory->size) != 0)
+    return errno == ENOSPC ? ENOMEM : errno;
+  if (ftruncate(memory->fd, (off_t)(memory->size + KM_MEMORY_HOLE)) != 0)
+    return errno;
+  void *data = mmap(NULL, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
   if (data == MAP_FAILED)
     return errno;
-  out->data = data;
+  memory->data = data;
+  if (memory->secret) { /* as far as the limits of the process let */
+    (void)mlock(data, memory->size);
+    (void)madvise(data, memory->size, MADV_DONTDUMP);
+  }
   return 0;
 }
 
-km_status km_memory_copy(int fd, size_t size, km_memory *out, km_error *error) {
-  *out = (km_memory){NULL, size, memfd_create("hive", MFD_CLOEXEC)};
-  int native = out->fd < 0 ? errno : fill(out, fd);
+km_status km_memory_new(size_t size, bool secret, km_memory *out, km_error *error) {
+  *out = (km_memory){NULL, size, memfd_create("hive", MFD_CLOEXEC), secret};
+  int native = out->fd < 0 ? errno : reserve(out);
   if (native == 0)
     return KM_OK;
   km_memory_free(out);
   return fail(error, native);
 }
 
+km_status km_memory_seal(km_memory *memory, km_error *error) {
+  return mprotect(memory->data, memory->size, PROT_READ) == 0 ? KM_OK : fail(error, errno);
+}
+
 void km_memory_free(km_memory *memory) {
-  if (memory->data != NULL)
-    (void)munmap((void *)(uintptr_t)memory->data, memory->size);
+  if (memory->data != NULL) {
+    if (memory->secret && mprotect(memory->data, memory->size, PROT_READ | PROT_WRITE) == 0)
+      km_wipe(memory->data, memory->size);
+    (void)munmap(memory->data, memory->size);
+  }
   if (memory->fd >= 0)
     (void)close(memory->fd);
-  *memory = (km_memory){NULL, 0, -1};
+  *memory = (km_memory){NULL, 0, -1, false};
+}
+
+/* libhivex maps the file anew, and core dumps leave out mappings, not files: so every one of it is found by the file's
+ * number. A line: begin-end rwxp offset device inode path. */
+static void hide_mappings(const km_memory *memory) {
+  struct stat st;
+  char line[512];
+  FILE *maps = fstat(memory->fd, &st) == 0 ? fopen("/proc/self/maps", "re") : NULL;
+  while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+    unsigned long begin, end, inode;
+    if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &begin, &end, &inode) == 3 && inode == st.st_ino &&
+        strstr(line, "/memfd:") != NULL)
+      (void)madvise((void *)begin, end - begin, MADV_DONTDUMP);
+  }
+  if (maps != NULL)
+    (void)fclose(maps);
 }
 
 hive_h *km_memory_open(const km_memory *memory) {
   char name[32];
   (void)snprintf(name, sizeof name, "/proc/self/fd/%d", memory->fd);
-  return hivex_open(name, 0);
+  hive_h *handle = hivex_open(name, 0);
+  int native = errno;
+  if (handle != NULL && memory->secret)
+    hide_mappings(memory);
+  errno = native;
+  return handle;
 }

@@ -14,14 +14,17 @@
 #define KM_MEMORY_HOLE ((size_t)16 << 20)
 
 typedef struct km_memory {
-  const uint8_t *data; /* read only; NULL: nothing is there */
-  size_t size;         /* without the hole */
-  int fd;              /* the system's own; -1: none */
+  uint8_t *data; /* NULL: nothing is there */
+  size_t size;   /* without the hole */
+  int fd;        /* the system's own; -1: none */
+  bool secret;   /* locked as far as the system lets, left out of core dumps, wiped before it is freed */
 } km_memory;
 
-/* Copies the first `size` bytes of the open file `fd`, so that they cannot change any more. On failure nothing is to
- * free, and the message is the system's words: KM_MEMORY, KM_IO. */
-km_status km_memory_copy(int fd, size_t size, km_memory *out, km_error *error);
+/* `size` zero bytes that may be written until they are sealed. On failure nothing is to free, and the message is the
+ * system's words: KM_MEMORY, KM_IO. */
+km_status km_memory_new(size_t size, bool secret, km_memory *out, km_error *error);
+/* From now on it can only be read. */
+km_status km_memory_seal(km_memory *memory, km_error *error);
 void km_memory_free(km_memory *memory);
 
 /* Opens the copy through libhivex, which reads these very bytes; NULL with errno. The copy must outlive the handle. */

@@ -9,11 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HIVES 2 /* SOFTWARE and SYSTEM: km_hive_id counts them */
+#define HIVES 3      /* km_hive_id counts them */
+#define MAIN_HIVES 2 /* SOFTWARE and SYSTEM, without which there is no target */
 #define KEY_OFFSET_BITS 56
 #define KEY_OFFSET (((km_key)1 << KEY_OFFSET_BITS) - 1)
 
-static const char *const hive_names[HIVES] = {"SOFTWARE", "SYSTEM"};
+static const char *const hive_names[HIVES] = {"SOFTWARE", "SYSTEM", "SECURITY"};
 
 /* The hives of a target; each is opened when it is first asked for. */
 struct km_hives {
@@ -50,11 +51,11 @@ static km_status make_paths(km_target *target, const char *folder, km_error *err
 
 static km_status read_headers(km_target *target, km_error *error) {
   km_offline *offline = target->state;
-  km_hive_info *hives = calloc(HIVES, sizeof *hives);
+  km_hive_info *hives = calloc(MAIN_HIVES, sizeof *hives);
   if (hives == NULL)
     return no_memory(error);
   target->info.hives = hives;
-  for (size_t i = 0; i < HIVES; i++) {
+  for (size_t i = 0; i < MAIN_HIVES; i++) {
     km_hive_header header;
     int fd;
     km_status status = km_offline_resolve(offline, offline->hives->path[i], &fd, error);
@@ -81,7 +82,9 @@ static km_status open_hive(km_offline *offline, size_t i, km_error *error) {
     return KM_OK;
   if (hives->failure[i].status == KM_OK &&
       km_offline_resolve(offline, hives->path[i], &fd, &hives->failure[i]) == KM_OK) {
-    (void)km_hive_open(fd, hives->path[i], &hives->hive[i], &hives->failure[i]);
+    const km_hive_source source = {
+        .path = hives->path[i], .fd = fd, .secret = i == KM_HIVE_SECURITY};
+    (void)km_hive_open_source(&source, &hives->hive[i], &hives->failure[i]);
     km_disk_close(fd);
   }
   if (hives->hive[i] != NULL)
@@ -254,6 +257,12 @@ static km_time registry_time(km_target *target, km_key key) {
   return hive == NULL ? 0 : km_hive_time(hive, key & KEY_OFFSET);
 }
 
+static km_status registry_class(km_target *target, km_key key, char **text, km_error *error) {
+  km_hive *hive = hive_of(target, key);
+  *text = NULL;
+  return hive == NULL ? no_key(error) : km_hive_class(hive, key & KEY_OFFSET, text, error);
+}
+
 static void registry_close(km_target *target, km_key key) {
   (void)target; /* a key is a number here */
   (void)key;
@@ -276,6 +285,7 @@ const km_backend km_offline_backend = {
     .registry_children = registry_children,
     .registry_value = registry_value,
     .registry_time = registry_time,
+    .registry_class = registry_class,
     .registry_close = registry_close,
     .folder_open = km_offline_folder_open,
     .folder_close = km_disk_folder_close,

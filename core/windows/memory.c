@@ -95,27 +95,33 @@ km_status km_disk_fopen(const char *path, const char *operation, FILE **out, km_
 
 const char km_memory_advice[] = "";
 
-km_status km_memory_copy(int fd, size_t size, km_memory *out, km_error *error) {
-  *out = (km_memory){NULL, size, -1};
+km_status km_memory_new(size_t size, bool secret, km_memory *out, km_error *error) {
+  *out = (km_memory){NULL, size, -1, secret};
   if (size > SIZE_MAX - KM_MEMORY_HOLE)
     return fail(error, ERROR_NOT_ENOUGH_MEMORY);
-  void *data = VirtualAlloc(NULL, size + KM_MEMORY_HOLE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
-  if (data == NULL)
+  out->data = VirtualAlloc(NULL, size + KM_MEMORY_HOLE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+  if (out->data == NULL)
     return fail(error, GetLastError());
-  out->data = data;
+  if (secret) /* as far as the working set lets */
+    (void)VirtualLock(out->data, size);
+  return KM_OK;
+}
+
+km_status km_memory_seal(km_memory *memory, km_error *error) {
   DWORD before;
-  km_status status = km_disk_read_at(fd, data, size, 0, error);
-  if (status == KM_OK && !VirtualProtect(data, size + KM_MEMORY_HOLE, PAGE_READONLY, &before))
-    status = fail(error, GetLastError());
-  if (status != KM_OK)
-    km_memory_free(out);
-  return status;
+  if (VirtualProtect(memory->data, memory->size + KM_MEMORY_HOLE, PAGE_READONLY, &before))
+    return KM_OK;
+  return fail(error, GetLastError());
 }
 
 void km_memory_free(km_memory *memory) {
-  if (memory->data != NULL)
-    (void)VirtualFree((void *)(uintptr_t)memory->data, 0, MEM_RELEASE);
-  *memory = (km_memory){NULL, 0, -1};
+  DWORD before;
+  if (memory->data != NULL) {
+    if (memory->secret && VirtualProtect(memory->data, memory->size, PAGE_READWRITE, &before))
+      km_wipe(memory->data, memory->size);
+    (void)VirtualFree(memory->data, 0, MEM_RELEASE);
+  }
+  *memory = (km_memory){NULL, 0, -1, false};
 }
 
 hive_h *km_memory_open(const km_memory *memory) {

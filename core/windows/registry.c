@@ -53,6 +53,12 @@ static km_status open_key(HKEY parent, const char *name, km_key *out, km_error *
 
 km_status km_win_registry_root(km_target *target, km_hive_id hive, km_key *out, km_error *error) {
   (void)target;
+  *out = 0;
+  if (hive == KM_HIVE_SECURITY) {
+    return km_fail(
+        error, KM_UNSUPPORTED, 0,
+        "keymend does not read the secrets of a running Windows; CryptoAPI is asked instead");
+  }
   return open_key(HKEY_LOCAL_MACHINE, hive == KM_HIVE_SOFTWARE ? "SOFTWARE" : "SYSTEM", out, error);
 }
 

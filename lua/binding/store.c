@@ -115,6 +115,18 @@ static void release_value(void *object) {
   km_registry_value_free(object);
 }
 
+/* Whether a path leads into the hive SECURITY, whose values are no scripts' business. */
+static bool is_secret(const char *key) {
+  char hive[16];
+  key += strspn(key, "\\");
+  size_t length = strcspn(key, "\\");
+  if (length >= sizeof hive)
+    return false;
+  memcpy(hive, key, length);
+  hive[length] = '\0';
+  return km_pattern_match("SECURITY", hive);
+}
+
 /* target:registry(key, value) -> text | number (REG_DWORD) | array (REG_MULTI_SZ) | bytes, type name */
 static int target_registry(lua_State *L) {
   km_lua_target *self = km_lua_check_target(L, 1);
@@ -122,6 +134,12 @@ static int target_registry(lua_State *L) {
   const char *name = lua_isnoneornil(L, 3) ? NULL : km_lua_check_text(L, 3);
   km_error error;
   km_registry_value *value = NULL;
+  if (is_secret(key)) {
+    error = (km_error){KM_REFUSED, 0,
+                       "the values of the hive SECURITY are secrets of Windows; keymend "
+                       "does not hand them to scripts"};
+    return km_lua_fail(L, &error);
+  }
   km_lua_owned *owned = km_lua_own(L, release_value, sizeof *value);
   value = (km_registry_value *)(owned + 1);
   if (km_registry_read(self->target, key, name, value, &error) != KM_OK)

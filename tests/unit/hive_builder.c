@@ -26,6 +26,7 @@ typedef struct key {
   bool wide;
   size_t parent;
   int64_t time;
+  char *class;
   value *values;
   size_t value_count;
 } key;
@@ -106,6 +107,10 @@ size_t hive_wide_key(hive_builder *hive, size_t parent, const uint16_t *units, s
 
 void hive_time(hive_builder *hive, size_t at, int64_t filetime) {
   hive->keys[at].time = filetime;
+}
+
+void hive_class(hive_builder *hive, size_t at, const char *text) {
+  hive->keys[at].class = copy_of(text, strlen(text) + 1);
 }
 
 void hive_data(hive_builder *hive, size_t at, const char *name, uint32_t type, const void *data,
@@ -224,9 +229,17 @@ static uint32_t put_values(hive_builder *hive, const key *k) {
   return list;
 }
 
+static uint32_t put_class(hive_builder *hive, const char *text) {
+  size_t length = text != NULL ? strlen(text) : 0;
+  uint32_t cell = text != NULL ? new_cell(hive, 2 * length) : NO_CELL;
+  for (size_t i = 0; i < length; i++)
+    put16(content(hive, cell) + 2 * i, (uint8_t)text[i]);
+  return cell;
+}
+
 /* The nk cell of a key, its list of subkeys still missing. */
 static uint32_t put_key(hive_builder *hive, const key *k, uint32_t parent) {
-  uint32_t values = put_values(hive, k);
+  uint32_t values = put_values(hive, k), class = put_class(hive, k->class);
   uint32_t cell = new_cell(hive, 76 + k->name_size);
   uint8_t *p = content(hive, cell);
   memcpy(p, "nk", 2);
@@ -238,8 +251,9 @@ static uint32_t put_key(hive_builder *hive, const key *k, uint32_t parent) {
   put32(p + 36, (uint32_t)k->value_count);
   put32(p + 40, values);
   put32(p + 44, NO_CELL);
-  put32(p + 48, NO_CELL);
+  put32(p + 48, class);
   put16(p + 72, k->name_size);
+  put16(p + 74, k->class != NULL ? 2 * strlen(k->class) : 0);
   memcpy(p + 76, k->name, k->name_size);
   return cell;
 }
@@ -304,6 +318,7 @@ static void free_tree(hive_builder *hive) {
     }
     free(hive->keys[i].values);
     free(hive->keys[i].name);
+    free(hive->keys[i].class);
   }
   free(hive->keys);
 }

@@ -23,6 +23,9 @@ size_t hive_key(hive_builder *hive, const char *path);
 size_t hive_wide_key(hive_builder *hive, size_t parent, const uint16_t *units, size_t count);
 void hive_time(hive_builder *hive, size_t at, int64_t filetime);
 
+/* Gives the key a class name, ASCII. */
+void hive_class(hive_builder *hive, size_t at, const char *text);
+
 /* Values of the key `at`. A text is UTF-8 of the basic plane, stored as UTF-16LE with its NUL; in a MULTI_SZ '\n' parts the
  * strings. Data longer than 16344 bytes is stored in pieces. */
 void hive_data(hive_builder *hive, size_t at, const char *name, uint32_t type, const void *data,

@@ -475,6 +475,72 @@ static void reads_real_hives(void **state) {
   }
 }
 
+/* ---- Class names ---- */
+
+static void reads_class_names(void **state) {
+  (void)state;
+  hive_builder *builder = hive_new();
+  hive_class(builder, hive_key(builder, "JD"), "1d3f5a7c");
+  (void)hive_key(builder, "Plain");
+  km_hive *hive = open_builder(builder);
+  uint64_t key = 0;
+  char *text = NULL;
+  km_error error = {KM_OK, 0, ""};
+  assert_int_equal(km_hive_child(hive, km_hive_root(hive), "JD", &key, NULL), KM_OK);
+  assert_int_equal(km_hive_class(hive, key, &text, &error), KM_OK);
+  assert_string_equal(text, "1d3f5a7c");
+  km_secret_free(text, strlen(text) + 1);
+  assert_int_equal(km_hive_child(hive, km_hive_root(hive), "Plain", &key, NULL), KM_OK);
+  assert_int_equal(km_hive_class(hive, key, &text, &error), KM_NOT_FOUND);
+  assert_null(text);
+  km_hive_close(hive);
+}
+
+/* The class name's reference at 0x34 of the nk cell, its length at 0x4e. */
+static void refuses_damaged_class_names(void **state) {
+  (void)state;
+  static const struct {
+    size_t at;
+    uint8_t value;
+  } damages[] = {{0x34, 0xff}, {0x37, 0x7f}, {0x4e, 0xf0}, {0x4f, 0xff}};
+  for (size_t i = 0; i < COUNT_OF(damages); i++) {
+    hive_builder *builder = hive_new();
+    size_t size;
+    uint64_t key = 0;
+    char *text = NULL;
+    hive_class(builder, hive_key(builder, "JD"), "1d3f5a7c");
+    uint8_t *bytes = hive_bytes(builder, 7, 7, HIVE_TIME, &size);
+    km_hive *hive = open_bytes(bytes, size, KM_OK);
+    assert_int_equal(km_hive_child(hive, km_hive_root(hive), "JD", &key, NULL), KM_OK);
+    km_hive_close(hive);
+    bytes[key + damages[i].at] = damages[i].value;
+    hive = open_bytes(bytes, size, KM_OK);
+    assert_int_equal(km_hive_class(hive, key, &text, NULL), KM_DAMAGED);
+    assert_null(text);
+    km_hive_close(hive);
+    free(bytes);
+  }
+}
+
+static void reads_a_real_class_name(void **state) {
+  (void)state;
+  size_t size;
+  uint8_t *bytes = test_data_read("chain/SYSTEM", &size);
+  if (bytes == NULL)
+    skip();
+  km_hive *hive = open_bytes(bytes, size, KM_OK);
+  static const char *const path[] = {"ControlSet001", "Control", "Lsa", "JD"};
+  uint64_t key = km_hive_root(hive);
+  char *text = NULL;
+  for (size_t i = 0; i < COUNT_OF(path); i++)
+    assert_int_equal(km_hive_child(hive, key, path[i], &key, NULL), KM_OK);
+  assert_int_equal(km_hive_class(hive, key, &text, NULL), KM_OK);
+  assert_string_equal(text, "ea08e1ce"); /* as its README tells */
+  km_secret_free(text, strlen(text) + 1);
+  km_hive_close(hive);
+  free(bytes);
+}
+
 static void reads_odd_real_hives(void **state) {
   (void)state;
   size_t size;
@@ -511,6 +577,9 @@ int test_hive(void) {
       cmocka_unit_test(bears_a_short_cell_at_the_end),
       cmocka_unit_test(bears_a_loop),
       cmocka_unit_test(reads_real_hives),
+      cmocka_unit_test(reads_class_names),
+      cmocka_unit_test(refuses_damaged_class_names),
+      cmocka_unit_test(reads_a_real_class_name),
       cmocka_unit_test(reads_odd_real_hives),
   };
   return cmocka_run_group_tests_name("hive", tests, NULL, NULL);

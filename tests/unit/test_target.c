@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend.h"
 #include "hive_builder.h"
 #include "keymend.h"
 #include "unit.h"
@@ -554,6 +555,49 @@ static void reads_the_registry_by_path(void **state) {
   volume_remove(root);
 }
 
+/* SECURITY is opened when it is asked for, and its absence or damage is no failure of the target. */
+static void reads_the_hive_security(void **state) {
+  (void)state;
+  char *root = volume_new();
+  put_hives(root, "WINNT", windows_2000());
+  km_target *target = open_target(root);
+  km_registry_value value;
+  km_error error = {KM_OK, 0, ""};
+  assert_int_equal(km_registry_read(target, "SECURITY\\Policy", "", &value, &error), KM_NOT_FOUND);
+  assert_int_equal(km_target_describe(target)->hive_count, 2);
+  km_target_close(target);
+
+  hive_builder *security = hive_new();
+  size_t at = hive_key(security, "Policy\\PolSecretEncryptionKey");
+  hive_data(security, at, "", BINARY, "secret bytes", 12);
+  hive_class(security, at, "a class");
+  char *path = volume_path(root, "WINNT/System32/config/SECURITY");
+  hive_save(security, path, 1, 1, HIVE_TIME);
+  target = open_target(root);
+  assert_int_equal(
+      km_registry_read(target, "security\\policy\\PolSecretEncryptionKey", "", &value, &error),
+      KM_OK);
+  assert_int_equal(value.size, 12);
+  assert_memory_equal(value.data, "secret bytes", 12);
+  km_registry_value_free(&value);
+  char *text = NULL;
+  assert_int_equal(
+      km_registry_class(target, "SECURITY\\Policy\\PolSecretEncryptionKey", &text, &error), KM_OK);
+  assert_string_equal(text, "a class");
+  km_secret_free(text, strlen(text) + 1);
+  assert_int_equal(km_registry_class(target, "SYSTEM\\Select", &text, &error), KM_NOT_FOUND);
+  km_target_close(target);
+
+  write_file(path, "no hive", 7);
+  free(path);
+  target = open_target(root);
+  assert_int_equal(km_registry_read(target, "SECURITY\\Policy", "", &value, &error), KM_DAMAGED);
+  assert_int_equal(km_registry_read(target, "SYSTEM\\Select", "Current", &value, &error), KM_OK);
+  km_registry_value_free(&value);
+  km_target_close(target);
+  volume_remove(root);
+}
+
 int test_target(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(tells_windows_2000),
@@ -574,6 +618,7 @@ int test_target(void) {
       cmocka_unit_test(passes_over_useless_backups),
       cmocka_unit_test(moves_no_access_time),
       cmocka_unit_test(reads_the_registry_by_path),
+      cmocka_unit_test(reads_the_hive_security),
   };
   return cmocka_run_group_tests_name("target", tests, NULL, NULL);
 }
