@@ -560,12 +560,12 @@ KM_API km_status km_container_test(km_target *target, const char *container,
 /* Whether the private key in a key file can be used on this target. This only excludes: after a plain reset of the
  * machine GUID every old key still decrypts, so "yes" does not tell which key is the right one. */
 typedef enum km_decryptable {
-  KM_DECRYPT_UNKNOWN,       /* could not be checked: the text says why */
-  KM_DECRYPT_YES,           /* the private key was decrypted and fits the public one in the file */
-  KM_DECRYPT_NO_MASTER_KEY, /* the DPAPI master key it names is not here (sysprep, a copied file) */
-  KM_DECRYPT_MASTER_KEY_CLOSED, /* it is here and does not open with this system's secret */
-  KM_DECRYPT_BAD_SIGNATURE, /* the master key opens; the blob's signature is wrong (damage, forged) */
-  KM_DECRYPT_MISMATCH /* decrypted, but it is not the private part of the public key in the file */
+  KM_DECRYPT_UNKNOWN,           /* could not be checked: the text says why */
+  KM_DECRYPT_YES,               /* decrypted, and it fits the public key in the file */
+  KM_DECRYPT_NO_MASTER_KEY,     /* the master key it names is not here (sysprep, a copied file) */
+  KM_DECRYPT_MASTER_KEY_CLOSED, /* that is here, but this system's secret does not open it */
+  KM_DECRYPT_BAD_SIGNATURE,     /* the master key opens; the blob's signature is wrong */
+  KM_DECRYPT_MISMATCH           /* decrypted, but it is not the public key's private part */
 } km_decryptable;
 
 /* "unknown", "yes", "no-master-key", "master-key-closed", "bad-signature", "mismatch"; static. */
@@ -579,11 +579,11 @@ typedef struct km_proof_part {
   char text[256];                /* one sentence why; "" when not present */
 } km_proof_part;
 
+/* `decryptable` is that of the file: yes when every present part is; else the gravest of its parts (mismatch, bad
+ * signature, closed, missing, unknown); unknown without any. A CNG file's one key stands in `exchange`. */
 typedef struct km_key_proof {
-  km_decryptable
-      decryptable; /* of the file: yes when every part present is; else the gravest of its parts
-                                 (mismatch, bad signature, closed, missing, unknown); unknown without any */
-  km_proof_part signature, exchange; /* a CNG file's one key stands in `exchange` */
+  km_decryptable decryptable;
+  km_proof_part signature, exchange;
   bool cng;
   char text[512]; /* one or two sentences: the gravest part's, or why the file was not tried */
 } km_key_proof;
@@ -631,11 +631,12 @@ typedef struct km_identity_source {
   const char *container; /* as it stands there */
   const char *where;     /* Windows path of a file, or a registry key */
   const char *what;      /* which one there: "provider AesProvider", "certificate of CN=..." */
-  const char *use;       /* what uses it now, so that it disproves every other key; NULL: nothing that is
+  const char *use; /* what uses it now, so that it disproves every other key; NULL: nothing that is
                             known, it can only prove */
-  bool cng;              /* it names a CNG container */
-  bool history;          /* a backup, or a certificate that has expired */
-  km_time dated; /* when it was made: a file's last write, the first day of a certificate; 0: not known */
+  bool cng;        /* it names a CNG container */
+  bool history;    /* a backup, or a certificate that has expired */
+  km_time
+      dated; /* when it was made: a file's last write, the first day of a certificate; 0: not known */
 } km_identity_source;
 
 /* What one source says of one key. Texts but `text` belong to the set. */
