@@ -331,8 +331,9 @@ function M.run(target, loaded, options)
     if ok == nil and why then return nil, why, "policy" end
   end
   diagnosis.events = events_of(facts)
-  finding.sort(diagnosis.findings)
   diagnosis.verdict = overall(diagnosis)
+  diagnosis.findings[#diagnosis.findings + 1] = require("keymend.hotfix").prevention(diagnosis)
+  finding.sort(diagnosis.findings)
   return diagnosis
 end
 

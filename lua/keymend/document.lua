@@ -13,7 +13,7 @@ M.null = json.null
 
 local TOP = {
   "schema", "verb", "time", "keymend", "host", "target", "policies", "findings", "cases", "plan", "saved",
-  "transaction", "history", "keys", "services", "verify", "events", "recovered", "service_results", "changed",
+  "transaction", "history", "keys", "services", "verify", "events", "hotfix", "recovered", "service_results", "changed",
   "restart_due", "exit", "error",
 }
 

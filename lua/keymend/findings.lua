@@ -11,7 +11,7 @@
 --             itself), contradiction (the registry contradicts the files), unknown (it is not known what applies),
 --             choices (there are other key files), works, failing (the services do), live (this Windows runs), repair,
 --             undecided, interrupted, adopted (what the plan or keymend does about the keys), after (of undo and
---             recover), busy (another program has the file open)
+--             recover), busy (another program has the file open), prerequisite (what has to be there before it is not)
 -- A policy may add ids that begin with its own name and a dot, and may give its own text or remedy for the
 -- ids here (policy.lua); it cannot change severity, fixable and refuses.
 
@@ -71,6 +71,27 @@ return {
     refuses = true,
     text = 'The function %{field} of policy "%{policy}" failed, so nothing is decided for "%{container}": %{message}.',
     remedy = "Correct the policy, then run keymend again. Or decide without it, and name the right key file:",
+  },
+
+  -- Prevention
+  ["hotfix.missing"] = {
+    severity = "info",
+    text = "The hotfix of KB 884872, which keeps Windows 2000 from resetting the machine GUID again, is not in place: "
+      .. "%{count} of its %{all} files are older here.",
+    remedy = "Install it, or a later update that holds these files, then restart Windows. It prevents the next reset; "
+      .. "it repairs nothing.",
+    prerequisite = {
+      text = "The hotfix of KB 884872, which keeps Windows 2000 from resetting the machine GUID again, cannot be in "
+        .. "place: it needs Service Pack 3, and this Windows has %{service_pack}.",
+      remedy = "Install Service Pack 4 (or 3), then the hotfix, then restart Windows. It prevents the next reset; it "
+        .. "repairs nothing.",
+    },
+    unknown = {
+      text = "Nobody can tell whether the hotfix of KB 884872, which keeps Windows 2000 from resetting the machine "
+        .. "GUID again, is in place: %{problem}.",
+      remedy = "Compare the files with the table of KB 884872, or install the hotfix: a file that is newer stays. It "
+        .. "prevents the next reset; it repairs nothing.",
+    },
   },
 
   -- Transactions

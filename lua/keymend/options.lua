@@ -81,6 +81,8 @@ M.verbs = {
   { name = "services", arguments = "[NAME...]", module = "services",
     takes = join(TARGET, { "policy", "trust-file" }, OUTPUT),
     help = "the services of the policies, or those named: who needs whom, in which order" },
+  { name = "hotfix", module = "hotfix", max = 0, takes = join(TARGET, OUTPUT),
+    help = "whether the hotfix of KB 884872 is in place, file by file (Windows 2000)" },
   { name = "policies", arguments = "list | show NAME", module = "policies", max = 2,
     takes = join({ "policy", "trust-file" }, OUTPUT), help = "the policies there are; the text of one" },
   { name = "run", arguments = "SCRIPT [ARGUMENT...]", module = "script", rest = true,
