@@ -112,47 +112,40 @@ static bool same_name(const char *name, size_t length, const char *guid) {
   return true;
 }
 
-/* Whether the folder holds a file named `guid`, in any case (copies do not always keep it). */
+/* Looks for a file named `guid`, in any case (copies do not always keep it); *found with *info. */
 static km_status find_master_key(km_folder *folder, const km_backend *backend, const char *guid,
-                                 bool *present, km_error *error) {
+                                 km_file_info *info, bool *found, km_error *error) {
   km_listing *listing;
   const char *name;
   size_t length;
   bool is_folder;
-  km_file_info info;
   size_t budget = KM_MAX_MASTER_KEYS;
   km_status status = backend->folder_list(folder, &listing, error);
   if (status) {
     return status;
   }
-  while (!(status = backend->listing_next(listing, &name, &length, &is_folder, error))) {
+  while (!*found && !(status = backend->listing_next(listing, &name, &length, &is_folder, error))) {
     if (budget-- == 0) {
       status =
           km_fail(error, KM_LIMIT, 0, "look for a master key: the folder has more than %d names",
                   KM_MAX_MASTER_KEYS);
       break;
     }
-    if (!is_folder && same_name(name, length, guid) &&
-        !backend->file_info(folder, name, &info, NULL) && info.regular && info.size > 0) {
-      *present = true;
-      break;
-    }
+    *found = !is_folder && same_name(name, length, guid) &&
+             !backend->file_info(folder, name, info, NULL) && info->regular && info->size > 0;
   }
   backend->listing_close(listing);
   return status == KM_END ? KM_OK : status;
 }
 
-km_status km_master_key_present(km_target *target, const char *guid, bool *present,
-                                km_error *error) {
+/* Opens S-1-5-18 and then its folder User, which is where Windows puts the keys of what machine services protect and
+ * which not every Windows has. */
+static km_status look_for(km_target *target, const char *name, km_file_info *info, bool *found,
+                          km_error *error) {
   static const char *const folders[] = {"", "\\User"};
   const km_backend *backend = target->backend;
-  char path[4096], name[KM_GUID_TEXT];
-  *present = false;
-  if (km_guid_parse(guid, name) == KM_GUID_MALFORMED || !name[0]) {
-    return km_fail(error, KM_MISUSE, 0, "\"%.64s\" is not the GUID of a master key",
-                   guid ? guid : "");
-  }
-  for (size_t i = 0; i < sizeof folders / sizeof *folders && !*present; i++) {
+  char path[4096];
+  for (size_t i = 0; i < sizeof folders / sizeof *folders && !*found; i++) {
     km_folder *folder;
     snprintf(path, sizeof path, "%s\\System32\\Microsoft\\Protect\\S-1-5-18%s",
              target->info.windows, folders[i]);
@@ -161,7 +154,7 @@ km_status km_master_key_present(km_target *target, const char *guid, bool *prese
       break;
     }
     if (!status) {
-      status = find_master_key(folder, backend, name, present, error);
+      status = find_master_key(folder, backend, name, info, found, error);
       backend->folder_close(folder);
     }
     if (status) {
@@ -169,4 +162,41 @@ km_status km_master_key_present(km_target *target, const char *guid, bool *prese
     }
   }
   return KM_OK;
+}
+
+static km_status check_guid(const char *guid, char name[KM_GUID_TEXT], km_error *error) {
+  if (km_guid_parse(guid, name) == KM_GUID_MALFORMED || !name[0]) {
+    return km_fail(error, KM_MISUSE, 0, "\"%.64s\" is not the GUID of a master key",
+                   guid ? guid : "");
+  }
+  return KM_OK;
+}
+
+km_status km_master_key_present(km_target *target, const char *guid, bool *present,
+                                km_error *error) {
+  char name[KM_GUID_TEXT];
+  km_file_info info;
+  *present = false;
+  km_status status = check_guid(guid, name, error);
+  return status ? status : look_for(target, name, &info, present, error);
+}
+
+km_status km_master_key_info(km_target *target, const char *guid, km_file_info *out,
+                             km_error *error) {
+  char name[KM_GUID_TEXT];
+  bool found = false;
+  memset(out, 0, sizeof *out);
+  km_status status = check_guid(guid, name, error);
+  if (!status) {
+    status = look_for(target, name, out, &found, error);
+  }
+  if (status || found) {
+    return status;
+  }
+  memset(out, 0, sizeof *out);
+  return km_fail(
+      error, KM_NOT_FOUND, 0,
+      "the master key %s is neither in %s\\System32\\Microsoft\\Protect\\S-1-5-18 nor in "
+      "its folder User",
+      name, target->info.windows);
 }

@@ -422,6 +422,11 @@ typedef struct km_key_info {
 KM_API km_status km_key_inspect(km_target *target, km_store_kind kind, const char *name,
                                 km_key_info *out, km_error *error);
 
+/* What the file of the system's DPAPI master key `guid` is: its times tell the era of what it protects. The one in
+ * S-1-5-18 when its folder User has it too. KM_NOT_FOUND: it is in neither, or there is no such folder. */
+KM_API km_status km_master_key_info(km_target *target, const char *guid, km_file_info *out,
+                                    km_error *error);
+
 /* ---- Services ---------------------------------------------------------------------------------- */
 
 /* An entry of the service list: every subkey of Services. One with neither type nor start is left over from a

@@ -111,6 +111,7 @@ const char *km_lua_guid_form(km_guid_form form);
 void km_lua_push_info(lua_State *L, const km_target_info *info);
 void km_lua_push_lower(lua_State *L, const char *text, size_t length); /* ASCII lower case */
 void km_lua_push_survey(lua_State *L, const km_survey *survey, const char *const *hashes);
+void km_lua_push_file(lua_State *L, const km_file_info *file); /* size, times, owner, ... */
 void km_lua_push_key(lua_State *L, const char *name, const char *guid, const km_key_info *key);
 void km_lua_push_service(lua_State *L, const km_service *service);
 /* Sets in the table at the top: state, and what is told in that state: started, stoppable; exit_code, specific_code.

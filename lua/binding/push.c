@@ -291,6 +291,11 @@ static void set_file(lua_State *L, const km_file_info *file) {
   km_lua_set_flag(L, "owner_trusted", file->owner_trusted);
 }
 
+void km_lua_push_file(lua_State *L, const km_file_info *file) {
+  lua_createtable(L, 0, 16);
+  set_file(L, file);
+}
+
 void km_lua_push_key(lua_State *L, const char *name, const char *guid, const km_key_info *key) {
   km_unique_name parts;
   lua_newtable(L);

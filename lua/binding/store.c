@@ -65,6 +65,17 @@ static int target_master_key_present(lua_State *L) {
   return 1;
 }
 
+/* target:master_key(guid) -> {size, created, created_source, written, owner, ...} */
+static int target_master_key(lua_State *L) {
+  km_lua_target *self = km_lua_check_target(L, 1);
+  km_file_info file;
+  km_error error;
+  if (km_master_key_info(self->target, km_lua_check_text(L, 2), &file, &error) != KM_OK)
+    return km_lua_fail(L, &error);
+  km_lua_push_file(L, &file);
+  return 1;
+}
+
 /* ---- Registry ---- */
 
 enum { TYPE_SZ = 1, TYPE_EXPAND_SZ = 2, TYPE_DWORD = 4, TYPE_MULTI_SZ = 7, TYPE_COUNT = 12 };
@@ -203,6 +214,7 @@ const luaL_Reg km_lua_store_methods[] = {
     {"survey", target_survey},
     {"inspect", target_inspect},
     {"master_key_present", target_master_key_present},
+    {"master_key", target_master_key},
     {"registry", target_registry},
     {"registry_keys", target_registry_keys},
     {NULL, NULL},

@@ -35,6 +35,7 @@ local HELP = {
     { "target:registry(KEY, VALUE)", [[one value, as ("SOFTWARE\\Microsoft\\Cryptography", "MachineGuid")]] },
     { "target:registry_keys(KEY)", "the keys below a key, with the time of their last write" },
     { "target:master_key_present(GUID)", "whether the system's DPAPI master key is there" },
+    { "target:master_key(GUID)", "what its file is: size, times, owner" },
     { "target:history()", "the transactions keymend made on this target" },
     { "target:apply(PLAN), :undo(ID), :recover(), :purge(ID)", "change the target; only with --write" },
     { "target:close()", "lets go of the volume" },

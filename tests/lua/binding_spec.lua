@@ -243,6 +243,13 @@ describe("a target", function()
     assert.equal("not-found", code)
     assert.is_true(target:master_key_present(volume.MASTER_KEY))
     assert.is_false(target:master_key_present(volume.THIRD))
+    local master_key = target:master_key(volume.MASTER_KEY)
+    assert.is_true(master_key.size > 0 and master_key.written > 0)
+    assert.equal("times-file", master_key.created_source)
+    none, message, code = target:master_key(volume.THIRD)
+    assert.is_nil(none)
+    assert.is_truthy(message:find(volume.THIRD, 1, true))
+    assert.equal("not-found", code)
     target:close()
   end)
 
@@ -256,6 +263,12 @@ describe("a target", function()
     local none, _, code = target:registry("SOFTWARE\\No such key", "x")
     assert.is_nil(none)
     assert.equal("not-found", code)
+    for _, key in ipairs { "SECURITY", "\\security\\Policy", "Security\\" } do
+      local nothing, message, refused = target:registry(key, "x")
+      assert.is_nil(nothing)
+      assert.is_truthy(message:find "secrets")
+      assert.equal("refused", refused)
+    end
     local names = {}
     for _, key in ipairs(target:registry_keys "SOFTWARE\\Microsoft") do names[key.name] = key.written_ticks end
     assert.is_string(names.Cryptography)

@@ -295,6 +295,11 @@ static void check_master(test_tree *tree, const char *guid, km_status wanted, bo
   km_error error;
   assert_int_equal(km_master_key_present(&tree->target, guid, &present, &error), wanted);
   assert_int_equal(present, there);
+  km_file_info info;
+  assert_int_equal(km_master_key_info(&tree->target, guid, &info, &error),
+                   wanted == KM_OK && !there ? KM_NOT_FOUND : wanted);
+  assert_int_equal(info.size, there ? 1 : 0);
+  assert_int_equal(info.regular, there);
 }
 
 static void test_master_keys(void **state) {
