@@ -244,6 +244,7 @@ function Context:diagnosis_parts(diagnosis, parts)
   parts.policies = document.policies(diagnosis.policies)
   parts.findings = document.findings(diagnosis.findings)
   parts.cases = document.cases(diagnosis.cases)
+  parts.events = document.diagnosed_events(diagnosis.events)
   return parts
 end
 

@@ -2,8 +2,8 @@
 --
 -- A case: container, hash, policy, info, options, history, keys (inspected files), chosen_adopt, chosen_retire,
 -- too_many, use (how its services stand, or nil; use.lua). study() sorts the keys into current, foreign, strays,
--- candidates and says of each what speaks against it. Each judge gets the case and returns a verdict or nil ("not
--- mine"):
+-- candidates and says of each what speaks against it; onset.lua says when the problem began. Each judge gets the case
+-- and returns a verdict or nil ("not mine"):
 --   { healthy = true, undecided = true? } | { adopt = key?, retire = key?, reason = text, why_retire = text }
 --   | { refused = text } | {}
 -- The findings stand in case.findings.
@@ -11,6 +11,7 @@
 local finding = require "keymend.finding"
 local rules = require "keymend.rules"
 local facts = require "keymend.facts"
+local onset = require "keymend.onset"
 local use = require "keymend.use"
 
 local M = {}
@@ -196,7 +197,7 @@ function M.study(case)
   for _, key in ipairs(case.keys) do case.times_file = case.times_file or key.created_source == "times-file" end
   for _, key in ipairs(case.keys) do study_time(case, key) end
   join_twins(case)
-  if case.options.onset then case.onset = case.options.onset end
+  onset.study(case)
 end
 
 -- ---- Findings and evidence ----
@@ -293,6 +294,7 @@ local function repair_findings(case, key, retire, why)
   end
   guid_evidence(list, case)
   if retire then made_evidence(list, case, retire, "the current key file") end
+  onset.evidence(list, case)
   evidence(list, "choice", "the old key file was chosen because " .. why)
   use_evidence(list, case)
   find(case, retire and "key.regenerated" or "key.orphaned", { old_guid = key.guid },
@@ -303,6 +305,7 @@ local function ambiguous(case, among, reason, by_hand)
   local list = {}
   guid_evidence(list, case)
   for _, key in ipairs(among) do made_evidence(list, case, key, "a candidate") end
+  if not by_hand then onset.evidence(list, case) end
   use_evidence(list, case)
   find(case, "key.ambiguous", { count = files(among), reason = reason },
     { evidence = list, keys = names_of(among), remedy = by_hand,
@@ -323,6 +326,9 @@ local function choose(case, among, retire, why_retire)
   local key, reason, fault = rules.adopt(case.policy.adopt, among, case)
   if fault then return policy_failed(case, fault, reason) end
   if not key then return ambiguous(case, among, reason) end
+  if case.only_late and not key.proved then
+    return ambiguous(case, among, "nothing older than the first failure is left; Windows may have regenerated it too")
+  end
   repair_findings(case, key, retire, reason)
   return { adopt = key, retire = retire, reason = reason, why_retire = why_retire }
 end
@@ -629,22 +635,24 @@ local function guid_time_contradicts(case)
   return { refused = "the time of the machine GUID's registry key contradicts the key files" }
 end
 
--- KB 884872: the file made nearest to the onset is the one that Windows regenerated.
+-- KB 884872: the file made nearest to the onset is the one that Windows regenerated. What the events tell is no point
+-- that somebody remembers: there onset.lua has looked for the key file that was made then.
 local function onset_elsewhere(case)
-  local onset, ticks, reason, fault = rules.onset(case.policy.onset, case)
+  local chosen, reason, fault = onset.decide(case)
   if fault then return policy_failed(case, fault, reason) end
-  if not onset then return ambiguous(case, case.candidates, "the onset is not known: " .. reason) end
-  case.onset = onset
+  if not chosen then return ambiguous(case, case.candidates, "the onset is not known: " .. reason) end
+  case.onset = chosen.time
+  if chosen.kind == "events" then return nil end
   local nearest
   for _, key in ipairs(case.keys) do
-    local distance = key.usable_time and math.abs(key.usable_time - onset)
-    if distance and (not nearest or distance < math.abs(nearest.usable_time - onset)) then nearest = key end
+    local distance = key.usable_time and math.abs(key.usable_time - chosen.time)
+    if distance and (not nearest or distance < math.abs(nearest.usable_time - chosen.time)) then nearest = key end
   end
-  if nearest == case.current then return nil end
-  local list = evidence({}, "onset", "the onset, " .. reason, onset, ticks)
+  if nearest == case.current or nearest.regenerated then return nil end
+  local list = evidence({}, "onset", "the onset, " .. chosen.reason, chosen.time, chosen.ticks)
   for _, key in ipairs(case.keys) do made_evidence(list, case, key, key.class == "current" and "the current key file"
     or "another key file") end
-  find(case, "key.onset-mismatch", { onset = facts.time(onset, ticks), nearest = nearest.name },
+  find(case, "key.onset-mismatch", { onset = facts.time(chosen.time, chosen.ticks), nearest = nearest.name },
     { evidence = list, keys = { nearest.name, case.current.name } })
   return { refused = "the key file made nearest to the onset is not the current one" }
 end
@@ -669,6 +677,20 @@ local function maybe_in_use(case)
     or "its services run, and it is not known whether with the current key file" }
 end
 
+-- Rule: a key whose service ran after it was made is never retired; here the System log tells that it did.
+local function ran_with_it(case)
+  local ran = onset.ran_since(case, case.current.usable_time, case.info.guid_written)
+  if not ran then return nil end
+  local list = {}
+  guid_evidence(list, case)
+  made_evidence(list, case, case.current, "the current key file")
+  for _, key in ipairs(case.candidates) do made_evidence(list, case, key, "an older key file") end
+  evidence(list, "success", ran.text, ran.time, ran.ticks)
+  find(case, "key.in-use", { names = ran.service }, { evidence = list, wording = "logged",
+    keys = names_of { case.current, unpack(case.candidates) }, commands = adopt_commands(case, case.candidates) })
+  return { refused = ran.service .. " started after the current key file was made" }
+end
+
 local function regenerated(case)
   local key, reason, fault = rules.retire(case.policy.retire, case)
   if not key then
@@ -677,7 +699,7 @@ local function regenerated(case)
       evidence = evidence({}, "policy", "the policy keeps the current key file: " .. reason) })
     return { healthy = true }
   end
-  return maybe_in_use(case) or choose(case, case.candidates, case.current, reason)
+  return maybe_in_use(case) or ran_with_it(case) or choose(case, case.candidates, case.current, reason)
 end
 
 -- The order is the rule: proof of history beats times, times beat names.
@@ -735,6 +757,7 @@ end
 
 local function why_left(key)
   if key.faults[1] then return key.faults[1].why end
+  if key.regenerated then return key.regenerated end
   if key.same_key then return "the same key as the current one, byte for byte" end
   if key.usable_time then return "sound; made " .. facts.time(key.created, key.created_ticks) end
   return "sound; " .. (key.time_problem or "its creation time is not known")
@@ -758,6 +781,22 @@ local function tell_upper_case(case)
   if #upper > 0 then find(case, "key.upper-case", { names = some_names(upper) }, { keys = names_of(upper) }) end
 end
 
+-- What can hardly be true together with the onset, where something is decided by it.
+local function tell_contradictions(case, verdict)
+  if verdict.healthy or #case.contradictions == 0 then return end
+  local chosen, list = case.chosen_onset, {}
+  evidence(list, "onset", "the problem began (onset): " .. chosen.reason, chosen.time, chosen.ticks)
+  for _, one in ipairs(case.contradictions) do evidence(list, "against", one.text, one.time, one.ticks) end
+  find(case, "onset.contradiction", { onset = facts.time(chosen.time, chosen.ticks) }, { evidence = list })
+end
+
+-- Where the container is in order, its key file's making is no onset of anything.
+local function settle_onsets(case, verdict)
+  if verdict.healthy and case.chosen_onset and case.chosen_onset.kind == "regeneration" then
+    case.onsets, case.chosen_onset = {}, nil
+  end
+end
+
 -- Judges one case: fills case.findings and returns (and keeps) its verdict.
 function M.judge(case)
   M.study(case)
@@ -768,6 +807,8 @@ function M.judge(case)
   end
   if case.refused_choice then verdict = { refused = case.refused_choice } end
   case.verdict = verdict or {}
+  settle_onsets(case, case.verdict)
+  tell_contradictions(case, case.verdict)
   tell_running(case, case.verdict)
   tell_leftovers(case, case.verdict)
   tell_faults(case, case.verdict)

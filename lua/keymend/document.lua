@@ -152,6 +152,66 @@ function M.findings(findings)
   return out
 end
 
+-- time and ticks become time as text and time_ticks.
+local function dated(from, into)
+  return timed({ time = from.time, time_ticks = from.ticks }, into, { "time" })
+end
+
+local function or_null(value)
+  if value == nil then return json.null end
+  return value
+end
+
+-- What events.read found: { found, logs, signals, more }; rest: how many more there are, where that is known.
+function M.events(result)
+  local codes = require "keymend.codes"
+  local list, logs = {}, {}
+  for index, one in ipairs(result.found) do
+    local known = one.code and codes.find(one.code)
+    list[index] = dated(one, some(one, { "log", "source", "id", "record", "type", "service", "strings", "means",
+      "recovered" }, {
+      code = one.code and codes.number(one.code) or json.null, code_name = or_null(known and known.name),
+      code_text = or_null(known and known.text),
+    }))
+  end
+  for index, one in ipairs(result.logs) do logs[index] = some(one, { "log", "damaged", "problem" }) end
+  return { list = list, logs = logs, signals = result.signals, more = result.more, rest = result.rest }
+end
+
+-- The events of a diagnosis.
+function M.diagnosed_events(events)
+  local log = { log = "System", damaged = events.damaged or 0, problem = events.problem }
+  return M.events { found = events, logs = { log }, signals = true, more = events.more > 0, rest = events.more }
+end
+
+-- Facts with their times: { kind, text, time, ticks }.
+local function facts_list(list)
+  local out = {}
+  for index, one in ipairs(list) do
+    out[index] = dated(one, some(one, { "kind", "text" }))
+  end
+  return out
+end
+
+local function onsets_list(onsets)
+  local out = {}
+  for index, one in ipairs(onsets or {}) do
+    out[index] = dated(one, some(one, { "reason", "chosen", "keys" }, {
+      ["for"] = facts_list(one.pro), against = facts_list(one.contra),
+    }))
+  end
+  return out
+end
+
+-- Key files by the master keys that they name, oldest first (eras.lua).
+local function eras_list(eras)
+  local out = {}
+  for index, one in ipairs(eras or {}) do
+    out[index] = dated(one, some(one, { "master_key", "source", "keys" }))
+  end
+  return out
+end
+
 local KEY = {
   "name", "class", "hash", "guid", "size", "identity", "device", "created_source", "attributes", "links", "regular",
   "reparse", "owner", "owner_trusted", "sha256", "status", "damage", "container", "container_hash", "version",
@@ -178,6 +238,7 @@ function M.cases(cases)
       keys[at].faults = {}
       for place, fault in ipairs(key.faults or {}) do keys[at].faults[place] = { id = fault.id, text = fault.why } end
       keys[at].time_problem = key.time_problem or json.null
+      keys[at].regenerated = key.regenerated or json.null
     end
     local verdict = case.verdict or {}
     out[index] = {
@@ -185,6 +246,7 @@ function M.cases(cases)
       healthy = verdict.healthy or false, refused = verdict.refused or json.null,
       adopt = verdict.adopt and verdict.adopt.name or json.null,
       retire = verdict.retire and verdict.retire.name or json.null,
+      onsets = onsets_list(case.onsets), eras = eras_list(case.eras),
     }
   end
   return out

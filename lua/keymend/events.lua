@@ -46,7 +46,10 @@ M.MAX_READ = 500000 -- events that a survey looks at
 -- ("W3SVC/4"); on XP and Server 2003 the strings tell display name and state, in words of the system's language;
 -- Windows 2000 writes no such event. EventLog 6005: Windows was started.
 local STATE, STARTED = 7036, 6005
+-- Service Control Manager: a service did not start, or ended by itself; one of the first strings names it.
+local TROUBLE = { [7000] = true, [7001] = true, [7009] = true, [7022] = true, [7031] = true, [7034] = true }
 local RUNNING = "4" -- SERVICE_RUNNING
+local MAX_IDS = 1000 -- of one filter
 
 local MAX_SHOWN = 400 -- characters of an event's own texts
 
@@ -274,8 +277,13 @@ local function take(reading, event, query, words)
     learn(words, event)
     return keep(reading, reading.starts, stamp(event, {}))
   end
+  if TROUBLE[event.id] and event.source:lower() == SCM[1]:lower() and query.names then
+    local one = query.names[(event.strings[1] or ""):lower()] or query.names[(event.strings[2] or ""):lower()]
+    if one then keep(reading, reading.troubles, stamp(event, { service = one })) end
+  end
   local told = M.signal_of(event) and M.describe(event, query.names)
   if told then
+    keep(reading, reading.troubles, stamp(event, { service = told.service }))
     if #reading.signals < M.MAX_TOLD then
       reading.signals[#reading.signals + 1] = told
     else
@@ -298,8 +306,10 @@ local function edge(target, oldest)
   return ok and event and event.generated and stamp(event, {}) or nil
 end
 
+-- nil where there are more than the reader takes: then every event is looked at.
 local function survey_ids(wanted)
   local ids, seen = { STATE, STARTED }, {}
+  for id in pairs(TROUBLE) do ids[#ids + 1] = id end
   for _, id in ipairs(signal_ids "System") do ids[#ids + 1] = id end
   for _, one in ipairs(wanted or {}) do
     for _, id in ipairs(one.ids) do ids[#ids + 1] = id end
@@ -309,7 +319,7 @@ local function survey_ids(wanted)
     if not seen[id] then unique[#unique + 1] = id end
     seen[id] = true
   end
-  return unique
+  return #unique <= MAX_IDS and unique or nil
 end
 
 -- States whose word is not known say nothing.
@@ -329,12 +339,14 @@ end
 --   matches   { event = described, wanted = the policy's event }
 --   states    { time, ticks, record, service, running }: services of `names` that entered a state
 --   starts    { time, ticks, record }: when Windows was started
+--   troubles  { time, ticks, record, service }: such services that did not start or ended by themselves, and signals
 --   newest, oldest { time, ticks } of all events; damaged, problem as the log's reader tells; cut: there were more
 -- events than are looked at, and the oldest are left out. nil, message, code, native when the log cannot be read.
 function M.survey(target, query)
   local walk, message, code, native = target:events("System", { ids = survey_ids(query.wanted) })
   if not walk then return nil, message, code, native end
-  local reading = { signals = { more = 0 }, matches = {}, states = {}, starts = {}, cut = false }
+  local reading = { signals = { more = 0 }, matches = {}, states = {}, starts = {}, troubles = {},
+    cut = false }
   local words, seen = { first = {}, count = {} }, 0
   local ok, problem = pcall(function()
     for event in walk do

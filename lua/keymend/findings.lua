@@ -9,9 +9,10 @@
 --   blocks    a plan is made, but apply would refuse it (exit status 32)
 --   and other wordings { text?, remedy? }: chosen, retired (the administrator decided), current (the current key file
 --             itself), contradiction (the registry contradicts the files), unknown (it is not known what applies),
---             choices (there are other key files), works, failing (the services do), live (this Windows runs), repair,
---             undecided, interrupted, adopted (what the plan or keymend does about the keys), after (of undo and
---             recover), busy (another program has the file open), prerequisite (what has to be there before it is not)
+--             choices (there are other key files), works, failing (the services do), logged (a log tells it), live
+--             (this Windows runs), repair, undecided, interrupted, adopted (what the plan or keymend does about the
+--             keys), after (of undo and recover), busy (another program has the file open), prerequisite (what has to
+--             be there before it is not)
 -- A policy may add ids that begin with its own name and a dot, and may give its own text or remedy for the
 -- ids here (policy.lua); it cannot change severity, fixable and refuses.
 
@@ -256,6 +257,13 @@ return {
     remedy = "Restart them when a minute of downtime can be borne. If all come up, the current key is the right one, "
       .. "and nothing is to be done. If one fails, run keymend again: then it plans the repair. Or, if you know the "
       .. "right key file, name it:",
+    logged = {
+      text = 'An older key file of "%{container}" is here, as after a reset of the machine GUID, but the System '
+        .. "log tells that %{names} started after the current one was made. Nothing tells whether with the current "
+        .. "key or with the older one from before.",
+      remedy = "Start this Windows and its services. If all come up, the current key is the right one, and nothing is "
+        .. "to be done. If one fails, run keymend again. Or, if you know the right key file, name it:",
+    },
     failing = {
       text = 'An older key file of "%{container}" is here, as after a reset of the machine GUID, but %{names} was '
         .. "started with the current one and runs. Other services failed, with codes that do not say that the key is "
@@ -263,6 +271,12 @@ return {
       remedy = "Look in the event log why they failed. If they only wait for something else, mend that: the current "
         .. "key is in use. If you know that it is the wrong one, name the right key file:",
     },
+  },
+  ["onset.contradiction"] = {
+    severity = "warning",
+    text = 'What is known of the time when the problem of "%{container}" began (%{onset}) does not fit together.',
+    remedy = "Check when the services last worked and first failed, and whether the clock was right. If you know the "
+      .. "time, give it with --onset; if you know the right key file, name it with --adopt.",
   },
   ["key.current-wrong"] = {
     severity = "error",

@@ -49,6 +49,7 @@ local LINES = {
     "%c: its key may be in use.", "restart its services once, then diagnose again (see below).",
     failing = "look why other services fail, then diagnose again (see below).",
   },
+  ["onset.contradiction"] = { "%c: its times contradict one another.", "check when it began (see below)." },
   ["key.newer-foreign"] = { "%c: an older key, and its services fail." },
   ["key.current-wrong"] = {
     "%c: not the key its services need.", "restore the former key file from a backup (see below).",
@@ -409,6 +410,7 @@ local function key_lines(page, case, key)
   page:text_block(("%s, %s, owner %s"):format(plural(key.size or 0, "byte"), M.keys_inside(key),
     key.owner or "unknown"), 4)
   for _, fault in ipairs(key.faults) do page:item("    against:", fault.why) end
+  if key.regenerated then page:item("    against:", key.regenerated) end
   if key.time_problem and not case.verdict.healthy then page:item("    time:", key.time_problem) end
 end
 

@@ -134,8 +134,12 @@ function adopt.guid_history(_, candidates, case)
     or "backups of the registry name the GUIDs of several"
 end
 
-function adopt.sole_candidate(_, candidates)
-  if #candidates == 1 then return candidates[1], "it is the only candidate" end
+function adopt.sole_candidate(_, candidates, case)
+  local late = false
+  for _, key in ipairs(case.foreign or {}) do late = late or key.regenerated ~= nil end
+  if #candidates == 1 then
+    return candidates[1], "it is the only candidate" .. (late and " that was made before the problem began" or "")
+  end
   return nil, "more than one is left"
 end
 
@@ -168,7 +172,7 @@ local PLAIN = {
 
 local function plain_key(key)
   if not key then return nil end
-  local copy = { time_usable = key.usable_time ~= nil }
+  local copy = { time_usable = key.usable_time ~= nil, regenerated = key.regenerated ~= nil }
   for _, field in ipairs(PLAIN) do copy[field] = key[field] end
   for _, part in ipairs { "signature", "exchange" } do
     local public = key[part]
@@ -269,7 +273,8 @@ local function own_onset(rule, case)
   return nil, nil, why, "onset"
 end
 
--- "regeneration": the regenerated key file was made when a program first missed the old one.
+-- "regeneration": the regenerated key file was made when a program first missed the old one. "first_failure" is that
+-- too, where the events tell nothing (see onset.lua).
 function M.onset(rule, case)
   if case.options.onset then
     return case.options.onset, case.options.onset_ticks, "given with --onset"

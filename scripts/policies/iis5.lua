@@ -20,10 +20,13 @@ return policy {
   -- Steps 4 and 5: the files that start with c23. c2319c42033a5ca7f44e731bfd3fa2b5 is the hash of this name.
   containers = { "Microsoft Internet Information Server" },
 
-  -- Step 6, "the time when the problem started": when Windows made the new key file; the registry key that holds
-  -- MachineGuid was written no earlier than the reset. If you know better, give --onset TIME: the first event W3SVC
-  -- 116, or 7023 of the Service Control Manager for W3SVC.
-  onset = regeneration,
+  -- Step 6, "the time when the problem started": the first of these events in the System log after the container's last
+  -- known success; SYMPTOMS names them. Where the log tells none: when Windows made the new key file. The registry key
+  -- that holds MachineGuid was written no earlier than the reset. If you know better, give --onset TIME.
+  onset = first_failure {
+    event { source = "W3SVC", id = 116 },
+    event { source = "Service Control Manager", id = 7023, service = "W3SVC" },
+  },
 
   -- Steps 6 to 9: the newest c23 file, made nearest to that time, is backed up and taken away. keymend moves it into
   -- the vault, so that undo brings it back. If another file is nearest, it refuses (key.onset-mismatch).

@@ -1,5 +1,7 @@
 -- events_spec.lua: tests of the signals in event logs, and of the verb events
 
+package.path = "tests/lua/?.lua;lua/?.lua;lua/?/init.lua;" .. package.path
+
 local core = require "keymend.core"
 local events = require "keymend.events"
 local fake = require "fake"

@@ -2,7 +2,6 @@
 
 local core = require "keymend.core"
 local cli = require "keymend.cli"
-local codes = require "keymend.codes"
 local events = require "keymend.events"
 local report = require "keymend.report"
 
@@ -113,29 +112,6 @@ local function print_events(context, result)
   end
 end
 
-local function document_part(result)
-  local document = require "keymend.document"
-  local list = {}
-  local function or_null(value)
-    if value == nil then return document.null end
-    return value
-  end
-  for index, one in ipairs(result.found) do
-    local known = one.code and codes.find(one.code)
-    list[index] = {
-      time = (one.ticks or one.time) and events.time(one) or document.null, time_ticks = one.ticks, log = one.log,
-      source = one.source, id = one.id, record = one.record, type = one.type, service = or_null(one.service),
-      strings = one.strings, means = or_null(one.means), code = one.code and codes.number(one.code) or document.null,
-      code_name = or_null(known and known.name), code_text = or_null(known and known.text), recovered = one.recovered,
-    }
-  end
-  local logs = {}
-  for index, one in ipairs(result.logs) do
-    logs[index] = { log = one.log, damaged = one.damaged, problem = or_null(one.problem) }
-  end
-  return { list = list, logs = logs, signals = result.signals, more = result.more }
-end
-
 function M.events(context)
   local query, target, status
   query, status = query_of(context)
@@ -148,8 +124,9 @@ function M.events(context)
   local result, message, code, native = events.read(target, query)
   if not result then return context:fail(message, code, native) end
   if context.options.json then
+    local document = require "keymend.document"
     return context:document {
-      exit = EXIT.done, events = document_part(result), findings = require("keymend.document").findings(open),
+      exit = EXIT.done, events = document.events(result), findings = document.findings(open),
     }
   end
   print_events(context, result)

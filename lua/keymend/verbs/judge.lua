@@ -25,7 +25,7 @@ end
 local SETTLED = {
   ["key.damaged"] = true, ["key.name-mismatch"] = true, ["key.keyless"] = true, ["key.disproved"] = true,
   ["key.foreign-owner"] = true, ["key.hard-link"] = true, ["key.reparse"] = true, ["key.stray"] = true,
-  ["service.running-orphaned"] = true,
+  ["service.running-orphaned"] = true, ["onset.contradiction"] = true,
 }
 
 -- Whether the plan starts every service that a finding names.
