@@ -21,7 +21,7 @@ GENERATED := build/gmake2
 STAMP := $(GENERATED)/stamp
 
 .DELETE_ON_ERROR:
-.PHONY: all programs windows dist demo test bench lint format fuzz clean generate packages-%
+.PHONY: all programs windows dist demo test bench lint format fuzz clean generate third packages-%
 
 PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j $(JOBS))
 BUILD = $(MAKE) -C $(GENERATED) $(PARALLEL) --no-print-directory config=$(CONFIG)_linux64
@@ -55,9 +55,12 @@ dist: packages-dist windows
 packages-%:
 	@.ci/install $*
 
+third: packages-build
+	@JOBS=$(JOBS) .ci/linux
+
 # Generation is cheap, so every build does it: new and removed sources are always seen. Changed flags make
 # every object stale, a changed list of sources the archives (ar would keep the removed members).
-generate: packages-build
+generate: third
 	@mkdir -p $(GENERATED)
 	@premake=$$(.ci/premake5) && $$premake embed > build/embed.log && $$premake gmake2 > build/premake.log \
 	  || { cat build/embed.log build/premake.log >&2; exit 1; }
@@ -75,13 +78,13 @@ test: packages-build packages-test packages-windows packages-dist
 bench: programs
 	@tests/bench/run
 
-lint: packages-build packages-test packages-lint
+lint: third packages-test packages-lint
 	@tests/lint/run
 
 format: packages-lint
 	@git ls-files -z --cached --others --exclude-standard '*.c' '*.h' | xargs -0 clang-format -i
 
-fuzz: packages-build packages-fuzz
+fuzz: third packages-fuzz
 	@tests/fuzz/run $(FUZZ_SECONDS)
 
 clean:

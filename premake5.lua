@@ -6,7 +6,7 @@
 --   debug, sanitize         build/<configuration>/bin, build/<configuration>/tests
 --   release on win32, win64 build/<platform>, build/<platform>/tests
 --   debug on win32, win64   build/<platform>/debug, build/<platform>/debug/tests
--- The libraries of the Windows platforms stand in build/third (.ci/windows), their imports in build/<platform>/lib.
+-- Libraries that are built here stand in build/third (.ci/linux, .ci/windows), imports of Windows' in build/<platform>/lib.
 -- A project whose folder holds no source is left out, so that generation never depends on one.
 
 local top = path.getabsolute "."
@@ -90,6 +90,8 @@ workspace "keymend"
       "-fvisibility=hidden", "-fstack-protector-strong", "-fstack-clash-protection", "-fcf-protection",
     }
     linkoptions { "-Wl,--as-needed", "-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack" }
+    buildoptions { "-isystem " .. path.join(top, "build/third/linux64/include") }
+    libdirs { "build/third/linux64/lib" }
   filter { "action:gmake*", "system:linux", "configurations:release" }
     buildoptions { "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2" } -- needs optimization
   filter { "configurations:sanitize", "platforms:linux64" } -- mingw has no sanitizers
@@ -167,13 +169,11 @@ local function begin(name, project_kind, what, globs)
   return true
 end
 
--- The libraries that core needs. Debian's libtomcrypt.a is not position independent, so that shared objects
--- take the shared one; programs link it statically, which saves them its start-up time.
-local function links_of_core(has_static_libraries)
-  filter "system:linux"
-    links { "hivex", "evtx", "evt", "bfio", has_static_libraries and "tomcrypt:static" or "tomcrypt" }
+-- The libraries that core needs.
+local function links_of_core()
+  links { "hivex", "evtx", "evt", "bfio", "tomcrypt", "tommath" }
   filter "system:windows"
-    links { "hivex", "evtx", "evt", "bfio", "tomcrypt", "tommath", "advapi32" }
+    links { "advapi32" }
   filter {}
 end
 
@@ -224,7 +224,7 @@ if has_core and not visual_studio then
   targetname "keymend"
   output "bin"
   links { "core" }
-  links_of_core(false)
+  links_of_core()
   local archive = path.getabsolute "build"
   filter "configurations:release"
     linkoptions { "-Wl,--whole-archive", archive .. "/lib/libcore.a", "-Wl,--no-whole-archive" }
@@ -324,7 +324,7 @@ if has_binding and has_core then
   targetprefix ""
   output "bin"
   links { "binding", "core" }
-  links_of_core(false)
+  links_of_core()
   base("0x1c000000", "0x1c0000000")
   filter { "action:gmake*", "system:linux" }
     linkoptions { "-Wl,-u,luaopen_keymend" }
@@ -348,7 +348,7 @@ local function host(name, target, what, globs)
   lua_headers()
   utf8_streams()
   links { "binding", "core" }
-  links_of_core(true)
+  links_of_core()
   filter "system:linux" -- the shared liblua5.1: C modules that a script requires find Lua's symbols in it
     links { "edit", "lua5.1" }
   filter "system:windows" -- the static one: the program runs alone
@@ -368,7 +368,7 @@ if begin("unit", "ConsoleApp", "tests", { "tests/unit/*.c", "tests/unit/*.h" }) 
   linux_only()
   includedirs { "core/offline", "tests/unit" }
   links { "core" }
-  links_of_core(true)
+  links_of_core()
   links { "cmocka" }
 end
 
@@ -388,20 +388,20 @@ if #crash_sources > 0 and begin("crash", "ConsoleApp", "tests", crash_sources) t
   linux_only()
   removeconfigurations { "sanitize" }
   links { "core" }
-  links_of_core(true)
+  links_of_core()
 end
 
 if begin("evtdump", "ConsoleApp", "tests", { "tests/evt/*.c" }) then
   linux_only()
   links { "core" }
-  links_of_core(true)
+  links_of_core()
 end
 
 if begin("logdump", "ConsoleApp", "tests", { "tests/log/*.c" }) then
   linux_only()
   includedirs { "core/offline" }
   links { "core" }
-  links_of_core(true)
+  links_of_core()
 end
 
 for _, file in ipairs(os.matchfiles "tests/fuzz/fuzz_*.c") do
@@ -409,14 +409,14 @@ for _, file in ipairs(os.matchfiles "tests/fuzz/fuzz_*.c") do
   linux_only()
   includedirs { "core/offline" }
   links { "core" }
-  links_of_core(true)
+  links_of_core()
 end
 
 if begin("bench", "ConsoleApp", "tests", { "tests/bench/*.c", "tests/bench/*.h" }) then
   linux_only()
   removeconfigurations { "sanitize" }
   links { "core" }
-  links_of_core(true)
+  links_of_core()
 end
 
 -- keymend.exe that ends itself at a chosen change of the running Windows.
@@ -443,6 +443,6 @@ for _, file in ipairs(table.filter(os.matchfiles "tests/windows/*.c", function(f
     buildoptions { "-fno-stack-protector" } -- core/windows/guard.c is not in it
   else
     links { "core" }
-    links_of_core(true)
+    links_of_core()
   end
 end
