@@ -161,6 +161,14 @@ function Target:events(log, filter)
   return fake.walk(self.log, filter, self.log_damaged, self.log_problem)
 end
 
+-- versions: by file name in lower case, { message, code } where it cannot be read; without them no file is there.
+function Target:file_version(path)
+  local found = self.versions and self.versions[path:match "[^\\]+$"]
+  if type(found) == "table" then return nil, unpack(found) end
+  if not found then return nil, path .. ": no such file", "not-found", 2 end
+  return { version = found, size = 1, written = fake.RESET, written_ticks = ticks(fake.RESET) }
+end
+
 function Target:apply(plan, options)
   self.applied = plan
   if options.progress then options.progress("commit", "done") end

@@ -31,6 +31,7 @@
   TEST_GROUP(times)                                                                                \
   TEST_GROUP(transaction)                                                                          \
   TEST_GROUP(trust)                                                                                \
+  TEST_GROUP(version)                                                                              \
   TEST_GROUP(writers)
 
 #define TEST_GROUP_PROTOTYPE(name) int test_##name(void);

@@ -10,7 +10,7 @@ local M = {}
 local LABEL = 10 -- columns of "Downtime: "
 local NAME, VERSION = 14, 17 -- of a file and its version in the table
 
-local NAMED = "the hotfix of KB " .. hotfix.kb
+local NAMED = "KB " .. hotfix.kb
 local PREVENTS = "it prevents, it does not repair."
 
 -- What is so, and what to do.
@@ -24,11 +24,11 @@ local LINES = {
   end,
   ["service-pack"] = function(result)
     return ("%s needs Service Pack %d; this Windows has %s."):format(NAMED, hotfix.service_pack,
-      hotfix.service_pack_text(result)), "install Service Pack 4 (or 3), then the hotfix; " .. PREVENTS
+      hotfix.service_pack_text(result)), "install Service Pack 4, then it; " .. PREVENTS
   end,
   older = function(result)
     return ("%s is not in place: %d of its %d files %s older."):format(NAMED, result.older, #result.files,
-      result.older == 1 and "is" or "are"), "install it, or a later update with these files; " .. PREVENTS
+      result.older == 1 and "is" or "are"), "install it or a later update; " .. PREVENTS
   end,
   unknown = function(result)
     return "whether " .. NAMED .. " is in place cannot be told.", "see below: " .. result.problem .. "."
@@ -45,7 +45,7 @@ local function first_lines(page, result)
   end
   line("Hotfix:", cause, good and "good" or "warning")
   line("Action:", action)
-  line("Downtime:", not good and hotfix.restart and "that of a restart of Windows." or "none.")
+  line("Downtime:", (good or result.verdict == "unknown") and "none." or "that of a restart of Windows.")
 end
 
 -- ---- The files ----
