@@ -74,7 +74,7 @@ workspace "keymend"
     architecture "x86_64"
     defines { "_WIN32_WINNT=0x0502", "WINVER=0x0502" } -- the first 64-bit Windows on x86
   filter "system:windows"
-    defines { "UNICODE", "_UNICODE", "KM_STATIC" } -- keymend.def lists what keymend.dll exports
+    defines { "UNICODE", "_UNICODE", "KM_STATIC", "XML_STATIC" } -- keymend.def lists what keymend.dll exports
 
   filter "action:gmake*"
     buildoptions {
@@ -171,7 +171,7 @@ end
 
 -- The libraries that core needs.
 local function links_of_core()
-  links { "hivex", "evtx", "evt", "bfio", "tomcrypt", "tommath" }
+  links { "hivex", "evtx", "evt", "bfio", "expat", "tomcrypt", "tommath" }
   filter "system:windows"
     links { "advapi32" }
   filter {}

@@ -1,0 +1,147 @@
+/* sessionkey.c: session keys that CryptoAPI encrypted for an RSA key: SIMPLEBLOB, PKCS #1 v1.5, AES. */
+#include "sessionkey.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <tomcrypt.h>
+
+enum { TYPE_SIMPLEBLOB = 1, BLOB_VERSION = 2, ALG_RSA_EXCHANGE = 0xA400 };
+enum { PADDING_HEAD = 2, SHORTEST_PADDING = 8, AES_BLOCK = 16 };
+
+/* The session keys that are known, by their ALG_ID, with the lengths a plain one may have. */
+typedef struct algorithm {
+  uint32_t id;
+  const char *name;
+  size_t shortest, longest;
+} algorithm;
+
+static const algorithm algorithms[] = {
+    {0x660E, "AES-128", 16, 16}, {0x660F, "AES-192", 24, 24}, {0x6610, "AES-256", 32, 32},
+    {0x6801, "RC4", 5, 16},      {0x6602, "RC2", 5, 16},      {0x6601, "DES", 8, 8},
+    {0x6603, "3DES", 24, 24},
+};
+
+static const algorithm *find_algorithm(uint32_t id) {
+  for (size_t i = 0; i < sizeof algorithms / sizeof algorithms[0]; i++)
+    if (algorithms[i].id == id)
+      return &algorithms[i];
+  return NULL;
+}
+
+static uint32_t u32(const uint8_t *p) {
+  return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+km_status km_session_key_parse(const uint8_t *blob, size_t size, km_session_key *out,
+                               km_error *error) {
+  memset(out, 0, sizeof *out);
+  if (size <= KM_SIMPLEBLOB_HEADER || size > KM_SIMPLEBLOB_HEADER + KM_MAX_MODULUS)
+    return km_fail(error, KM_DAMAGED, 0,
+                   "session key: it has %zu bytes, which no SIMPLEBLOB of an RSA key has", size);
+  if (blob[0] != TYPE_SIMPLEBLOB || blob[1] != BLOB_VERSION || blob[2] != 0 || blob[3] != 0)
+    return km_fail(error, KM_DAMAGED, 0,
+                   "session key: expected 01 02 00 00 (SIMPLEBLOB), found %02X %02X %02X %02X",
+                   blob[0], blob[1], blob[2], blob[3]);
+  if (u32(blob + 8) != ALG_RSA_EXCHANGE)
+    return km_fail(error, KM_DAMAGED, 0,
+                   "session key: it is encrypted with algorithm %08X, not with an RSA exchange key "
+                   "(0000A400)",
+                   (unsigned)u32(blob + 8));
+  out->algorithm = u32(blob + 4);
+  out->ciphertext = blob + KM_SIMPLEBLOB_HEADER;
+  out->size = size - KM_SIMPLEBLOB_HEADER;
+  if (find_algorithm(out->algorithm) == NULL)
+    return km_fail(error, KM_UNSUPPORTED, 0,
+                   "session key: it is for algorithm %08X, which keymend does not know",
+                   (unsigned)out->algorithm);
+  return KM_OK;
+}
+
+const char *km_session_key_name(const km_session_key *key) {
+  const algorithm *known = find_algorithm(key->algorithm);
+  return known != NULL ? known->name : "unknown";
+}
+
+bool km_session_key_fits(const km_session_key *key, const km_public_key *rsa) {
+  if (!rsa->present || key->size != rsa->bits / 8)
+    return false;
+  for (size_t i = key->size; i-- > 0;)
+    if (key->ciphertext[i] != rsa->modulus[i])
+      return key->ciphertext[i] < rsa->modulus[i];
+  return false;
+}
+
+/* Where the key begins in a decrypted block; 0: the padding is wrong. */
+static size_t unpad(const uint8_t *block, size_t size) {
+  if (size < PADDING_HEAD || block[0] != 0 || block[1] != 2)
+    return 0;
+  size_t at = PADDING_HEAD;
+  while (at < size && block[at] != 0)
+    at++;
+  return at < size && at >= PADDING_HEAD + SHORTEST_PADDING ? at + 1 : 0;
+}
+
+km_status km_session_key_open(const km_session_key *key, km_rsa_private rsa, void *user,
+                              uint8_t plain[KM_MAX_SESSION_KEY], size_t *length, km_error *error) {
+  const algorithm *known = find_algorithm(key->algorithm);
+  *length = 0;
+  uint8_t *block = malloc(key->size);
+  if (block == NULL)
+    return km_fail(error, KM_MEMORY, 0, "open a session key: out of memory");
+  km_status status = rsa(user, key->ciphertext, key->size, block, error);
+  if (status == KM_OK) {
+    size_t at = unpad(block, key->size);
+    size_t left = key->size - at;
+    if (at > 0 && known != NULL && left >= known->shortest && left <= known->longest) {
+      memcpy(plain, block + at, left);
+      *length = left;
+    } else {
+      status = km_fail(error, KM_DAMAGED, 0,
+                       "session key: decrypted, its padding is wrong: it was made for another key");
+    }
+  }
+  km_secret_free(block, key->size);
+  return status;
+}
+
+/* Two bytes at the front and one before the key have one value each; each byte of the padding is not zero. */
+double km_session_key_odds(const km_session_key *key) {
+  const double not_zero = 0.00564656; /* -log2(255/256) */
+  const algorithm *known = find_algorithm(key->algorithm);
+  size_t length = known != NULL ? known->longest : 0;
+  size_t padding = key->size > length + 3 ? key->size - length - 3 : 0;
+  return 24 + (double)padding * not_zero;
+}
+
+/* ---- AES ---- */
+
+/* How much is left of `size` bytes without the padding of the last block: n bytes of value n. 0: it is wrong. */
+static size_t without_padding(const uint8_t *data, size_t size, bool *good) {
+  size_t count = data[size - 1];
+  *good = count >= 1 && count <= AES_BLOCK;
+  for (size_t i = 0; *good && i < count; i++)
+    *good = data[size - 1 - i] == count;
+  return *good ? size - count : 0;
+}
+
+bool km_aes_open(const uint8_t *key, size_t key_size, const uint8_t *data, size_t size,
+                 uint8_t *out, size_t *length) {
+  symmetric_key schedule;
+  bool good = (key_size == 16 || key_size == 24 || key_size == 32) && size >= AES_BLOCK &&
+              size % AES_BLOCK == 0 &&
+              rijndael_setup(key, (int)key_size, 0, &schedule) == CRYPT_OK;
+  *length = 0;
+  if (!good)
+    return false;
+  for (size_t at = 0; good && at < size; at += AES_BLOCK) {
+    good = rijndael_ecb_decrypt(data + at, out + at, &schedule) == CRYPT_OK;
+    for (size_t i = 0; at > 0 && i < AES_BLOCK; i++)
+      out[at + i] ^= data[at - AES_BLOCK + i];
+  }
+  rijndael_done(&schedule);
+  km_wipe(&schedule, sizeof schedule);
+  if (good)
+    *length = without_padding(out, size, &good);
+  return good;
+}
