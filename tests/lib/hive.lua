@@ -1,10 +1,10 @@
 -- hive.lua: writes registry hives ("regf") from plain tables
 --
--- A key is { name = "Cryptography", written = time, values = { { name, type, data } }, keys = { ...
--- } }. `type` is one of "sz" "expand" "binary" "dword" "multi" or a number with raw bytes as data;
--- `data` is UTF-8 text, bytes, a number, or a list of texts. Format: the public "Windows registry
--- file format specification" (M. Suhanov) and hivex; tests/suites/data checks the result with
--- hivexsh and hivexml.
+-- A key is { name = "Cryptography", written = time, class = text, values = { { name, type, data } },
+-- keys = { ... } }; most have no class. `type` is one of "sz" "expand" "binary" "dword" "multi" or a
+-- number with raw bytes as data; `data` is UTF-8 text, bytes, a number, or a list of texts. Format:
+-- the public "Windows registry file format specification" (M. Suhanov) and hivex; tests/suites/data
+-- checks the result with hivexsh and hivexml.
 
 local bytes = require "bytes"
 
@@ -65,7 +65,7 @@ end
 
 local function name_bytes(name)
   local latin1 = bytes.latin1(name)
-  if latin1 then return latin1, true end
+  if latin1 then return latin1, name ~= "" end -- a default value has no name and is not marked
   return bytes.utf16(name), false
 end
 
@@ -99,15 +99,17 @@ local put_key
 local function put_children(heap, key, offset, modern)
   local children = {}
   for i, child in ipairs(key.keys or {}) do children[i] = child end
-  if #children == 0 then return 0xffffffff, 0 end
+  if #children == 0 then return 0xffffffff, 0, 0 end
   table.sort(children, function(a, b) return a.name:upper() < b.name:upper() end)
-  local widest, entries = 0, {}
+  local widest, widest_class, entries = 0, 0, {}
   for i, child in ipairs(children) do
     entries[i] = u32(put_key(heap, child, offset, modern, key.written))
       .. list_hint(name_bytes(child.name), modern)
     widest = math.max(widest, #bytes.utf16(child.name))
+    widest_class = math.max(widest_class, #bytes.utf16(child.class or ""))
   end
-  return put(heap, (modern and "lh" or "lf") .. u16(#entries) .. table.concat(entries)), widest
+  return put(heap, (modern and "lh" or "lf") .. u16(#entries) .. table.concat(entries)), widest,
+    widest_class
 end
 
 local function put_values(heap, key)
@@ -126,13 +128,15 @@ function put_key(heap, key, parent, modern, written)
   local name, compressed = name_bytes(key.name)
   local cell = allocate(heap, 76 + #name)
   local flags = (compressed and 0x20 or 0) + (parent and 0 or 0x0c)
-  local children, widest_child = put_children(heap, key, cell[1], modern)
+  local children, widest_child, widest_class = put_children(heap, key, cell[1], modern)
   local values, widest_value, largest_data = put_values(heap, key)
+  local class = key.class and bytes.utf16(key.class) or ""
+  local class_at = class ~= "" and put(heap, class) or 0xffffffff
   cell[3] = "nk" .. u16(flags) .. bytes.filetime(key.written) .. u32(0) .. u32(parent or 0xffffffff)
     .. u32(#(key.keys or {})) .. u32(0) .. u32(children) .. u32(0xffffffff)
-    .. u32(#(key.values or {})) .. u32(values) .. u32(heap.security) .. u32(0xffffffff)
-    .. u32(widest_child) .. u32(0) .. u32(widest_value) .. u32(largest_data) .. u32(0)
-    .. u16(#name) .. u16(0) .. name
+    .. u32(#(key.values or {})) .. u32(values) .. u32(heap.security) .. u32(class_at)
+    .. u32(widest_child) .. u32(widest_class) .. u32(widest_value) .. u32(largest_data) .. u32(0)
+    .. u16(#name) .. u16(#class) .. name
   heap.keys = heap.keys + 1
   return cell[1]
 end

@@ -55,6 +55,11 @@ keyfile.damages = {
   version = function(data) return u32(7) .. data:sub(5) end,
 }
 
+-- The file's bytes damaged so, or as they are without a damage.
+function keyfile.damaged(data, damage)
+  return damage and keyfile.damages[damage](data) or data
+end
+
 -- The bytes of a key file. options: container (the name inside), seed (a text; files of one seed
 -- are equal), signature and exchange (bits, nil: no such key), master_key (GUID), damage (of the
 -- above).
@@ -69,8 +74,7 @@ function keyfile.compose(options)
     .. u32(#ex_public) .. u32(#ex_private) .. u32(#hash) .. u32(#sig_export) .. u32(#ex_export)
     .. name .. hash .. sig_public .. sig_private .. sig_export .. ex_public .. ex_private
       .. ex_export
-  if options.damage then data = keyfile.damages[options.damage](data) end
-  return data
+  return keyfile.damaged(data, options.damage)
 end
 
 -- A DPAPI master key file of the system: a header of 128 bytes with its GUID (72 bytes UTF-16 at

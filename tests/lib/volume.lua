@@ -55,6 +55,12 @@ local LAYOUTS = {
     service_pack = "Service Pack 2", installed = "2009-06-02T09:12:44Z", modern = true,
     program_data = true, upper = true,
   },
+  ["10"] = {
+    windows = "Windows", product = "Windows Server 2019 Standard", version = "6.3",
+      build = "17763",
+    installed = "2019-06-02T09:12:44Z", modern = true, program_data = true, upper = true,
+    major = 10,
+  },
 }
 -- Localized folder names of Windows 2000 and XP.
 local LANGUAGES = {
@@ -186,7 +192,7 @@ local function put_key(state, key)
   local hash = key.hash or volume.hash(key.container)
   local guid = key.guid or spec.guid or volume.NEW
   local name = key.name or hash .. "_" .. guid
-  local data = keyfile.compose {
+  local data = key.data and keyfile.damaged(key.data, key.damage) or keyfile.compose {
     container = key.inside or key.container,
     seed = key.seed or name,
     signature = not key.keyless and or_default(key.signature, 1024) or nil,
@@ -212,7 +218,8 @@ local function put_store(state)
     for _, key in ipairs(spec.cng and spec.cng[kind] or {}) do
       local folder = state.app_data .. "\\Microsoft\\Crypto\\" .. kind
       make_folders(host_path(state, folder))
-      local data = keyfile.compose_cng(key.container, key.container, volume.MASTER_KEY, key.made)
+      local data = key.data
+        or keyfile.compose_cng(key.container, key.container, volume.MASTER_KEY, key.made)
       put(state, folder, volume.cng_hash(key.container) .. "_" .. key.guid, data, key)
     end
   end
@@ -222,8 +229,10 @@ local function put_master_keys(state)
   if state.spec.master_keys == false then return end
   local folder = "C:\\" .. state.spec.windows .. "\\system32\\Microsoft\\Protect\\S-1-5-18"
   make_folders(host_path(state, folder .. "\\User"))
-  for _, guid in ipairs(state.spec.master_keys or { volume.MASTER_KEY }) do
-    put(state, folder, guid, keyfile.master_key(guid), {})
+  for _, one in ipairs(state.spec.master_keys or { volume.MASTER_KEY }) do
+    local file = type(one) == "table" and one or { guid = one }
+    put(state, file.user and folder .. "\\User" or folder, file.guid,
+      file.data or keyfile.master_key(file.guid), file)
   end
   put(state, folder .. "\\User", "c0e4b1f7-27d3-4e0c-a3a5-6e0f5d9b1c42",
     keyfile.master_key "c0e4b1f7-27d3-4e0c-a3a5-6e0f5d9b1c42", {})
@@ -249,6 +258,12 @@ local function cryptography(root, guid, written, kind)
     "Microsoft Base Cryptographic Provider v1.0")
 end
 
+-- What spec.registry adds to a hive.
+local function add(state, name, root)
+  local more = state.spec.registry and state.spec.registry[name]
+  if more then more(root, hive) end
+end
+
 local function software_root(state)
   local spec, root = state.spec, { name = "$$$PROTO.HIV", written = state.spec.installed }
   cryptography(root, spec.guid, spec.guid_written, spec.guid_type)
@@ -257,7 +272,11 @@ local function software_root(state)
   hive.set(root, version, "ProductName", "sz", spec.product)
   hive.set(root, version, "CurrentVersion", "sz", spec.version)
   hive.set(root, version, "CurrentBuildNumber", "sz", spec.build)
-  hive.set(root, version, "CSDVersion", "sz", spec.service_pack)
+  if spec.service_pack then hive.set(root, version, "CSDVersion", "sz", spec.service_pack) end
+  if spec.major then
+    hive.set(root, version, "CurrentMajorVersionNumber", "dword", spec.major)
+    hive.set(root, version, "CurrentMinorVersionNumber", "dword", 0)
+  end
   hive.set(root, version, "InstallDate", "dword", bytes.seconds(spec.installed))
   hive.set(root, version, "SystemRoot", "sz", system_root)
   hive.set(root, version, "RegisteredOwner", "sz", "Web team")
@@ -275,6 +294,7 @@ local function software_root(state)
       spec.drive and state.app_data or spec.program_data and "%ProgramData%"
         or "%ALLUSERSPROFILE%\\" .. spec.app_data)
   end
+  add(state, "SOFTWARE", root)
   return root
 end
 
@@ -314,6 +334,7 @@ local function system_root(state)
       end
     end
   end
+  add(state, "SYSTEM", root)
   return root
 end
 
@@ -327,6 +348,12 @@ local function put_hives(state)
     { saved = saved, sequence1 = dirty.SOFTWARE and 1044 or 1043, sequence2 = 1043 })
   put_hive(state, config, "SYSTEM", system_root(state),
     { saved = saved, sequence1 = dirty.SYSTEM and 2090 or 2088, sequence2 = 2088 })
+  if spec.registry and spec.registry.SECURITY then
+    local root = { name = "$$$PROTO.HIV", written = spec.installed }
+    add(state, "SECURITY", root)
+    put_hive(state, config, "SECURITY", root,
+      { saved = saved, sequence1 = dirty.SECURITY and 99 or 97, sequence2 = 97 })
+  end
   for _, backup in ipairs(spec.backups or {}) do
     local folder = backup.folder or (spec.program_data and config .. "\\RegBack"
       or windows .. "\\repair")
@@ -361,18 +388,20 @@ end
 
 -- Makes the volume that `spec` describes as the folder `dir`, which must not be there yet. Fields
 -- of spec:
---   layout         "2000" (default), "xp", "vista"; with "-de", "-es", "-ru" localized folder names
+--   layout         "2000" (default), "xp", "vista", "10"; with "-de", "-es", "-ru" localized folder names
 --   guid           MachineGuid as stored (default volume.NEW), false for none; guid_type: its registry type
 --   guid_written   last write of the Cryptography key; saved: time in the header of the hives
 --   keys           { { container=, guid= (default: the machine GUID), name= (instead of hash_guid),
 --                  made=, written=, owner= (uid), damage= (keyfile.damages), inside= (another container
 --                  name in the file), keyless=, master_key=, seed=, signature=, exchange= (bits, false:
---                  none), symlink=, hardlink= } }
+--                  none), symlink=, hardlink=, data= (the bytes of a file made elsewhere) } }
 --   others         GUID suffix of the usual other key files (default volume.OLD), false: none of them
---   cng            { Keys = { { container=, guid=, made= } }, SystemKeys = { ... } }
+--   cng            { Keys = { { container=, guid=, made=, data= } }, SystemKeys = { ... } }
 --   backups        { { guid=, written=, saved=, folder= } }: backup hives, in repair or RegBack by default
 --   services       { NAME = { start=, depends= } or false }, false: no Services key; more_services: rows like SERVICES
---   master_keys    GUIDs in Protect\S-1-5-18 (default volume.MASTER_KEY), false: no Protect folder
+--   master_keys    GUIDs in Protect\S-1-5-18, or { guid=, made=, written=, data=, user= (in the folder User) }
+--                  (default volume.MASTER_KEY), false: no Protect folder
+--   registry       { SYSTEM = function(root, hive), SOFTWARE=, SECURITY= }: adds to these hives; SECURITY makes one
 --   dirty          { SOFTWARE = true }: unequal sequence numbers
 --   store          false: no key store; drive: letter of its volume; shell_folders: false for none
 --   files          { { path=, data= } }: anything else

@@ -1,0 +1,214 @@
+-- proof.lua: volumes whose keys can be decrypted, and what names these keys
+--
+-- tests/proof/forge.py makes the secrets of a system, master keys, key files, certificates and
+-- configurations from a description; here they become fields of a volume (tests/lib/volume.lua).
+-- What was forged is kept in build/proof, so that only the first run takes time. No key of it is
+-- in the tree, and none was ever used.
+--
+-- A description:
+--   seed            a text; the same description gives the same bytes
+--   generation      "2000", "xp", "vista", "7", "10" (default): how this Windows seals its secrets
+--   master_keys     { { id=, guid=, user= (true: in the folder User), made=, cipher= ("rc4", "rc4-40",
+--                   "rc4-sha1", "3des", "3des-sha1", "aes"), rounds=, wrong= ("absent": no file,
+--                   "closed": another system's) } }
+--   keys            { { id=, container=, master_key= (id), kind= ("capi", "cng": one exchange key),
+--                   signature=, exchange= (bits, or a table with fields that stand over the key's),
+--                   rsa= (name of the RSA key; default: its own), e=, carmichael= (how d is made),
+--                   exportable=, blob= ("rc4", "3des", "aes"), behind= (unknown bytes behind d),
+--                   inside= (another container name in the file), and what is wrong with it:
+--                   private= (name of another RSA key for the private half), private_bits=,
+--                   spoil= (n, e, d, p, q, dp, dq, qinv, swapped, trivial), magic= (not "RSA2"),
+--                   cut= (bytes off the end), flip= (a field of the DPAPI blob),
+--                   and for the volume: guid=, made=, written=, owner= } }
+--   certificates    { { id=, key= (id), container=, store=, subject=, begins=, ends=, sha1=,
+--                   friendly=, key_spec=, provider=, bound= ("self-signed", "assigned": RDP uses it) } }
+--   configurations  { { id=, path= (default: applicationHost.config), providers = { { name=, container=,
+--                   key= (id, or a name that no key file has), kind= ("aes", "rsa", "cng") } },
+--                   pools = { { name=, user=, provider=, password= } }, zeros=, made=, written= } }
+--   metabases       { { id=, path=, key=, made=, written= } }
+--   classes = false: a SYSTEM hive without the boot key; security = false: no SECURITY hive
+
+local json = require "dkjson"
+local shell = require "shell"
+
+local proof = {}
+
+local here = debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$" or "."
+local top = here .. "/../.."
+-- Debian's own: the modules that the forge needs are packages of it.
+proof.python = "/usr/bin/python3"
+
+local function bytes_of(hex)
+  return (hex:gsub("%x%x", function(pair) return string.char(tonumber(pair, 16)) end))
+end
+proof.bytes = bytes_of
+
+-- Why nothing can be forged here, or nil.
+function proof.missing()
+  if proof.reason == nil then
+    local tried = shell.run(proof.python .. " -c 'import Cryptodome.Cipher.AES'")
+    proof.reason = tried.exit ~= 0 and "Debian's python3-pycryptodome is not installed"
+  end
+  return proof.reason or nil
+end
+
+-- A key of the cache: the description and the forge itself.
+local function cache_name(text)
+  local sources = ""
+  for _, name in ipairs { "forge", "formats", "identity" } do
+    sources = sources .. shell.quote(("%s/tests/proof/%s.py"):format(top, name)) .. " "
+  end
+  local sum = shell.run("cat " .. sources .. "- | sha256sum", text).out:match "^%x+"
+  return top .. "/build/proof/" .. assert(sum) .. ".json"
+end
+
+-- What forge.py makes of a description: classes, policy, master_keys, keys, certificates,
+-- configurations, metabases, secrets; bytes are hex.
+function proof.forge(description)
+  local text = json.encode(description)
+  local place = cache_name(text)
+  local known = shell.read(place)
+  if not known then
+    shell.must("mkdir -p " .. shell.quote(top .. "/build/proof"))
+    local line = ("%s %s/tests/proof/forge.py %s/build/proof"):format(proof.python, shell.quote(top),
+      shell.quote(top))
+    local made = shell.run(line, text)
+    if made.exit ~= 0 then error("the forge failed: " .. made.err) end
+    known = made.out
+    local temporary = os.tmpname()
+    shell.write(temporary, known)
+    shell.must(("mv %s %s"):format(shell.quote(temporary), shell.quote(place)))
+  end
+  return assert(json.decode(known))
+end
+
+-- ---- Registry ----
+
+local function boot_classes(forged)
+  return function(root, hive)
+    for name, class in pairs(forged.classes) do
+      hive.key(root, "ControlSet001\\Control\\Lsa\\" .. name).class = class
+      -- The class of the control set that is not in use must not be taken.
+      hive.key(root, "ControlSet002\\Control\\Lsa\\" .. name).class = "00000000"
+    end
+    hive.set(root, "ControlSet001\\Control\\Lsa", "SecureBoot", "dword", 1)
+  end
+end
+
+local function policy(forged)
+  return function(root, hive)
+    for name, value in pairs(forged.policy) do
+      local key = name == "DPAPI_SYSTEM" and "Secrets\\DPAPI_SYSTEM\\CurrVal" or name
+      hive.set(root, "Policy\\" .. key, "", 0, bytes_of(value))
+    end
+    -- The value before it, which must not be taken.
+    hive.set(root, "Policy\\Secrets\\DPAPI_SYSTEM\\OldVal", "", 0, ("\1"):rep(124))
+  end
+end
+
+-- Terminal Server uses the certificate that an administrator assigned, else the one it made.
+local function bind(root, hive, how, thumbprint)
+  local key = "ControlSet001\\Control\\Terminal Server\\WinStations"
+  if how == "assigned" then
+    hive.set(root, key .. "\\RDP-Tcp", "SSLCertificateSHA1Hash", "binary", bytes_of(thumbprint))
+  else
+    hive.set(root, key, "SelfSignedCertStore", "sz", "Remote Desktop")
+    hive.set(root, key, "SelfSignedCertificate", "binary", bytes_of(thumbprint))
+  end
+end
+
+local function registry(description, forged)
+  local out = {}
+  if description.security ~= false then out.SECURITY = policy(forged) end
+  function out.SYSTEM(root, hive)
+    if description.classes ~= false then boot_classes(forged)(root, hive) end
+    for _, given in ipairs(description.certificates or {}) do
+      if given.bound then bind(root, hive, given.bound, forged.certificates[given.id].thumbprint) end
+    end
+  end
+  function out.SOFTWARE(root, hive)
+    for _, given in ipairs(description.certificates or {}) do
+      local made = forged.certificates[given.id]
+      hive.set(root, ("Microsoft\\SystemCertificates\\%s\\Certificates\\%s"):format(made.store,
+        made.thumbprint), "Blob", "binary", bytes_of(made.blob))
+    end
+  end
+  return out
+end
+
+-- ---- Files ----
+
+local function of_volume(given, data)
+  return {
+    container = given.container, guid = given.guid, made = given.made, written = given.written,
+    owner = given.owner, name = given.name, hash = given.hash, damage = given.damage, data = data,
+  }
+end
+
+local function add_keys(out, description, forged)
+  out.cng = out.cng or {}
+  for _, given in ipairs(description.keys or {}) do
+    local key = of_volume(given, bytes_of(forged.keys[given.id].file))
+    local list = out.keys
+    if given.kind == "cng" then
+      local folder = given.folder or "Keys"
+      out.cng[folder] = out.cng[folder] or {}
+      list = out.cng[folder]
+    end
+    list[#list + 1] = key
+  end
+end
+
+local function add_master_keys(out, description, forged)
+  for _, given in ipairs(description.master_keys or {}) do
+    local made = forged.master_keys[given.id]
+    if not made.absent then
+      out.master_keys[#out.master_keys + 1] = {
+        guid = made.guid, user = made.user, data = bytes_of(made.file), made = given.made,
+        written = given.written,
+      }
+    end
+  end
+end
+
+-- The volume's layout for each generation, and its Windows folder.
+local LAYOUTS = {
+  ["2000"] = { layout = "2000", windows = "WINNT" }, xp = { layout = "xp", windows = "WINDOWS" },
+  vista = { layout = "vista", windows = "Windows" }, ["7"] = { layout = "vista", windows = "Windows" },
+  ["10"] = { layout = "10", windows = "Windows" },
+}
+
+local function add_files(out, description, forged)
+  local inetsrv = ("C:\\%s\\system32\\inetsrv\\"):format(LAYOUTS[description.generation or "10"].windows)
+  for list, name in pairs {
+    configurations = "config\\applicationHost.config", metabases = "MetaBase.xml",
+  } do
+    for _, given in ipairs(description[list] or {}) do
+      out.files[#out.files + 1] = {
+        path = given.path or inetsrv .. name, data = forged[list][given.id], made = given.made,
+        written = given.written,
+      }
+    end
+  end
+end
+
+-- The fields of a volume's description with all of this; `more` (a table like volume.make takes)
+-- stands over them, its keys are added. Returns them and what was forged.
+function proof.volume(description, more)
+  local forged = proof.forge(description)
+  local out = { keys = {}, master_keys = {}, files = {}, others = false }
+  out.layout = LAYOUTS[description.generation or "10"].layout
+  for name, value in pairs(more or {}) do out[name] = value end
+  for _, name in ipairs { "keys", "master_keys", "files" } do
+    local copy = {}
+    for i, one in ipairs(out[name]) do copy[i] = one end
+    out[name] = copy
+  end
+  add_keys(out, description, forged)
+  add_master_keys(out, description, forged)
+  add_files(out, description, forged)
+  out.registry = registry(description, forged)
+  return out, forged
+end
+
+return proof
