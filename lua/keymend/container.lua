@@ -2,14 +2,15 @@
 --
 -- A case: container, hash, policy, info, options, history, keys (inspected files), chosen_adopt, chosen_retire,
 -- too_many, use (how its services stand, or nil; use.lua). study() sorts the keys into current, foreign, strays,
--- candidates and says of each what speaks against it; onset.lua says when the problem began. Each judge gets the case
--- and returns a verdict or nil ("not mine"):
+-- candidates and says of each what speaks against it; onset.lua says when the problem began,
+-- eras.lua what the master keys tell. Each judge gets the case and returns a verdict or nil ("not mine"):
 --   { healthy = true, undecided = true? } | { adopt = key?, retire = key?, reason = text, why_retire = text }
 --   | { refused = text } | {}
 -- The findings stand in case.findings.
 
 local finding = require "keymend.finding"
 local rules = require "keymend.rules"
+local eras = require "keymend.eras"
 local facts = require "keymend.facts"
 local onset = require "keymend.onset"
 local use = require "keymend.use"
@@ -196,6 +197,7 @@ function M.study(case)
   case.times_file = case.options.times ~= nil
   for _, key in ipairs(case.keys) do case.times_file = case.times_file or key.created_source == "times-file" end
   for _, key in ipairs(case.keys) do study_time(case, key) end
+  eras.study(case)
   join_twins(case)
   onset.study(case)
 end
@@ -295,6 +297,7 @@ local function repair_findings(case, key, retire, why)
   guid_evidence(list, case)
   if retire then made_evidence(list, case, retire, "the current key file") end
   onset.evidence(list, case)
+  eras.evidence(list, case)
   evidence(list, "choice", "the old key file was chosen because " .. why)
   use_evidence(list, case)
   find(case, retire and "key.regenerated" or "key.orphaned", { old_guid = key.guid },
@@ -305,7 +308,10 @@ local function ambiguous(case, among, reason, by_hand)
   local list = {}
   guid_evidence(list, case)
   for _, key in ipairs(among) do made_evidence(list, case, key, "a candidate") end
-  if not by_hand then onset.evidence(list, case) end
+  if not by_hand then
+    onset.evidence(list, case)
+    eras.evidence(list, case)
+  end
   use_evidence(list, case)
   find(case, "key.ambiguous", { count = files(among), reason = reason },
     { evidence = list, keys = names_of(among), remedy = by_hand,
@@ -571,6 +577,7 @@ local function times_useless(case)
     end
   end
   if #list == 0 then return nil end
+  eras.evidence(list, case)
   find(case, "key.times-useless", {}, { evidence = list, keys = names_of(keys),
     commands = adopt_commands(case, case.candidates) })
   return { refused = "the creation times do not tell which key file is the older" }
@@ -641,7 +648,7 @@ local function onset_elsewhere(case)
   local chosen, reason, fault = onset.decide(case)
   if fault then return policy_failed(case, fault, reason) end
   if not chosen then return ambiguous(case, case.candidates, "the onset is not known: " .. reason) end
-  case.onset = chosen.time
+  case.onset = onset.reset_of(case, chosen)
   if chosen.kind == "events" then return nil end
   local nearest
   for _, key in ipairs(case.keys) do
@@ -679,13 +686,16 @@ end
 
 -- Rule: a key whose service ran after it was made is never retired; here the System log tells that it did.
 local function ran_with_it(case)
-  local ran = onset.ran_since(case, case.current.usable_time, case.info.guid_written)
+  if use.refutes(case.use) then return nil end
+  local ran, start = onset.ran_since(case)
   if not ran then return nil end
   local list = {}
   guid_evidence(list, case)
   made_evidence(list, case, case.current, "the current key file")
   for _, key in ipairs(case.candidates) do made_evidence(list, case, key, "an older key file") end
+  if start then evidence(list, "start", "Windows was started", start.time, start.ticks) end
   evidence(list, "success", ran.text, ran.time, ran.ticks)
+  case.ran_since = true
   find(case, "key.in-use", { names = ran.service }, { evidence = list, wording = "logged",
     keys = names_of { case.current, unpack(case.candidates) }, commands = adopt_commands(case, case.candidates) })
   return { refused = ran.service .. " started after the current key file was made" }
@@ -783,11 +793,16 @@ end
 
 -- What can hardly be true together with the onset, where something is decided by it.
 local function tell_contradictions(case, verdict)
-  if verdict.healthy or #case.contradictions == 0 then return end
+  if verdict.healthy or case.ran_since or #case.contradictions == 0 then return end
   local chosen, list = case.chosen_onset, {}
   evidence(list, "onset", "the problem began (onset): " .. chosen.reason, chosen.time, chosen.ticks)
   for _, one in ipairs(case.contradictions) do evidence(list, "against", one.text, one.time, one.ticks) end
   find(case, "onset.contradiction", { onset = facts.time(chosen.time, chosen.ticks) }, { evidence = list })
+end
+
+local function tell_eras(case, verdict)
+  if verdict.healthy or #case.era_rows == 0 then return end
+  find(case, "key.era-contradiction", {}, { evidence = { unpack(case.era_rows) } })
 end
 
 -- Where the container is in order, its key file's making is no onset of anything.
@@ -809,6 +824,7 @@ function M.judge(case)
   case.verdict = verdict or {}
   settle_onsets(case, case.verdict)
   tell_contradictions(case, case.verdict)
+  tell_eras(case, case.verdict)
   tell_running(case, case.verdict)
   tell_leftovers(case, case.verdict)
   tell_faults(case, case.verdict)

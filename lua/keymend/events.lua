@@ -373,6 +373,12 @@ function M.line(one)
     table.concat(parts, "; "))
 end
 
+-- The same in a few words: source, id, service, name of the code.
+function M.short(one)
+  return ("%s %d%s%s"):format(one.source, one.id, one.service and ", " .. one.service or "",
+    one.words and ": " .. one.words:match "^[^:]*" or "")
+end
+
 -- The time of an event as text.
 function M.time(one)
   return (one.ticks or one.time) and core.time_text(one.ticks or one.time) or "at an unknown time"

@@ -278,6 +278,12 @@ return {
     remedy = "Check when the services last worked and first failed, and whether the clock was right. If you know the "
       .. "time, give it with --onset; if you know the right key file, name it with --adopt.",
   },
+  ["key.era-contradiction"] = {
+    severity = "warning",
+    text = 'The master keys that the key files of "%{container}" name contradict the creation times of these files.',
+    remedy = "A copied or restored file, a time inherited from a name, or a wrong clock does this. Trust the order of "
+      .. "the master keys more; if you know the right key file, name it with --adopt.",
+  },
   ["key.current-wrong"] = {
     severity = "error",
     text = 'The current key file of "%{container}" is sound, but its services say that it is not the key they need, '

@@ -11,7 +11,8 @@
 --
 -- study() fills of a case:
 --   chosen_onset   { time, ticks, reason, kind = "option", "events", "function" or "regeneration", pro, contra,
---                  keys }, or nil; case.onset is its time, unless that is only when the current key file was made
+--                  keys }, or nil; case.onset: the time of the reset that goes with it, unless that is only when the
+--                  current key file was made
 --   onsets         all resets seen, oldest first: { time, ticks, reason, chosen, keys, pro, contra }; keys: the names
 --                  of the key files that were made because of it; pro, contra: rows { kind, text, time, ticks }
 --   contradictions rows of evidence that can hardly be true together with the chosen onset
@@ -272,8 +273,9 @@ local function exclude(case, chosen)
   for _, key in ipairs(late) do
     gone[key] = true
     key.candidate = false
-    key.regenerated = ("it was made %s, when the problem had begun (%s), so Windows regenerated it too"):format(
-      facts_of.time(key.created, key.created_ticks), facts_of.time(chosen.time, chosen.ticks))
+    key.regenerated = ("it was made %s, %s the problem began (%s), so Windows regenerated it too"):format(
+      facts_of.time(key.created, key.created_ticks), near(key, chosen.time, M.MARGIN) and "when" or "after",
+      facts_of.time(chosen.time, chosen.ticks))
   end
   for _, key in ipairs(case.candidates) do
     if not gone[key] then kept[#kept + 1] = key end
@@ -312,8 +314,9 @@ local function weigh_log(case, chosen, log)
     if open.after then row(chosen.pro, "success", "the last known success: " .. open.after.text, open.after.time,
       open.after.ticks) end
     if open.count > 1 then
-      row(chosen.pro, "event", ("%d such failures since, the last one: %s"):format(open.count - 1,
-        event_text(open.last.event)), open.last.time, open.last.ticks)
+      row(chosen.pro, "event", ("%d more such failure%s since, the last one: %s"):format(open.count - 1,
+        open.count > 2 and "s" or "", require("keymend.events").short(open.last.event)), open.last.time,
+        open.last.ticks)
     end
   end
   local reading = log.reading
@@ -421,11 +424,19 @@ local function list_all(case, log, late)
   end)
 end
 
+-- What a later backup of the registry cannot be about. Failures without a key file that was made then tell of no reset.
+local function reset_of(case, chosen)
+  local current = case.current
+  local made = current and current.usable_time
+  return chosen.kind == "events" and not chosen.anchor and made or chosen.time
+end
+M.reset_of = reset_of
+
 local function settle(case, chosen, log)
   chosen.pro, chosen.contra = {}, {}
   chosen.anchor = anchor_of(case, chosen)
   case.chosen_onset = chosen
-  if chosen.kind ~= "regeneration" then case.onset = chosen.time end
+  if chosen.kind ~= "regeneration" then case.onset = reset_of(case, chosen) end
   local late = exclude(case, chosen)
   weigh_log(case, chosen, log)
   weigh_times(case, chosen)
@@ -458,13 +469,22 @@ function M.decide(case)
     ticks = ticks, reason = reason }, case.log or {})
 end
 
--- The newest sure success of a service after both `time`s (seconds): it may use the key file made then. Nil: none.
-function M.ran_since(case, made, guid_written)
-  if not made or not guid_written then return nil end
-  local list = case.log and case.log.successes or {}
-  for index = #list, 1, -1 do
-    if list[index].kind == "event" then
-      return list[index].time > math.max(made, guid_written) + M.MARGIN and list[index] or nil
+-- The newest success of a service after the current key file and the registry key of the machine GUID were written: it
+-- may use that key file. Where failures followed, only when Windows was started between, since a service in a process
+-- of before may have held the older key. Nil: none.
+function M.ran_since(case)
+  local made, written, log = case.current.usable_time, case.info.guid_written, case.log or {}
+  if not made or not written then return nil end
+  local from = math.max(made, written) + M.MARGIN
+  for index = #(log.successes or {}), 1, -1 do
+    local good = log.successes[index]
+    if good.time <= from then return nil end
+    if good.kind == "event" then
+      if not log.open then return good end
+      for _, start in ipairs(log.reading.starts) do
+        if start.time > from and start.time <= good.time then return good, start end
+      end
+      return nil
     end
   end
 end

@@ -11,6 +11,7 @@ local M = {}
 local LABEL = 10    -- columns of "Downtime: "
 local TEXT = 8      -- of a finding; evidence stands 2 further in, where a key file's name and ":" still fit 80
 local SHOWN_KEYS = 30
+local SHOWN_EVENTS = 5
 
 local function plural(count, one, many)
   return ("%d %s"):format(count, count == 1 and one or many or one .. "s")
@@ -50,6 +51,7 @@ local LINES = {
     failing = "look why other services fail, then diagnose again (see below).",
   },
   ["onset.contradiction"] = { "%c: its times contradict one another.", "check when it began (see below)." },
+  ["key.era-contradiction"] = { "%c: its times contradict one another.", "compare the key files (see below)." },
   ["key.newer-foreign"] = { "%c: an older key, and its services fail." },
   ["key.current-wrong"] = {
     "%c: not the key its services need.", "restore the former key file from a backup (see below).",
@@ -376,6 +378,59 @@ local function symptoms(page, diagnosis)
   end
 end
 
+-- ---- Evidence beside the findings ----
+
+-- The resets that are seen, where there are several: the finding tells of one alone.
+local function onset_lines(page, diagnosis)
+  for _, case in ipairs(diagnosis.cases) do
+    if #(case.onsets or {}) > 1 then
+      page:blank()
+      page:heading(('When the problem of "%s" began'):format(case.container))
+      for _, one in ipairs(case.onsets) do
+        page:item("  " .. facts.time(one.time, one.ticks), (one.chosen and "the onset: " or "") .. one.reason,
+          { style = one.chosen and "strong" or nil })
+        for _, name in ipairs(one.keys) do page:line("    " .. name) end
+      end
+    end
+  end
+end
+
+local function event_lines(page, diagnosis)
+  local events = require "keymend.events"
+  local list = diagnosis.events
+  if diagnosis.verdict == "healthy" or #list == 0 and not list.problem then return end
+  page:blank()
+  page:heading "Events that tell of machine keys, newest first"
+  for index = 1, math.min(#list, SHOWN_EVENTS) do
+    page:item("  " .. events.time(list[index]), events.short(list[index]))
+  end
+  local more = #list + list.more - SHOWN_EVENTS
+  if more > 0 then
+    local make = diagnosis.facts.options.command
+    page:line(("  and %d more: %s"):format(more, make and make("events") or "keymend events"))
+  end
+  if list.problem then page:text_block("the log System: " .. list.problem, 2, "warning") end
+end
+
+-- Master keys, where the key files name several.
+local function era_lines(page, diagnosis)
+  for _, case in ipairs(diagnosis.cases) do
+    if #(case.eras or {}) > 1 and not case.verdict.healthy then
+      page:blank()
+      page:heading(('Master keys that the key files of "%s" name'):format(case.container))
+      for index, era in ipairs(case.eras) do
+        if index > SHOWN_KEYS then
+          page:text_block(("and %d more; --json shows all"):format(#case.eras - SHOWN_KEYS), 2)
+          break
+        end
+        page:item("  " .. era.master_key, era.time and ("%s %s"):format(era.source == "created" and "made"
+          or "last written", facts.time(era.time, era.ticks)) or "its time is not known", { style = "strong" })
+        for at = 1, math.min(#era.keys, SHOWN_KEYS) do page:line("    " .. era.keys[at]) end
+      end
+    end
+  end
+end
+
 -- ---- Key files ----
 
 function M.role(case, key)
@@ -470,6 +525,9 @@ function M.diagnosis(page, diagnosis, options)
     for _, one in ipairs(shown) do finding_lines(page, one) end
   end
   if quiet then return end
+  onset_lines(page, diagnosis)
+  event_lines(page, diagnosis)
+  era_lines(page, diagnosis)
   symptoms(page, diagnosis)
   key_tables(page, diagnosis)
   next_command(page, diagnosis)

@@ -138,6 +138,14 @@ function Target:master_key_present(guid)
   return self.master_keys[guid] or false
 end
 
+-- The file of a master key: of master_key_times[guid] = seconds.
+function Target:master_key(guid)
+  local made = (self.master_key_times or {})[guid]
+  if not made then return nil, "no such master key", "not-found" end
+  return { created = made, created_ticks = ticks(made), created_source = "ntfs", written = made,
+    written_ticks = ticks(made) }
+end
+
 -- A log as { events }, oldest first, with the fields that the core gives; a filter's ids count alone.
 function fake.walk(list, filter, damaged, problem)
   filter = filter or {}

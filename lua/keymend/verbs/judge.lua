@@ -26,6 +26,7 @@ local SETTLED = {
   ["key.damaged"] = true, ["key.name-mismatch"] = true, ["key.keyless"] = true, ["key.disproved"] = true,
   ["key.foreign-owner"] = true, ["key.hard-link"] = true, ["key.reparse"] = true, ["key.stray"] = true,
   ["service.running-orphaned"] = true, ["onset.contradiction"] = true,
+  ["key.era-contradiction"] = true,
 }
 
 -- Whether the plan starts every service that a finding names.
