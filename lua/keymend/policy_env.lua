@@ -6,10 +6,11 @@
 -- luacheck: globals windows has_service all_of any_of first_of not_ always proved guid_history sole_candidate
 -- luacheck: globals regenerated regeneration event first_failure policy
 
-local function expect(ok, what, wanted, found)
+-- `further`: how many calls further out than usual the policy's line is.
+local function expect(ok, what, wanted, found, further)
   if not ok then
     error(("%s: %s was expected, found %s"):format(what, wanted, type(found) == "string" and '"' .. found .. '"'
-      or type(found)), 3)
+      or type(found)), 3 + (further or 0))
   end
 end
 
@@ -85,10 +86,10 @@ end
 -- A number, or a list of numbers, as a list.
 local function numbers(value, most, what, wanted)
   local list = type(value) == "table" and value or { value }
-  expect(#list > 0, what, wanted, value)
+  expect(#list > 0, what, wanted, value, 1)
   local copy = {}
   for index, one in ipairs(list) do
-    expect(whole(one, most), what, wanted, type(one) == "number" and tostring(one) or one)
+    expect(whole(one, most), what, wanted, type(one) == "number" and tostring(one) or one, 1)
     copy[index] = one
   end
   return copy
@@ -98,7 +99,7 @@ end
 local function bytes_of(text)
   local digits = type(text) == "string" and text:gsub("%s", "") or ""
   expect(#digits > 0 and #digits % 2 == 0 and not digits:find "%X", "event: data",
-    'bytes in hexadecimal, such as "03 00 00 00"', text)
+    'bytes in hexadecimal, such as "03 00 00 00"', text, 1)
   return (digits:gsub("%x%x", function(two) return string.char(tonumber(two, 16)) end))
 end
 

@@ -35,14 +35,15 @@ local function target_with(logs, damaged, problem)
   function target:events(log, filter)
     self.asked[#self.asked + 1] = { log = log, filter = filter }
     if not logs[log] then return nil, "no such log", "not-found", 2 end
-    local list, at = logs[log], #logs[log] + 1
+    local list = logs[log]
+    local at, step = filter.oldest_first and 0 or #list + 1, filter.oldest_first and 1 or -1
     local walk = {
       damaged = function() return damaged or 0 end, problem = function() return problem end,
       close = function() self.closed = true end,
     }
     return setmetatable(walk, { __call = function()
-      while at > 1 do
-        at = at - 1
+      while list[at + step] do
+        at = at + step
         local one, fits = list[at], not filter.ids
         if one == "fault" then error("the log is gone", 0) end
         for _, id in ipairs(filter.ids or {}) do fits = fits or id == one.id end
@@ -146,5 +147,49 @@ describe("reading logs", function()
   it("tells how many records were damaged, and what could not be read", function()
     local result = assert(events.read(target_with({ System = {} }, 3, "3 records are damaged"), {}))
     assert.same({ { log = "System", damaged = 3, problem = "3 records are damaged" } }, result.logs)
+  end)
+end)
+
+describe("a survey of the System log", function()
+  local function wanted(fields)
+    local one = { rule = "event", source = "Service Control Manager", ids = { 7023 } }
+    for name, value in pairs(fields or {}) do one[name] = value end
+    return one
+  end
+
+  it("finds signals, and what policies ask for", function()
+    local own = wanted { source = "w3svc", ids = { 100 } }
+    local target = target_with { System = { KB, SCM, ADMIN, SPOOLER, OTHER } }
+    local reading = assert(events.survey(target, { names = NAMES, wanted = { own } }))
+    assert.equal(3, #reading.signals)
+    assert.equal(1, #reading.matches)
+    assert.equal(own, reading.matches[1].wanted)
+    assert.equal(100, reading.matches[1].event.id)
+    assert.equal(START, reading.oldest.time)
+    assert.equal(START + 4, reading.newest.time)
+  end)
+
+  it("tells services apart by key name and display name", function()
+    assert.is_true(events.fits(wanted { service = "w3svc" }, SCM, NAMES))
+    assert.is_false(events.fits(wanted { service = "IISADMIN" }, SCM, NAMES))
+    assert.is_true(events.fits(wanted { service = "Spooler" }, SPOOLER)) -- names are not known: the data tells
+    assert.is_false(events.fits(wanted { service = "Spooler" }, SPOOLER, NAMES))
+  end)
+
+  it("compares codes and data", function()
+    assert.is_true(events.fits(wanted { codes = { 5, 1008 } }, SCM, NAMES))
+    assert.is_false(events.fits(wanted { codes = { 5 } }, SCM, NAMES))
+    local kb = wanted { source = "W3SVC", ids = { 116 }, data = "\3\0\0\0" }
+    assert.is_true(events.fits(kb, KB, NAMES))
+    kb.data = "\3\0"
+    assert.is_false(events.fits(kb, KB, NAMES))
+  end)
+
+  it("asks for all events when there are more ids than a filter takes", function()
+    local many = wanted { ids = {} }
+    for id = 1, 2000 do many.ids[id] = id end
+    local target = target_with { System = { KB } }
+    assert(events.survey(target, { names = NAMES, wanted = { many } }))
+    assert.is_nil(target.asked[1].filter.ids)
   end)
 end)

@@ -92,7 +92,37 @@ describe("a policy", function()
     refused("return policy {\n  name = \n}", ":3:")
   end)
 
+  it("names the events of its onset", function()
+    local loaded = assert(load(with [[onset = first_failure {
+      event { source = "W3SVC", id = 116, data = "03 00 00 00" },
+      event { source = "Service Control Manager", ids = { 7023, 7024 }, service = "W3SVC", code = 0x80090006 },
+    }]]))
+    assert.equal("first_failure", loaded.onset.rule)
+    assert.same({ rule = "event", source = "W3SVC", ids = { 116 }, data = "\3\0\0\0" }, loaded.onset[1])
+    assert.same({ 7023, 7024 }, loaded.onset[2].ids)
+    assert.same({ 0x80090006 }, loaded.onset[2].codes)
+    loaded.state:close()
+  end)
+
+  it("with a wrong event is told its line", function()
+    refused(with "onset = first_failure {}", ":4:", "at least one event")
+    refused(with "onset = first_failure { 116 }", ":4:", "entry 1", "an event")
+    refused(with "onset = first_failure { regeneration }", ":4:", "entry 1", "an event")
+    refused(with 'onset = event { source = "W3SVC", id = 1 }', ":4", "one of first_failure, regeneration or a function")
+    for wrong, what in pairs {
+      ["id = 116"] = "event: source", ['source = "", id = 1'] = "event: source", ['source = "A"'] = "id or ids",
+      ['source = "A", id = 1, ids = { 2 }'] = "id or ids", ['source = "A", id = 65536'] = "from 0 to 65535",
+      ['source = "A", id = "1"'] = "event: id", ['source = "A", ids = {}'] = "event: id",
+      ['source = "A", id = 1, service = 5'] = "event: service", ['source = "A", id = 1, data = "3"'] = "hexadecimal",
+      ['source = "A", id = 1, data = ""'] = "hexadecimal", ['source = "A", id = 1, code = -1'] = "an error code",
+      ['source = "A", id = 1, sevice = "B"'] = "sevice",
+    } do refused(with("onset = first_failure { event { " .. wrong .. " } }"), ":4:", what) end
+  end)
+
   it("with rules written out by hand is told what they lack", function()
+    refused(with 'onset = { rule = "first_failure" }', ":4:", "first_failure: at least one event")
+    refused(with 'onset = { rule = "first_failure", { rule = "event", source = "A" } }', ":4:",
+      "first_failure: events, made by event")
     refused(with 'applies = { rule = "windows", from = 5 }', ":4:", "windows: versions as text")
     refused(with 'applies = { rule = "has_service" }', "has_service: the name of a service")
     refused(with 'applies = { rule = "not_" }', "not_: one condition")
