@@ -5,22 +5,27 @@
 
 #include <stdlib.h>
 
+typedef DWORD(WINAPI *size_function)(const wchar_t *path, DWORD *unused);
+typedef BOOL(WINAPI *get_function)(const wchar_t *path, DWORD unused, DWORD size, void *data);
+typedef BOOL(WINAPI *query_function)(const void *data, const wchar_t *block, void **value,
+                                     UINT *size);
+
 /* What version.dll has of use here; all of it is in Windows NT 4.0 and later. */
 typedef struct version_dll {
   HMODULE module;
-  DWORD(WINAPI *size)(const wchar_t *path, DWORD *unused);
-  BOOL(WINAPI *get)(const wchar_t *path, DWORD unused, DWORD size, void *data);
-  BOOL(WINAPI *query)(const void *data, const wchar_t *block, void **value, UINT *size);
+  size_function size;
+  get_function get;
+  query_function query;
 } version_dll;
 
 /* A Win32 code. Release: FreeLibrary, when there is a module. */
 static DWORD load(version_dll *dll) {
-  dll->module = km_windows_load(L"version.dll");
+  *dll = (version_dll){.module = km_windows_load(L"version.dll")};
   if (dll->module == NULL)
     return GetLastError();
-  *(FARPROC *)&dll->size = GetProcAddress(dll->module, "GetFileVersionInfoSizeW");
-  *(FARPROC *)&dll->get = GetProcAddress(dll->module, "GetFileVersionInfoW");
-  *(FARPROC *)&dll->query = GetProcAddress(dll->module, "VerQueryValueW");
+  dll->size = (size_function)(void *)GetProcAddress(dll->module, "GetFileVersionInfoSizeW");
+  dll->get = (get_function)(void *)GetProcAddress(dll->module, "GetFileVersionInfoW");
+  dll->query = (query_function)(void *)GetProcAddress(dll->module, "VerQueryValueW");
   return dll->size != NULL && dll->get != NULL && dll->query != NULL ? ERROR_SUCCESS
                                                                      : ERROR_PROC_NOT_FOUND;
 }
