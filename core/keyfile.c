@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "backend.h"
+#include "dpapi.h"
+#include "keyfile.h"
 #include "text.h"
 
 /* ---- Reading with bounds ---- */
@@ -182,35 +184,14 @@ static km_status read_public(span key, km_public_key *out, km_error *error) {
   return KM_OK;
 }
 
-/* ---- Private part and export flag: DPAPI blobs, of which only the clear header is read: version,
- * provider GUID, master-key version, master-key GUID, flags ---- */
-
-enum { BLOB_HEADER = 44, BLOB_VERSION = 1, BLOB_PROVIDER = 4, BLOB_MASTER_KEY = 24 };
-
-static const char provider_guid[] = "df9d8cd0-1501-11d1-8c7a-00c04fc297eb";
-
-/* The text of a GUID as Windows stores it: one u32, two u16, eight bytes. */
-static void guid_text(const uint8_t *p, char text[KM_GUID_TEXT]) {
-  snprintf(text, KM_GUID_TEXT,
-           "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", p[3], p[2], p[1],
-           p[0], p[5], p[4], p[7], p[6], p[8], p[9], p[10], p[11], p[12], p[13], p[14], p[15]);
-}
+/* ---- Private part and export flag: DPAPI blobs ---- */
 
 static km_status read_blob(span blob, const char *what, char master_key[KM_GUID_TEXT],
                            km_error *error) {
-  char provider[KM_GUID_TEXT];
-  if (blob.size < BLOB_HEADER)
-    return damaged(error, what, blob.offset, "a DPAPI blob of at least %d bytes, found %zu",
-                   BLOB_HEADER, blob.size);
-  if (u32(blob, 0) != BLOB_VERSION)
-    return damaged(error, what, blob.offset, "a DPAPI blob of version %d, found %" PRIu32,
-                   BLOB_VERSION, u32(blob, 0));
-  guid_text(blob.data + BLOB_PROVIDER, provider);
-  if (strcmp(provider, provider_guid) != 0)
-    return damaged(error, what, blob.offset + BLOB_PROVIDER, "DPAPI's provider %s, found %s",
-                   provider_guid, provider);
-  guid_text(blob.data + BLOB_MASTER_KEY, master_key);
-  return KM_OK;
+  km_dpapi_blob parts;
+  km_status status = km_dpapi_blob_parse(blob.data, blob.size, what, blob.offset, &parts, error);
+  memcpy(master_key, parts.master_key, KM_GUID_TEXT);
+  return status;
 }
 
 /* The three parts of one key stand together. */
@@ -273,10 +254,25 @@ static km_status read_head(span file, km_key_file *out, km_error *error) {
   return KM_OK;
 }
 
+static km_key_parts parts_of_key(const span parts[3]) {
+  return (km_key_parts){{parts[1].data, parts[1].size},
+                        {parts[2].data, parts[2].size},
+                        parts[1].offset,
+                        parts[2].offset};
+}
+
 km_status km_key_file_parse(const void *data, size_t size, km_key_file *out, km_error *error) {
+  km_key_parts signature, exchange;
+  return km_key_file_read(data, size, out, &signature, &exchange, error);
+}
+
+km_status km_key_file_read(const void *data, size_t size, km_key_file *out, km_key_parts *signature,
+                           km_key_parts *exchange, km_error *error) {
   span file = {data, size, 0};
   span parts[PART_COUNT] = {{NULL, 0, 0}};
   memset(out, 0, sizeof *out);
+  memset(signature, 0, sizeof *signature);
+  memset(exchange, 0, sizeof *exchange);
   if (size > KM_MAX_KEY_FILE)
     return too_large(error, size);
   if (size < HEADER_SIZE)
@@ -291,13 +287,15 @@ km_status km_key_file_parse(const void *data, size_t size, km_key_file *out, km_
     status = read_key(parts + PART_EXCHANGE_PUBLIC, &exchange_names, &out->exchange, error);
   if (status == KM_OK)
     out->keyless = keyless;
+  *signature = parts_of_key(parts + PART_SIGNATURE_PUBLIC);
+  *exchange = parts_of_key(parts + PART_EXCHANGE_PUBLIC);
   return status;
 }
 
 /* ---- CNG ----
  *
- * Header of eleven u32: version 1, one not known, length of the name in bytes, one not known (key
- * type and flags), lengths of the public properties, the private properties and the private key,
+ * Header of eleven u32: version 1, one not known, length of the name in bytes, two u16 (kind of key
+ * and flags), lengths of the public properties, the private properties and the private key,
  * four zeros; then the name in UTF-16LE without NUL and the three parts. The sizes add up in both
  * published samples; bytes behind the parts are let pass, since the four zeros may be lengths too
  * and only the name is wanted. */
@@ -365,20 +363,99 @@ static km_status check_cng_header(span file, km_error *error) {
   return KM_OK;
 }
 
+/* Narrows *file to the key file itself, reads its name, and checks that its parts lie in it. */
+static km_status read_cng(span *file, char container[KM_MAX_CONTAINER], km_error *error) {
+  container[0] = '\0';
+  if (file->size > KM_MAX_KEY_FILE)
+    return too_large(error, file->size);
+  km_status status = KM_OK;
+  if (file->size >= ROAMING_HEADER && memcmp(file->data, roaming_magic, sizeof roaming_magic) == 0)
+    status = unwrap_roaming(file, error);
+  if (status == KM_OK)
+    status = check_cng_header(*file, error);
+  if (status == KM_OK)
+    status = read_cng_name(part(*file, CNG_HEADER, u32(*file, CNG_NAME_LENGTH)), container, error);
+  if (status != KM_OK)
+    container[0] = '\0';
+  return status;
+}
+
 km_status km_cng_file_parse(const void *data, size_t size, char container[KM_MAX_CONTAINER],
                             km_error *error) {
   span file = {data, size, 0};
-  container[0] = '\0';
-  if (size > KM_MAX_KEY_FILE)
-    return too_large(error, size);
-  km_status status = KM_OK;
-  if (size >= ROAMING_HEADER && memcmp(data, roaming_magic, sizeof roaming_magic) == 0)
-    status = unwrap_roaming(&file, error);
-  if (status == KM_OK)
-    status = check_cng_header(file, error);
-  if (status == KM_OK)
-    status = read_cng_name(part(file, CNG_HEADER, u32(file, CNG_NAME_LENGTH)), container, error);
+  return read_cng(&file, container, error);
+}
+
+/* ---- CNG: the public key
+ *
+ * Public properties stand one after another: u32 size of all of it, u32 type, one not known, u32 size of the name, u32 size
+ * of the content, name in UTF-16, content. Type 10 is the public key, a BCRYPT_RSAKEY_BLOB: "RSA1", u32 bits, u32 size of the
+ * exponent, u32 size of the modulus, two zeros, exponent, modulus, big endian. Other kinds of key have another magic. ---- */
+
+enum { PROPERTY_HEADER = 20, PROPERTY_PUBLIC_KEY = 10, CNG_RSA_HEADER = 24 };
+
+static km_status read_cng_public(span key, km_public_key *out, km_error *error) {
+  if (key.size < CNG_RSA_HEADER || u32(key, 0) != RSA_MAGIC)
+    return KM_OK; /* no RSA key */
+  uint32_t bits = u32(key, 4), exponent_size = u32(key, 8), bytes = u32(key, 12);
+  if (bits < RSA_MIN_BITS || bits > RSA_MAX_BITS || bits % 8 != 0 || bytes != bits / 8)
+    return damaged(error, "CNG public key's bit length", key.offset + 4,
+                   "a multiple of 8 from %d to %d that fits the modulus, found %" PRIu32,
+                   RSA_MIN_BITS, RSA_MAX_BITS, bits);
+  if (exponent_size == 0 || exponent_size > 4 || key.size < CNG_RSA_HEADER + exponent_size + bytes)
+    return damaged(error, "CNG public key's exponent length", key.offset + 8,
+                   "1 to 4, and the modulus behind it, found %" PRIu32 " in %zu bytes",
+                   exponent_size, key.size);
+  const uint8_t *at = key.data + CNG_RSA_HEADER;
+  out->present = true;
+  out->bits = bits;
+  for (uint32_t i = 0; i < exponent_size; i++)
+    out->exponent = out->exponent << 8 | at[i];
+  for (uint32_t i = 0; i < bytes; i++)
+    out->modulus[i] = at[exponent_size + bytes - 1 - i];
+  return KM_OK;
+}
+
+static km_status read_properties(span list, km_public_key *out, km_error *error) {
+  for (size_t at = 0; at < list.size;) {
+    size_t left = list.size - at;
+    span row = part(list, at, left < PROPERTY_HEADER ? left : PROPERTY_HEADER);
+    uint64_t size = left < PROPERTY_HEADER ? 0 : u32(row, 0);
+    if (size < PROPERTY_HEADER || size > left ||
+        (uint64_t)u32(row, 12) + u32(row, 16) > size - PROPERTY_HEADER)
+      return damaged(error, "CNG public property", list.offset + at,
+                     "%d to %zu bytes, its name and content among them, found %" PRIu64,
+                     PROPERTY_HEADER, left, size);
+    if (u32(row, 4) == PROPERTY_PUBLIC_KEY) {
+      span key = part(list, at + PROPERTY_HEADER + u32(row, 12), u32(row, 16));
+      km_status status = read_cng_public(key, out, error);
+      if (status != KM_OK)
+        return status;
+    }
+    at += (size_t)size;
+  }
+  return KM_OK;
+}
+
+km_status km_cng_file_read(const void *data, size_t size, km_cng_file *out, km_error *error) {
+  span file = {data, size, 0}, parts[3];
+  memset(out, 0, sizeof *out);
+  km_status status = read_cng(&file, out->container, error);
   if (status != KM_OK)
-    container[0] = '\0';
+    return status;
+  size_t at = CNG_HEADER + u32(file, CNG_NAME_LENGTH);
+  for (size_t i = 0; i < 3; i++) {
+    parts[i] = part(file, at, u32(file, CNG_PARTS + 4 * i));
+    at += parts[i].size;
+  }
+  out->parts = (km_key_parts){{parts[2].data, parts[2].size},
+                              {parts[1].data, parts[1].size},
+                              parts[2].offset,
+                              parts[1].offset};
+  status = read_properties(parts[0], &out->key, error);
+  if (status == KM_OK && parts[2].size > 0)
+    status = read_blob(parts[2], "CNG private key", out->key.master_key, error);
+  if (status == KM_OK && parts[1].size > 0)
+    status = read_blob(parts[1], "CNG private properties", out->key.export_master_key, error);
   return status;
 }

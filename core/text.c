@@ -134,3 +134,18 @@ size_t km_fold_text(const char *text, size_t length, char *out, size_t size) {
   }
   return used;
 }
+
+/* ---- GUIDs ---- */
+
+void km_guid_bytes_text(const uint8_t bytes[16], char text[KM_GUID_TEXT]) {
+  static const uint8_t order[16] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
+  static const char digits[] = "0123456789abcdef";
+  size_t used = 0;
+  for (size_t i = 0; i < 16; i++) {
+    if (i == 4 || i == 6 || i == 8 || i == 10)
+      text[used++] = '-';
+    text[used++] = digits[bytes[order[i]] >> 4];
+    text[used++] = digits[bytes[order[i]] & 15];
+  }
+  text[used] = '\0';
+}

@@ -2,6 +2,8 @@
 #ifndef KM_TEXT_H
 #define KM_TEXT_H
 
+#include "keymend.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,6 +28,9 @@ uint32_t km_utf16_next(const uint8_t *data, size_t count, size_t *used);
  * undefined stand for the control characters of the same number, as Windows itself converts them. */
 int km_cp1252_from_code(uint32_t code);
 uint32_t km_cp1252_to_code(uint8_t byte);
+
+/* The text of a GUID as Windows stores it: one u32, two u16, eight bytes. */
+void km_guid_bytes_text(const uint8_t bytes[16], char text[KM_GUID_TEXT]);
 
 /* The lower case of a letter of ASCII, Latin-1, Latin Extended-A, Greek and Cyrillic; anything else
  * as it is. For comparing names as Windows does, near enough for services and system folders. */
