@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tommath.h>
+
 #include "xml.h"
 
 #define KM_MAX_METABASE_DEPTH 100 /* elements of MetaBase.xml inside each other */
@@ -131,6 +133,38 @@ bool km_metabase_search(const uint8_t *data, size_t size, size_t *at, km_metabas
 }
 
 /* ---- Signature ---- */
+
+/* Sets a number from bytes in little endian order; false: out of memory. */
+static bool set_number(mp_int *number, const uint8_t *bytes_le, size_t size) {
+  uint8_t bytes[KM_MAX_MODULUS];
+  for (size_t i = 0; i < size; i++)
+    bytes[i] = bytes_le[size - 1 - i];
+  return mp_from_ubin(number, bytes, size) == MP_OKAY;
+}
+
+/* Writes a number with zeros in front. */
+static bool get_number(const mp_int *number, uint8_t *bytes_be, size_t size) {
+  size_t needed = mp_ubin_size(number), written = 0;
+  if (needed > size)
+    return false;
+  memset(bytes_be, 0, size);
+  return mp_to_ubin(number, bytes_be + (size - needed), needed, &written) == MP_OKAY;
+}
+
+km_status km_rsa_public(const km_public_key *key, const uint8_t *in_le, uint8_t *out_be,
+                        km_error *error) {
+  size_t size = key->bits / 8;
+  mp_int n, e, in, out;
+  if (size == 0 || size > KM_MAX_MODULUS || key->modulus[0] % 2 == 0)
+    return km_fail(error, KM_DAMAGED, 0, "check a signature: the public key is none of RSA");
+  if (mp_init_multi(&n, &e, &in, &out, NULL) != MP_OKAY)
+    return km_fail(error, KM_MEMORY, 0, "check a signature: out of memory");
+  mp_set_u32(&e, key->exponent);
+  bool good = set_number(&n, key->modulus, size) && set_number(&in, in_le, size) &&
+              mp_exptmod(&in, &e, &n, &out) == MP_OKAY && get_number(&out, out_be, size);
+  mp_clear_multi(&n, &e, &in, &out, NULL);
+  return good ? KM_OK : km_fail(error, KM_MEMORY, 0, "check a signature: out of memory");
+}
 
 /* DigestInfo without the digest itself, and the digest's length. */
 typedef struct digest_head {

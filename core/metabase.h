@@ -34,6 +34,11 @@ km_status km_metabase_xml_find(const uint8_t *data, size_t size, uint8_t **key, 
 /* The first SessionKey at or behind *at in the bytes of MetaBase.bin; *at is then its place. */
 bool km_metabase_search(const uint8_t *data, size_t size, size_t *at, km_metabase_key *out);
 
+/* The public operation, raw: in^e mod n. `in_le` is as long as the modulus, little endian, and below it; `out_be` gets as
+ * many bytes, big endian. KM_MEMORY; KM_DAMAGED: no such modulus. */
+km_status km_rsa_public(const km_public_key *key, const uint8_t *in_le, uint8_t *out_be,
+                        km_error *error);
+
 /* Whether a decrypted signature (big endian) is a block of PKCS #1 v1.5 with the DigestInfo of MD5 or SHA-1. */
 bool km_signature_block(const uint8_t *block, size_t size);
 
