@@ -20,7 +20,7 @@ M.GENERATOR = "keymend report"
 local MAX_KEYS, MAX_TRANSACTIONS = 200, 100
 
 local function section(id, title, ...)
-  return tag.section { class = id, id = id, ["aria-labelledby"] = id .. "-title", tag.h2 { id = id .. "-title", title },
+  return tag.section { id = id, ["aria-labelledby"] = id .. "-title", tag.h2 { id = id .. "-title", title },
     ... }
 end
 
@@ -42,17 +42,15 @@ local function legend(rows)
   return tag.ul { class = "legend", out }
 end
 
-local PLAN = { adopt = "The plan adopts it.", retire = "The plan retires it." }
-
 local function row_cells(item)
   return {
     tag.td { class = "look", marks.icon(marks.look(item)) },
     tag.td { class = "at", item.time and first.time(item.time, item.ticks) or "no time" },
     tag.td {
-      tag.p { first.sentence(timeline.row_text(item)), PLAN[item.plan] and " " or nil,
-        PLAN[item.plan] and tag.strong { class = item.plan, PLAN[item.plan] } },
+      tag.p { first.prose(first.sentence(timeline.row_text(item))), item.plan and " ",
+        item.plan and tag.strong { class = item.plan, timeline.PLAN[item.plan] } },
       item.kind == "key" and tag.p { first.name(item.name) },
-      item.why_not and tag.p { class = "faint", "The time proves nothing: ", first.sentence(item.why_not) },
+      item.why_not and tag.p { class = "faint", "The time proves nothing: ", first.prose(item.why_not), "." },
     },
   }
 end
@@ -86,7 +84,10 @@ local function left_out(rows)
   if rows.more_events > 0 then parts[#parts + 1] = report.plural(rows.more_events, "older event") end
   local undated = #rows.undated - timeline.MAX_KEYS
   if undated > 0 then parts[#parts + 1] = report.plural(undated, "more key file") .. " without a time" end
-  return #parts > 0 and tag.p { class = "note", "Not shown: ", table.concat(parts, ", "), "." } or nil
+  return {
+    #parts > 0 and tag.p { class = "note", "Not shown: ", table.concat(parts, ", "), "." },
+    rows.log_problem and tag.p { class = "note", "The System log: ", first.sentence(rows.log_problem) },
+  }
 end
 
 local function timeline_section(diagnosis)
@@ -98,8 +99,8 @@ local function timeline_section(diagnosis)
   end
   return section("timeline", "Timeline",
     picture and tag.figure { picture, tag.figcaption {
-      "From left to right in time, not to scale; gaps say how long they are. Thick line: Windows finds the key file by "
-        .. "its name (an old one at most so long). Dotted line: it does not. Each mark leads to its row below.",
+      "From left to right in time, not to scale; gaps say how long they are. Thick line: Windows finds the key file "
+        .. "by its name (an old one at most so long). Dotted line: it does not. Each mark leads to its row below.",
       legend(rows) } },
     tag.div { class = "wide", timeline_table(rows) }, left_out(rows))
 end
@@ -112,7 +113,8 @@ local function evidence(list)
   local out = {}
   for index, one in ipairs(list) do
     out[index] = tag.li {
-      class = SIDE[one.kind], (one.time or one.ticks) and { first.time(one.time, one.ticks), " " } or nil, one.text,
+      class = SIDE[one.kind], (one.time or one.ticks) and { first.time(one.time, one.ticks), " " } or nil,
+      first.prose(one.text),
     }
   end
   return #out > 0 and tag.ul { class = "evidence", out } or nil
@@ -128,8 +130,9 @@ local function findings(diagnosis)
     out[index] = tag.article {
       class = "finding " .. one.severity,
       tag.h3 { tag.span { class = "severity", one.severity }, tag.code { one.id } },
-      tag.p { one.text }, evidence(one.evidence),
-      one.remedy ~= "" and tag.p { class = "remedy", tag.strong { "What to do: " }, one.remedy }, commands(one.commands),
+      tag.p { first.prose(one.text) }, evidence(one.evidence),
+      one.remedy ~= "" and tag.p { class = "remedy", tag.strong { "What to do: " }, first.prose(one.remedy) },
+      commands(one.commands),
     }
   end
   if #out == 0 then out[1] = tag.p { "None." } end
@@ -157,7 +160,7 @@ local function step(one)
     tag.p { tag.strong { class = one.kind, one.kind == "adopt" and "Adopt" or "Retire" }, " ",
       ('the key file of "%s"'):format(one.container) },
     tag.p { first.name(one.name) }, one.to and tag.p { "as ", first.name(one.to) },
-    one.reason ~= "" and tag.p { "Because ", (one.reason:gsub("%.?%s*$", ".", 1)) },
+    one.reason ~= "" and tag.p { "Because ", first.prose((one.reason:gsub("%.?%s*$", ".", 1))) },
     tag.p { class = "faint", "Made ", created, (", %.0f bytes, SHA-256 "):format(one.size), tag.code { one.sha256 } },
   }
 end
@@ -195,21 +198,25 @@ local function place_of(list)
   return places
 end
 
-local function service_rows(graph, order)
-  local stop, start, out = place_of(order.stop), place_of(order.start), {}
-  for _, name in ipairs(order.stop) do
+local function service_entry(graph, service, stop, start)
+  local needs = graph:needs(service)
+  for _, group in ipairs(graph:needs_groups(service)) do needs[#needs + 1] = "the group " .. group end
+  local display = (service.display or "") ~= service.name and service.display or ""
+  local state = report.state_text(service)
+  return tag.li {
+    tag.span { class = "number", stop },
+    tag.div { tag.p { tag.strong { service.name } }, display ~= "" and tag.p { class = "faint", display } },
+    tag.div { tag.p { service.start, state and ", " .. state }, tag.p { "needs ",
+      #needs > 0 and report.listed(needs) or "nothing" },
+      start and tag.p { class = "faint", ("starts as number %d"):format(start) } },
+  }
+end
+
+local function service_entries(graph, order)
+  local start, out = place_of(order.start), {}
+  for index, name in ipairs(order.stop) do
     local service = graph:find(name)
-    if service then
-      local needs = graph:needs(service)
-      for _, group in ipairs(graph:needs_groups(service)) do needs[#needs + 1] = "the group " .. group end
-      local display = (service.display or "") ~= service.name and service.display or ""
-      out[#out + 1] = tag.tr {
-        tag.th { scope = "row", service.name, display ~= "" and tag.span { class = "faint", " ", display } },
-        tag.td { class = "short", service.start, report.state_text(service) and ", " .. report.state_text(service) },
-        tag.td { #needs > 0 and report.listed(needs) or "nothing" },
-        tag.td { stop[name:lower()] or "" }, tag.td { start[name:lower()] or "" },
-      }
-    end
+    if service then out[#out + 1] = service_entry(graph, service, index, start[name:lower()]) end
   end
   return out
 end
@@ -222,10 +229,6 @@ local function services_section(diagnosis)
       .. "Windows." or "The services cannot be read: " .. (problem or "unknown reason") })
   end
   local picture, more = require("keymend.html.services").draw(known.graph, order.stop)
-  local head = {}
-  for index, word in ipairs { "Service", "Start", "Needs", "Stops", "Starts" } do
-    head[index] = tag.th { scope = "col", word }
-  end
   local notes = {}
   for _, cycle in ipairs(order.cycles) do
     notes[#notes + 1] = tag.p { "Services need one another in a circle: " .. cycle }
@@ -236,25 +239,23 @@ local function services_section(diagnosis)
     tag.figure { picture, tag.figcaption { "Numbers: the order in which they stop. An arrow leads to what a service "
       .. "needs.", more > 0 and (" %d more have no row here."):format(more) } },
     tag.div {
-      tag.div { class = "wide", tabindex = 0, role = "region", ["aria-label"] = "Services in words", tag.table {
-        tag.thead { tag.tr { head } }, tag.tbody { service_rows(known.graph, order) } } },
-      notes,
+      tag.ol { class = "files", service_entries(known.graph, order) }, notes,
     },
   })
 end
 
 -- ---- Key files ----
 
-local function key_row(case, key)
-  local faults = {}
-  for index, fault in ipairs(key.faults or {}) do faults[index] = tag.p { "Against: " .. fault.why } end
-  return tag.tr {
-    tag.td { class = "look", marks.icon(key.class) },
-    tag.td { tag.p { first.name(key.name) }, tag.p { ("%s, %s"):format(key.class, report.role(case, key)) }, faults,
-      key.regenerated and tag.p { "Against: " .. key.regenerated },
-      key.time_problem and not case.verdict.healthy and tag.p { "Time: " .. key.time_problem } },
-    tag.td { tag.p { report.made_text(key) }, tag.p { "written " .. facts.time(key.written, key.written_ticks) } },
-    tag.td { tag.p { ("%.0f bytes, %s"):format(key.size or 0, report.keys_inside(key)) },
+local function key_entry(case, key)
+  local against = {}
+  for index, fault in ipairs(key.faults or {}) do against[index] = tag.p { "Against: ", first.prose(fault.why) } end
+  return tag.li {
+    marks.icon(timeline.class_of(case, key)),
+    tag.div { tag.p { first.name(key.name) }, tag.p { ("%s, %s"):format(key.class, report.role(case, key)) }, against,
+      key.regenerated and tag.p { "Against: ", first.prose(key.regenerated) },
+      key.time_problem and not case.verdict.healthy and tag.p { "Time: ", first.prose(key.time_problem) } },
+    tag.div { tag.p { report.made_text(key) }, tag.p { "written " .. facts.time(key.written, key.written_ticks) } },
+    tag.div { tag.p { ("%.0f bytes, %s"):format(key.size or 0, report.keys_inside(key)) },
       tag.p { "owner " .. (key.owner or "unknown") } },
   }
 end
@@ -262,16 +263,10 @@ end
 local function keys_section(diagnosis)
   local out = {}
   for _, case in ipairs(diagnosis.cases) do
-    local rows, head = {}, {}
-    for index = 1, math.min(MAX_KEYS, #case.keys) do rows[index] = key_row(case, case.keys[index]) end
-    for index, word in ipairs { "Mark", "Key file", "Times", "Content" } do
-      head[index] = tag.th { scope = "col", index == 1 and tag.span { class = "unseen", word } or word }
-    end
+    local entries = {}
+    for index = 1, math.min(MAX_KEYS, #case.keys) do entries[index] = key_entry(case, case.keys[index]) end
     out[#out + 1] = tag.h3 { case.container }
-    out[#out + 1] = #rows == 0 and tag.p { "No key file." } or tag.div {
-      class = "wide", tabindex = 0, role = "region", ["aria-label"] = "Key files of " .. case.container,
-      tag.table { tag.thead { tag.tr { head } }, tag.tbody { rows } },
-    }
+    out[#out + 1] = #entries == 0 and tag.p { "No key file." } or tag.ul { class = "files", entries }
     if #case.keys > MAX_KEYS then out[#out + 1] = tag.p { ("and %d more"):format(#case.keys - MAX_KEYS) } end
   end
   if #out == 0 then out[1] = tag.p { "No key container was judged." } end

@@ -2,7 +2,7 @@
 --
 -- An item:
 --   time, ticks   Unix seconds; FILETIME as decimal digits (may be nil)
---   kind          "key", "guid", "backup", "event", "onset", "transaction", "master-key"
+--   kind          "key", "guid", "backup", "event", "success", "onset", "transaction", "master-key"
 --   class         of a key: "current", "foreign", "regenerated", "stray"; of an onset: "chosen", "other"; of a
 --                 transaction: its state; of an event: its type
 --   label, text   a few words; the whole sentence
@@ -23,7 +23,7 @@ M.MAX_KEYS = 24
 M.MAX_EVENTS = 12
 
 -- What stands first where times are equal: causes before what follows from them.
-local RANK = { backup = 1, ["master-key"] = 2, guid = 3, key = 4, onset = 5, event = 6, transaction = 7 }
+local RANK = { backup = 1, ["master-key"] = 2, success = 3, guid = 4, key = 5, onset = 6, event = 7, transaction = 8 }
 
 -- ---- Order ----
 
@@ -56,16 +56,22 @@ local function is_regenerated(case, key)
   return false
 end
 
-local SOURCE = { ntfs = "time kept by NTFS", ["times-file"] = "time from --times", birth = "time of the copy" }
+local SOURCE = { ntfs = "time kept by NTFS", ["times-file"] = "time from the times file", birth = "time of the copy" }
 
-local PLAN_TEXT = { adopt = "to be adopted", retire = "to be retired" }
+-- What the plan does with a key file.
+M.PLAN = { adopt = "The plan adopts it.", retire = "The plan retires it." }
+
+-- "current", "foreign", "regenerated" or "stray".
+function M.class_of(case, key)
+  return is_regenerated(case, key) and "regenerated" or key.class
+end
 
 local function key_item(case, key)
   local verdict = case.verdict or {}
-  local class = is_regenerated(case, key) and "regenerated" or key.class
+  local class = M.class_of(case, key)
   local plan = key == verdict.adopt and "adopt" or key == verdict.retire and "retire" or nil
-  local role = PLAN_TEXT[plan] or key.candidate and not verdict.healthy and "a candidate"
-    or class == "current" and "the one Windows finds" or nil
+  local role = not plan and (key.candidate and not verdict.healthy and "a candidate"
+    or class == "current" and "the one Windows finds") or nil
   return {
     kind = "key", class = class, time = key.created, ticks = key.created_ticks, name = key.name,
     container = case.container, plan = plan, certain = key.created ~= nil and not key.time_problem,
@@ -128,10 +134,20 @@ local function add_events(list, diagnosis)
   end
 end
 
--- The chosen onset, and those of other resets.
+local function add_success(list, case, onset)
+  for _, row in ipairs(onset.pro or {}) do
+    if row.kind == "success" and row.time then
+      list[#list + 1] = { kind = "success", time = row.time, ticks = row.ticks, certain = true,
+        container = case.container, label = "last known success", text = row.text }
+    end
+  end
+end
+
+-- The chosen onset with the success before it, and those of other resets.
 local function add_onsets(list, diagnosis)
   for _, case in ipairs(diagnosis.cases) do
     for _, onset in ipairs(case.onsets or {}) do
+      if onset.chosen then add_success(list, case, onset) end
       if onset.time then
         list[#list + 1] = {
           kind = "onset", class = onset.chosen and "chosen" or "other", time = onset.time, ticks = onset.ticks,
@@ -166,17 +182,19 @@ local function add_transactions(list, diagnosis)
   end
 end
 
--- The DPAPI master keys that key files name, each once, with their own time.
+-- The DPAPI master keys that key files name, each once, where there are several, so that they order the files.
 local function add_master_keys(list, diagnosis)
   local seen = {}
   for _, case in ipairs(diagnosis.cases) do
-    for _, era in ipairs(case.eras or {}) do
-      local guid = era.master_key or era.guid
-      if guid and era.time and not seen[guid] then
+    for _, era in ipairs(#(case.eras or {}) > 1 and case.eras or {}) do
+      local guid = era.master_key
+      if era.time and not seen[guid] then
         seen[guid] = true
         list[#list + 1] = {
           kind = "master-key", time = era.time, ticks = era.ticks, certain = true, name = guid,
-          label = "master key " .. guid:sub(1, 8), text = ("the DPAPI master key %s was made"):format(guid),
+          label = "master key " .. guid:sub(1, 8), text = ("the DPAPI master key %s of %s was %s"):format(guid,
+            #era.keys == 1 and "1 key file" or ("%d key files"):format(#era.keys),
+            era.source == "created" and "made" or "last written"),
         }
       end
     end
@@ -184,9 +202,10 @@ local function add_master_keys(list, diagnosis)
 end
 
 -- The timeline of a diagnosis: items, oldest first. undated: those without a time; more_events: events that the
--- diagnosis counted and left out.
+-- diagnosis counted and left out; log_problem: why the event log tells nothing or not all (nil: it tells).
 function M.of(diagnosis)
-  local list = { undated = {}, more_events = diagnosis.events and diagnosis.events.more or 0 }
+  local events = diagnosis.events or {}
+  local list = { undated = {}, more_events = events.more or 0, log_problem = events.problem }
   for _, add in ipairs { add_keys, add_guid, add_events, add_onsets, add_transactions, add_master_keys } do
     add(list, diagnosis)
   end
@@ -283,7 +302,7 @@ function M.rows(list)
   end
   bundle_run(out, run)
   out = cut_events(out, M.MAX_EVENTS)
-  out.left_keys, out.more_events, out.undated = left, list.more_events, list.undated
+  out.left_keys, out.more_events, out.undated, out.log_problem = left, list.more_events, list.undated, list.log_problem
   return out
 end
 
@@ -320,17 +339,18 @@ end
 -- What tells the marks apart without colour; the words beside them say it too.
 local MARK = {
   current = "(O)", foreign = "( )", regenerated = "(X)", stray = "(?)", guid = "[#]", backup = "[=]", event = " ! ",
-  onset = ">>>", transaction = "[k]", ["master-key"] = "[*]",
+  onset = ">>>", transaction = "[k]", ["master-key"] = "[*]", success = " + ",
 }
-local STYLE = { regenerated = "warning", event = "error", onset = "strong", current = "good", guid = "warning" }
+local STYLE = { regenerated = "warning", event = "error", onset = "strong", current = "good", success = "good" }
 local RAIL = " |"
 local DAY = 86400
 
 local function print_row(page, item)
   local look = item.kind == "key" and item.class or item.kind
   local when = core.time_text(item.ticks or item.time)
-  page:item((MARK[look] or " - ") .. " " .. when .. (item.certain and "" or "?"), M.row_text(item),
-    { indent = 26, style = STYLE[look], rail = RAIL, text_style = item.plan and "strong" or nil })
+  page:item((MARK[look] or " - ") .. " " .. when .. (item.certain and "" or "?"),
+    M.row_text(item) .. (item.plan and ". " .. M.PLAN[item.plan] or ""), { indent = 26, style = STYLE[look],
+      rail = RAIL, text_style = item.plan and "strong" or nil })
   if item.kind == "key" then page:line(RAIL .. "  " .. item.name) end
   if item.why_not then
     page:item(RAIL .. "  ", "the time proves nothing: " .. item.why_not, { indent = 4, rail = RAIL })
@@ -346,7 +366,7 @@ local function print_undated(page, undated)
       break
     end
     local look = item.kind == "key" and item.class or item.kind
-    page:item(MARK[look] or " - ", item.label .. (PLAN_TEXT[item.plan] and ", " .. PLAN_TEXT[item.plan] or ""),
+    page:item(MARK[look] or " - ", item.label .. (item.plan and ". " .. M.PLAN[item.plan] or ""),
       { indent = 4, style = STYLE[look] })
     if item.name then page:line("    " .. item.name) end
   end
@@ -370,6 +390,7 @@ function M.print(page, list)
   if rows.more_events > 0 then page:line(("    and %d older events"):format(rows.more_events)) end
   if rows.left_keys > 0 then page:line(("    and %d more key files"):format(rows.left_keys)) end
   print_undated(page, rows.undated)
+  if rows.log_problem then page:text_block("the System log: " .. rows.log_problem, 4, "warning") end
 end
 
 return M

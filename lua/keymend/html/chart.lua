@@ -97,7 +97,8 @@ end
 -- One mark: a link to the row of the table, with title and description, and its line at the bottom of the picture.
 local function link(chart, item, parts)
   local id = "m" .. item.number
-  local text = timeline.row_text(item) .. (item.name and item.kind == "key" and " " .. item.name or "")
+  local text = timeline.row_text(item) .. (item.plan and ". " .. timeline.PLAN[item.plan] or "")
+    .. (item.kind == "key" and " " .. item.name or "")
   return tag.a {
     href = "#t" .. item.number, class = "link",
     tag.g {
@@ -304,9 +305,9 @@ local function lanes_of(rows)
     end
   end
   for _, row in ipairs {
-    { "event", "Failures in the event log" }, { "transaction", "keymend" }, { "master-key", "DPAPI master keys" },
+    { "Event log", "event", "success" }, { "keymend", "transaction" }, { "DPAPI master keys", "master-key" },
   } do
-    add(row[2], pick(rows, function(item) return item.kind == row[1] end))
+    add(row[1], pick(rows, function(item) return item.kind == row[2] or item.kind == row[3] end))
   end
   return lanes
 end

@@ -22,6 +22,25 @@ function M.name(name)
   return tag.code { class = "file", tag.span { class = "hash", hash }, tag.wbr {}, tag.b { guid } }
 end
 
+-- The end of a key file's name, which tells it from others of its container.
+local function short_name(name)
+  return tag.code { class = "file", #name > 40 and { "\226\128\166", name:sub(33) } or name }
+end
+
+local FILE = "()" .. ("%x"):rep(32) .. "_[%w%-]+()"
+
+-- Text with the names of key files in it set as such; short: their ends alone.
+function M.prose(text, short)
+  local out, at = {}, 1
+  for from, to in text:gmatch(FILE) do
+    out[#out + 1] = text:sub(at, from - 1)
+    out[#out + 1] = (short and short_name or M.name)(text:sub(from, to - 1))
+    at = to
+  end
+  out[#out + 1] = text:sub(at)
+  return tag.list(out)
+end
+
 -- A time as people read it, exact to the second.
 function M.time(seconds, ticks)
   if not seconds and not ticks then return "at an unknown time" end
@@ -80,7 +99,7 @@ local function when(diagnosis)
   for index = 1, math.min(SHOWN, #onsets) do
     local onset = onsets[index]
     out[#out + 1] = tag.p { class = "big", M.time(onset.time, onset.ticks) }
-    out[#out + 1] = tag.p { sentence(onset.reason or "") }
+    out[#out + 1] = tag.p { M.prose(sentence(onset.reason or ""), true) }
     out[#out + 1] = for_and_against(onset)
   end
   out[#out + 1] = more(#onsets - SHOWN, "onsets")
@@ -100,7 +119,7 @@ local function made(key)
 end
 
 local function refused(case)
-  local out = { tag.p { tag.strong { "Not decided. " }, sentence(case.verdict.refused) } }
+  local out = { tag.p { tag.strong { "Not decided. " }, M.prose(sentence(case.verdict.refused), true) } }
   for index = 1, math.min(3, #(case.candidates or {})) do
     local key = case.candidates[index]
     out[#out + 1] = tag.p { class = "key", M.name(key.name), tag.span { class = "faint", made(key) } }
@@ -113,10 +132,9 @@ local function adopted(case)
   local verdict = case.verdict
   return {
     tag.p { class = "key right", M.name(verdict.adopt.name), tag.span { class = "faint", made(verdict.adopt) } },
-    tag.p { tag.strong { "Why: " }, sentence(verdict.reason or "it is the only one") },
-    verdict.retire and tag.p { tag.strong { "Not " }, tag.code { class = "file", "\226\128\166",
-      (verdict.retire.name:sub(33)) }, (" (%s): %s"):format(verdict.retire.class,
-      sentence(verdict.why_retire or "it is in the way")) },
+    tag.p { tag.strong { "Why: " }, M.prose(sentence(verdict.reason or "it is the only one"), true) },
+    verdict.retire and tag.p { tag.strong { "Not " }, short_name(verdict.retire.name),
+      (" (%s): %s"):format(verdict.retire.class, sentence(verdict.why_retire or "it is in the way")) },
   }
 end
 
@@ -170,8 +188,7 @@ local DOES = {
 
 local function step_line(step)
   local verb, what = unpack(DOES[step.kind])
-  return tag.li { tag.strong { class = step.kind, verb }, " ", tag.code { class = "file", "\226\128\166",
-    #step.name > 40 and step.name:sub(33) or step.name }, " ", what }
+  return tag.li { tag.strong { class = step.kind, verb }, " ", short_name(step.name), " ", what }
 end
 
 local function command(diagnosis, verb)
@@ -184,7 +201,7 @@ local function done(diagnosis, three, plan)
     local first = diagnosis.findings[1]
     local remedy = first and finding.at_least(first, "warning") and first.remedy or ""
     return {
-      tag.p { class = "big", sentence(three.action) }, remedy ~= "" and tag.p { remedy },
+      tag.p { class = "big", sentence(three.action) }, remedy ~= "" and tag.p { M.prose(remedy, true) },
       not is_whole(diagnosis) and tag.p { class = "faint", "Nothing is changed as long as this is not settled. ",
         tag.a { href = "#findings", "All findings" }, "." },
     }

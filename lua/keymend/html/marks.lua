@@ -25,6 +25,7 @@ local SHAPES = {
     { "path", { d = "M0-8.5 9 7.5H-9Z" }, "full" },
     { "path", { d = "M0-3V2.5M0 4.6V6" }, "cut" },
   },
+  success = { { "circle", { r = 7.5 }, "line" }, { "path", { d = "M-3.5 0-1 3 4-3" }, "line" } },
   onset = { { "path", { d = "M-5 9V-9M-5-8H8L4-3.5 8 1H-5" }, "full" } },
   transaction = {
     { "rect", { x = -8, y = -8, width = 16, height = 16, rx = 4 }, "full" },
@@ -40,12 +41,14 @@ M.WORDS = {
   current = "current key file: Windows finds it", foreign = "foreign key file: named for another machine GUID",
   regenerated = "regenerated key file: made anew after the reset", stray = "stray: renamed by hand",
   guid = "machine GUID last written: a reset was no later", backup = "backup hive with a machine GUID",
-  event = "failure in the event log", onset = "onset: the problem began", transaction = "transaction of keymend",
+  event = "failure in the event log",
+  success = "last known success", onset = "onset: the problem began", transaction = "transaction of keymend",
   ["master-key"] = "DPAPI master key made",
 }
 
 M.ORDER = {
-  "current", "foreign", "regenerated", "stray", "guid", "backup", "onset", "event", "transaction", "master-key",
+  "current", "foreign", "regenerated", "stray", "guid", "backup", "success", "onset", "event",
+  "transaction", "master-key",
 }
 
 -- The look of an item of the timeline.

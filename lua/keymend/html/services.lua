@@ -100,16 +100,19 @@ local function y_of(row)
 end
 
 local function draw_bus(bus, left)
-  local x = left - bus.lane * LANE + 3
-  local out = {
-    tag.line { class = "edge", x1 = N(x), y1 = N(y_of(bus.first)), x2 = N(x), y2 = N(y_of(bus.last)) },
-    tag.path { class = "edge", d = ("M%s %sH%s"):format(N(x), N(y_of(bus.target) + 5), N(left - 6)) },
-    tag.path { class = "head", d = ("M%s %sl-8-4.5v9Z"):format(N(left), N(y_of(bus.target) + 5)) },
-  }
+  local x, y = left - bus.lane * LANE + 3, y_of(bus.target) + 6
+  local top, bottom, out = y, y, {}
   for _, row in ipairs(bus.rows) do
-    out[#out + 1] = tag.path { class = "edge", d = ("M%s %sH%s"):format(N(left), N(y_of(row) - 5), N(x)) }
+    local from = y_of(row) - 6
+    top, bottom = math.min(top, from), math.max(bottom, from)
+    out[#out + 1] = tag.path { class = "edge", d = ("M%s %sH%s"):format(N(left), N(from), N(x)) }
+    out[#out + 1] = tag.circle { class = "joint", cx = N(x), cy = N(from), r = 3 }
   end
-  return tag.g { out }
+  return tag.g {
+    tag.path { class = "edge", d = ("M%s %sV%s"):format(N(x), N(top), N(bottom)) },
+    tag.path { class = "edge", d = ("M%s %sH%s"):format(N(x), N(y), N(left - 6)) },
+    tag.path { class = "head", d = ("M%s %sl-8-4.5v9Z"):format(N(left), N(y)) }, out,
+  }
 end
 
 local function say(service)
@@ -154,11 +157,11 @@ function M.draw(graph, order)
   for _, bus in ipairs(buses) do out[#out + 1] = draw_bus(bus, left) end
   for index, row in ipairs(rows) do out[#out + 1] = draw_row(graph, index, row, left, width - left - 2) end
   return tag.svg {
-    class = "services", viewBox = ("0 0 %s %s"):format(N(width), N(2 * TOP + #rows * ROW)), role = "group",
+    class = "graph", viewBox = ("0 0 %s %s"):format(N(width), N(2 * TOP + #rows * ROW)), role = "group",
     style = ("max-width:%spx"):format(N(width * 1.15)), ["aria-labelledby"] = "services-title services-desc",
     tag.title { id = "services-title", "Services and whom they need" },
     tag.desc { id = "services-desc", "The numbers are the order in which services stop; an arrow leads to the service "
-      .. "that is needed. The table beside it holds the same in words." },
+      .. "that is needed. The list beside it holds the same in words." },
     out,
   }, more
 end

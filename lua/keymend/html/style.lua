@@ -86,7 +86,8 @@ svg { display: block; fill: var(--text) }
 .onset-line { stroke: var(--error); stroke-width: 1.8 }
 .onset-line.other { stroke-dasharray: 3 5 }
 .mark { --tint: var(--text) }
-.mark.current { --tint: var(--good) } .mark.foreign { --tint: var(--link) } .mark.regenerated { --tint: var(--warning) }
+.mark.current, .mark.success { --tint: var(--good) } .mark.foreign { --tint: var(--link) }
+.mark.regenerated { --tint: var(--warning) }
 .mark.event, .mark.onset { --tint: var(--error) } .mark.guid { --tint: var(--text) }
 .mark.stray, .mark.backup, .mark.transaction, .mark.master-key { --tint: var(--faint) }
 .full { fill: var(--tint) }
@@ -113,9 +114,15 @@ svg { display: block; fill: var(--text) }
 .legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 3px 18px; font-size: 14px;
   margin-top: 8px }
 .legend li { display: flex; gap: 7px; align-items: center }
-.services { width: 100%; height: auto; font: 13px/1 system-ui, "Segoe UI", Tahoma, sans-serif }
-.edge { fill: none; stroke: var(--faint); stroke-width: 1.6 } .head { fill: var(--faint) }
+.graph { width: 100%; height: auto; font: 13px/1 system-ui, "Segoe UI", Tahoma, sans-serif }
+.edge { fill: none; stroke: var(--faint); stroke-width: 1.6 } .head, .joint { fill: var(--faint) }
 .node rect { fill: var(--back); stroke: var(--line); stroke-width: 1.5 }
+.files { list-style: none; padding: 0; margin-top: 6px; background: var(--card); border: 1px solid var(--line);
+  border-radius: 8px }
+.files li { display: grid; grid-template-columns: 26px minmax(0, 5fr) minmax(0, 3fr) minmax(0, 3fr); gap: 4px 14px;
+  padding: 8px 14px } .files li + li { border-top: 1px solid var(--grid) }
+.beside .files { margin-top: 0 } .beside .files li { grid-template-columns: 26px minmax(0, 5fr) minmax(0, 4fr) }
+.files .number { font-weight: 700 }
 .node circle { fill: var(--text) } .node .number { fill: var(--card); font-weight: 700 }
 .node .name { font-weight: 700 } .node .faint { fill: var(--faint); font-size: 12px }
 .node.alone rect { stroke-dasharray: 4 4; fill: none } .node.alone .name { font-weight: 400 }
@@ -130,11 +137,11 @@ th, td { text-align: left; vertical-align: top; padding: 6px 10px; border-top: 1
 thead th { border-top: 0; color: var(--faint); font-size: 13.5px }
 tr:target { background: var(--info-back) }
 td.look { width: 42px } td.at { width: 1%; white-space: nowrap }
-.timeline td.look { background: linear-gradient(var(--line), var(--line)) 20px / 2px 100% no-repeat }
-.timeline tr.gap td { color: var(--faint); font-size: 14px; padding-top: 1px; padding-bottom: 1px }
-.timeline tr.gap td.look { background: repeating-linear-gradient(var(--line) 0 3px, transparent 3px 7px) 20px / 2px 100%
+#timeline td.look { background: linear-gradient(var(--line), var(--line)) 20px / 2px 100% no-repeat }
+#timeline tr.gap td { color: var(--faint); font-size: 14px; padding-top: 1px; padding-bottom: 1px }
+#timeline tr.gap td.look { background: repeating-linear-gradient(var(--line) 0 3px, transparent 3px 7px) 20px / 2px 100%
   no-repeat }
-th { overflow-wrap: normal } td.short { white-space: nowrap }
+th, td { overflow-wrap: break-word }
 td p + p { margin-top: 3px }
 .finding { background: var(--card); border: 1px solid var(--line); border-left: 6px solid var(--tone);
   border-radius: 8px; padding: 10px 16px 12px; margin-top: 12px }
@@ -155,16 +162,18 @@ footer { color: var(--faint); font-size: 14px; padding-top: 28px; padding-bottom
 
 @media (max-width: 900px) {
   .card.when, .card.which, .card.done, .card.down { grid-column: span 12 }
+  .files li, .beside .files li { grid-template-columns: 26px minmax(0, 1fr) } .files li > * { grid-column: 2 }
+  .files li > .icon, .files .number { grid-column: 1; grid-row: 1 / span 3 }
   .beside { grid-template-columns: minmax(0, 1fr) }
 }
 /* On a phone the table below the picture is the timeline: its marks and gaps stand in the rows. */
 @media (max-width: 720px) {
   header, main, footer { padding-left: 14px; padding-right: 14px }
-  .timeline figure { display: none }
+  #timeline figure { display: none }
   .cause h2 { font-size: 19px }
   th, td { padding: 6px 6px }
   td.at { white-space: normal; min-width: 92px }
-  td.look { width: 33px } .timeline td.look, .timeline tr.gap td.look { background-position-x: 15px }
+  td.look { width: 33px } #timeline td.look, #timeline tr.gap td.look { background-position-x: 15px }
   .facts { grid-template-columns: minmax(0, 1fr) } .facts dd { margin-bottom: 6px }
 }
 @media print {
@@ -174,10 +183,15 @@ footer { color: var(--faint); font-size: 14px; padding-top: 28px; padding-bottom
     --on: #ffffff;
   }
   @page { margin: 14mm }
-  body { font-size: 10.5pt }
-  header, main, footer { padding-left: 0; padding-right: 0; max-width: none }
+  body { font-size: 9pt; line-height: 1.35 }
+  header, main, footer { padding-left: 1px; padding-right: 1px; max-width: none }
+  h2 { font-size: 13pt; margin-top: 16pt } .cause h2 { font-size: 14pt } .big { font-size: 11.5pt }
+  code, pre, .key .file { font-size: 7.8pt } .key .faint, .chips li { font-size: 8.5pt }
+  th, td { padding: 3px 6px } figcaption, .legend, #timeline tr.gap td { font-size: 8pt }
+  .files li { grid-template-columns: 26px minmax(0, 5fr) minmax(0, 3fr) minmax(0, 3fr) }
+  .files li > * , .files li > .icon { grid-column: auto; grid-row: auto }
   .skip { display: none }
-  .timeline figure { display: block; padding: 6px }
+  #timeline figure { display: block; padding: 6px }
   .card.when { grid-column: span 4 } .card.which { grid-column: span 8 }
   .card.done { grid-column: span 7 } .card.down { grid-column: span 5 }
   .verdict, .severity, .plan rect, .mark * { -webkit-print-color-adjust: exact; print-color-adjust: exact }
