@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <tomcrypt.h>
-
+#include "cipher.h"
 #include "text.h"
 
 typedef struct span {
@@ -210,8 +209,8 @@ static km_time read_time(uint8_t tag, span s) {
   const char *p = (const char *)s.data;
   const char *century = years == 4 ? "" : p[0] >= '5' ? "19" : "20";
   const char *rest = p + years;
-  (void)snprintf(text, sizeof text, "%s%.*s-%.2s-%.2sT%.2s:%.2s:%.2sZ", century, (int)years, p, rest,
-                 rest + 2, rest + 4, rest + 6, rest + 8);
+  (void)snprintf(text, sizeof text, "%s%.*s-%.2s-%.2sT%.2s:%.2s:%.2sZ", century, (int)years, p,
+                 rest, rest + 2, rest + 4, rest + 6, rest + 8);
   return km_time_parse(text, &time) ? time : 0;
 }
 
@@ -282,11 +281,8 @@ static bool read_der(span der, km_certificate *out) {
 }
 
 static void read_thumbprint(span der, char text[KM_THUMBPRINT_TEXT]) {
-  hash_state state;
-  uint8_t digest[20];
-  sha1_init(&state);
-  sha1_process(&state, der.data, (unsigned long)der.size);
-  sha1_done(&state, digest);
+  uint8_t digest[KM_SHA1_SIZE];
+  km_digest(&km_hash_sha1, &(km_bytes){der.data, der.size}, 1, digest);
   for (size_t i = 0; i < sizeof digest; i++)
     (void)snprintf(text + 2 * i, 3, "%02x", digest[i]);
 }

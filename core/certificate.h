@@ -21,10 +21,10 @@ typedef struct km_certificate {
   uint32_t provider_type;           /* 0: the container is a CNG key */
   uint32_t flags, key_spec;
   char thumbprint[KM_THUMBPRINT_TEXT]; /* SHA-1 of the certificate, lower case */
-  char subject[KM_MAX_SUBJECT];        /* its common name, else its last attribute; "" without one */
-  km_time from, until;                 /* 0: not told */
-  bool rsa;                            /* else another kind of key, and the following is empty */
-  uint32_t exponent;                   /* 0: larger than 32 bits */
+  char subject[KM_MAX_SUBJECT]; /* its common name, else its last attribute; "" without one */
+  km_time from, until;          /* 0: not told */
+  bool rsa;                     /* else another kind of key, and the following is empty */
+  uint32_t exponent;            /* 0: larger than 32 bits */
   size_t modulus_size;
   uint8_t modulus[KM_MAX_MODULUS]; /* little endian */
 } km_certificate;

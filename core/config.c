@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cipher.h"
 #include "text.h"
 #include "xml.h"
 
@@ -191,29 +192,50 @@ void km_configuration_free(km_configuration *configuration) {
 
 /* ---- Encrypted values ---- */
 
-enum { VALUE_HEAD = 4 }; /* bytes before the text */
+enum { VALUE_HEAD = 4 /* bytes before the text */, MAX_BLOCK = 16 };
 
-/* UTF-16LE without unpaired surrogates and control characters; one NUL may end it. */
-static bool is_text(const uint8_t *data, size_t size) {
+/* How much is left without padding of n bytes of value n; all of it where there is none. */
+static size_t without_padding(const uint8_t *data, size_t size, size_t block) {
+  size_t count = data[size - 1];
+  if (count < 1 || count > block || count > size)
+    return size;
+  for (size_t i = 0; i < count; i++)
+    if (data[size - 1 - i] != count)
+      return size;
+  return size - count;
+}
+
+/* UTF-16LE without unpaired surrogates and control characters; behind the first NUL stand NULs alone. */
+static bool is_text(const uint8_t *data, size_t size, bool *ended) {
+  *ended = false;
   if (size % 2 != 0)
     return false;
   for (size_t left = size / 2, units = 0; left > 0; left -= units, data += units * 2) {
     uint32_t code = km_utf16_next(data, left, &units);
-    if (code >= 0xD800 && code <= 0xDFFF)
+    *ended = *ended || code == 0;
+    if (*ended ? code != 0 : code < 0x20 && code != '\t' && code != '\r' && code != '\n')
       return false;
-    if (code < 0x20 && code != '\t' && code != '\r' && code != '\n' && !(code == 0 && left == 1))
+    if (code >= 0xD800 && code <= 0xDFFF)
       return false;
   }
   return true;
 }
 
-bool km_encrypted_opens(const uint8_t *key, size_t key_size, const uint8_t *data, size_t size) {
+bool km_encrypted_opens(uint32_t algorithm, const uint8_t *key, size_t key_size,
+                        const uint8_t *data, size_t size) {
+  static const uint8_t zeros[MAX_BLOCK] = {0};
   uint8_t plain[KM_MAX_ENCRYPTED_SIZE];
-  size_t length = 0;
-  if (size > sizeof plain)
+  const km_cipher_kind *cipher = km_cipher_find(algorithm);
+  bool ended = false;
+  if (cipher == NULL || cipher->block == 0 || cipher->block > MAX_BLOCK || size == 0 ||
+      size > sizeof plain)
     return false;
-  bool good = km_aes_open(key, key_size, data, size, plain, &length) && length >= VALUE_HEAD &&
-              is_text(plain + VALUE_HEAD, length - VALUE_HEAD);
+  bool good =
+      km_cipher_decrypt(cipher, (km_bytes){key, key_size}, zeros, (km_bytes){data, size}, plain);
+  size_t length = good ? without_padding(plain, size, cipher->block) : 0;
+  /* Without any sign of an end almost every other key would give a text too. */
+  good = good && length >= VALUE_HEAD && is_text(plain + VALUE_HEAD, length - VALUE_HEAD, &ended) &&
+         (length < size || ended);
   km_wipe(plain, sizeof plain);
   return good;
 }

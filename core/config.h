@@ -2,7 +2,7 @@
  *
  * configuration/configProtectedData/providers/add: name, keyContainerName, useMachineContainer, useOAEP, and for the AES
  * providers sessionKey (base64 of a SIMPLEBLOB). Secrets stand in attributes as "[enc:<provider>:<base64>:enc]": AES in
- * CBC mode under the session key; decrypted 4 bytes and a text in UTF-16LE. redirection.config says whether IIS reads
+ * CBC mode under the session key, the initial vector zeros; decrypted 4 bytes, a text in UTF-16LE and padding. redirection.config says whether IIS reads
  * another applicationHost.config than this system's. Sources: the schema of IIS (IIS_schema.xml) and published files.
  */
 #ifndef KM_CONFIG_H
@@ -49,8 +49,10 @@ km_status km_configuration_parse(const uint8_t *data, size_t size, km_configurat
                                  km_error *error);
 void km_configuration_free(km_configuration *configuration);
 
-/* Whether an encrypted value opens with a session key and holds a text. */
-bool km_encrypted_opens(const uint8_t *key, size_t key_size, const uint8_t *data, size_t size);
+/* Whether an encrypted value opens with a session key of this ALG_ID and holds a text. Padding of n bytes of value n (as
+ * CryptEncrypt pads) and of zeros are both taken: which one IIS writes was not seen. */
+bool km_encrypted_opens(uint32_t algorithm, const uint8_t *key, size_t key_size,
+                        const uint8_t *data, size_t size);
 
 /* Decodes base64 of `length` characters, white space between them allowed, into `out` of at least length / 4 * 3 bytes
  * (none is written past what *size says). false: it is none. */

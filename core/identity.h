@@ -57,6 +57,6 @@ void km_identity_find_files(km_identity_set *set);
 /* Asks one source of a key: fills verdict and text. `rsa` gives the private operation of the exchange key; NULL: it is not
  * to be had. KM_MEMORY alone is a failure. */
 km_status km_source_ask(const km_source *source, km_store_kind kind, const km_key_file *key,
-                        km_rsa_private rsa, void *user, km_identity *row, km_error *error);
+                        km_private_operation rsa, void *user, km_identity *row, km_error *error);
 
 #endif

@@ -58,7 +58,8 @@ static void say_opened(const km_source *source, const km_session_key *session, c
   char odds[64];
   size_t good = 0;
   for (size_t i = 0; i < source->value_count; i++)
-    good += km_encrypted_opens(plain, length, source->values[i].data, source->values[i].size);
+    good += km_encrypted_opens(session->algorithm, plain, length, source->values[i].data,
+                               source->values[i].size);
   (void)snprintf(odds, sizeof odds, "a wrong key does that once in 2^%.1f",
                  km_session_key_odds(session));
   if (source->value_count == 0)
@@ -74,7 +75,7 @@ static void say_opened(const km_source *source, const km_session_key *session, c
 }
 
 static km_status ask_configuration(const km_source *source, km_store_kind kind,
-                                   const km_key_file *key, km_rsa_private rsa, void *user,
+                                   const km_key_file *key, km_private_operation rsa, void *user,
                                    km_identity *row, km_error *error) {
   km_session_key session;
   km_error why = {KM_OK, 0, ""};
@@ -135,7 +136,8 @@ static km_status try_signature(const km_metabase_key *found, const km_public_key
 }
 
 static km_status ask_metabase(const km_source *source, km_store_kind kind, const km_key_file *key,
-                              km_rsa_private rsa, void *user, km_identity *row, km_error *error) {
+                              km_private_operation rsa, void *user, km_identity *row,
+                              km_error *error) {
   km_metabase_key found;
   km_session_key session;
   km_error why = {KM_OK, 0, ""};
@@ -149,16 +151,18 @@ static km_status ask_metabase(const km_source *source, km_store_kind kind, const
   }
   if (!km_session_key_fits(&session, &key->exchange) || !signature_fits(&found, &key->signature)) {
     char text[120];
-    (void)snprintf(text, sizeof text,
-                   "it needs an exchange key of %zu and a signature key of %zu bits, not this file's",
-                   session.size * 8, found.signature_size * 8);
+    (void)snprintf(
+        text, sizeof text,
+        "it needs an exchange key of %zu and a signature key of %zu bits, not this file's",
+        session.size * 8, found.signature_size * 8);
     say_other(source, kind, row, text);
     return KM_OK;
   }
   km_status status = try_signature(&found, &key->signature, &is_signed, error);
   if (status != KM_OK)
     return status;
-  status = rsa != NULL ? km_session_key_open(&session, rsa, user, plain, &length, &why) : KM_REFUSED;
+  status =
+      rsa != NULL ? km_session_key_open(&session, rsa, user, plain, &length, &why) : KM_REFUSED;
   km_wipe(plain, sizeof plain);
   if (status == KM_OK || is_signed)
     say(row, KM_IDENTITY_CONSISTENT,
@@ -175,7 +179,7 @@ static km_status ask_metabase(const km_source *source, km_store_kind kind, const
 /* ---- */
 
 km_status km_source_ask(const km_source *source, km_store_kind kind, const km_key_file *key,
-                        km_rsa_private rsa, void *user, km_identity *row, km_error *error) {
+                        km_private_operation rsa, void *user, km_identity *row, km_error *error) {
   if (source->unusable != NULL) {
     say(row, KM_IDENTITY_UNKNOWN, "%s", source->unusable);
     return KM_OK;

@@ -254,7 +254,8 @@ static void add_metabase(km_identity_set *set, const file *f, const char *what, 
     km_identity_add(set, &source);
 }
 
-static void read_metabase(km_identity_set *set, const char *folder, const char *name, bool history) {
+static void read_metabase(km_identity_set *set, const char *folder, const char *name,
+                          bool history) {
   km_error why = {KM_OK, 0, ""};
   uint8_t *key = NULL;
   size_t size = 0;

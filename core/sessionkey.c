@@ -1,13 +1,11 @@
-/* sessionkey.c: session keys that CryptoAPI encrypted for an RSA key: SIMPLEBLOB, PKCS #1 v1.5, AES. */
+/* sessionkey.c: session keys that CryptoAPI encrypted for an RSA key: SIMPLEBLOB, PKCS #1 v1.5. */
 #include "sessionkey.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include <tomcrypt.h>
-
 enum { TYPE_SIMPLEBLOB = 1, BLOB_VERSION = 2, ALG_RSA_EXCHANGE = 0xA400 };
-enum { PADDING_HEAD = 2, SHORTEST_PADDING = 8, AES_BLOCK = 16 };
+enum { PADDING_HEAD = 2, SHORTEST_PADDING = 8 };
 
 /* The session keys that are known, by their ALG_ID, with the lengths a plain one may have. */
 typedef struct algorithm {
@@ -82,7 +80,7 @@ static size_t unpad(const uint8_t *block, size_t size) {
   return at < size && at >= PADDING_HEAD + SHORTEST_PADDING ? at + 1 : 0;
 }
 
-km_status km_session_key_open(const km_session_key *key, km_rsa_private rsa, void *user,
+km_status km_session_key_open(const km_session_key *key, km_private_operation rsa, void *user,
                               uint8_t plain[KM_MAX_SESSION_KEY], size_t *length, km_error *error) {
   const algorithm *known = find_algorithm(key->algorithm);
   *length = 0;
@@ -112,36 +110,4 @@ double km_session_key_odds(const km_session_key *key) {
   size_t length = known != NULL ? known->longest : 0;
   size_t padding = key->size > length + 3 ? key->size - length - 3 : 0;
   return 24 + (double)padding * not_zero;
-}
-
-/* ---- AES ---- */
-
-/* How much is left of `size` bytes without the padding of the last block: n bytes of value n. 0: it is wrong. */
-static size_t without_padding(const uint8_t *data, size_t size, bool *good) {
-  size_t count = data[size - 1];
-  *good = count >= 1 && count <= AES_BLOCK;
-  for (size_t i = 0; *good && i < count; i++)
-    *good = data[size - 1 - i] == count;
-  return *good ? size - count : 0;
-}
-
-bool km_aes_open(const uint8_t *key, size_t key_size, const uint8_t *data, size_t size,
-                 uint8_t *out, size_t *length) {
-  symmetric_key schedule;
-  bool good = (key_size == 16 || key_size == 24 || key_size == 32) && size >= AES_BLOCK &&
-              size % AES_BLOCK == 0 &&
-              rijndael_setup(key, (int)key_size, 0, &schedule) == CRYPT_OK;
-  *length = 0;
-  if (!good)
-    return false;
-  for (size_t at = 0; good && at < size; at += AES_BLOCK) {
-    good = rijndael_ecb_decrypt(data + at, out + at, &schedule) == CRYPT_OK;
-    for (size_t i = 0; at > 0 && i < AES_BLOCK; i++)
-      out[at + i] ^= data[at - AES_BLOCK + i];
-  }
-  rijndael_done(&schedule);
-  km_wipe(&schedule, sizeof schedule);
-  if (good)
-    *length = without_padding(out, size, &good);
-  return good;
 }

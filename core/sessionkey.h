@@ -20,8 +20,8 @@ typedef struct km_session_key {
 } km_session_key;
 
 /* The private operation of a key, raw: `in_le` and `out_be` are `size` bytes, the length of the modulus. */
-typedef km_status (*km_rsa_private)(void *user, const uint8_t *in_le, size_t size, uint8_t *out_be,
-                                    km_error *error);
+typedef km_status (*km_private_operation)(void *user, const uint8_t *in_le, size_t size,
+                                          uint8_t *out_be, km_error *error);
 
 /* Takes a SIMPLEBLOB apart. KM_DAMAGED: it is none, or not for an exchange key; KM_UNSUPPORTED: a session key of an
  * algorithm that is not known here. */
@@ -36,16 +36,10 @@ bool km_session_key_fits(const km_session_key *key, const km_public_key *rsa);
 
 /* Decrypts it and checks the padding and the length of what is in it. KM_OK: `plain` holds *length bytes, for the caller to
  * wipe. KM_DAMAGED: the padding is wrong, so that it was made for another key; else what `rsa` gives; KM_MEMORY. */
-km_status km_session_key_open(const km_session_key *key, km_rsa_private rsa, void *user,
+km_status km_session_key_open(const km_session_key *key, km_private_operation rsa, void *user,
                               uint8_t plain[KM_MAX_SESSION_KEY], size_t *length, km_error *error);
 
 /* The power of two to which a wrong key passes km_session_key_open by chance: 24.6 means once in 2^24.6. */
 double km_session_key_odds(const km_session_key *key);
-
-/* Decrypts AES in CBC mode with an initial vector of zeros, as CryptDecrypt does, into `out` of the same size, and tells
- * in *length how much of it is left without its padding. false: no such key length, the size is not one of whole
- * blocks, or the padding is wrong. The caller wipes `out`. */
-bool km_aes_open(const uint8_t *key, size_t key_size, const uint8_t *data, size_t size,
-                 uint8_t *out, size_t *length);
 
 #endif

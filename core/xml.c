@@ -53,8 +53,8 @@ static void XMLCALL begin_doctype(void *user, const XML_Char *name, const XML_Ch
 static km_status result(const reading *r, enum XML_Status parsed, km_error *error) {
   if (r->status == KM_END)
     return KM_OK;
-  if (r->status == KM_MEMORY || (r->status == KM_OK && XML_GetErrorCode(r->parser) ==
-                                                           XML_ERROR_NO_MEMORY))
+  if (r->status == KM_MEMORY ||
+      (r->status == KM_OK && XML_GetErrorCode(r->parser) == XML_ERROR_NO_MEMORY))
     return km_fail(error, KM_MEMORY, 0, "out of memory");
   if (r->status == KM_OK && parsed == XML_STATUS_OK)
     return KM_OK;
