@@ -44,7 +44,7 @@ static km_status read_number(reader *r, const char *field, uint32_t *out) {
 
 /* A part with its length before it. */
 static km_status read_part(reader *r, const char *field, km_bytes *out) {
-  uint32_t length;
+  uint32_t length = 0;
   km_status status = read_number(r, field, &length);
   if (status != KM_OK)
     return status;

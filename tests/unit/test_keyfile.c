@@ -61,13 +61,29 @@ static void put_guid(buffer *b, const char *text) {
   }
 }
 
+/* A part of a DPAPI blob, its length before it. */
+static void put_blob_part(buffer *b, size_t size) {
+  put_u32(b, (uint32_t)size);
+  put_fill(b, SECRET, size);
+}
+
+/* A DPAPI blob of 3DES and SHA-1 with so many bytes of data. */
 static void put_blob(buffer *b, const char *master, size_t secret) {
   put_u32(b, 1);
   put_guid(b, "df9d8cd0-1501-11d1-8c7a-00c04fc297eb");
   put_u32(b, 1);
   put_guid(b, master);
   put_u32(b, 0);
-  put_fill(b, SECRET, secret);
+  put_blob_part(b, 6); /* description */
+  put_u32(b, 0x6603);
+  put_u32(b, 192);
+  put_blob_part(b, 16); /* salt */
+  put_blob_part(b, 0);
+  put_u32(b, 0x8004);
+  put_u32(b, 160);
+  put_blob_part(b, 16); /* HMAC key */
+  put_blob_part(b, secret);
+  put_blob_part(b, 20); /* signature */
 }
 
 static void put_public(buffer *b, uint32_t bits) {
@@ -408,8 +424,9 @@ static void halves_of_a_key(void **state) {
   expect_damage(&b, b.size, "exchange key's private part");
   begin(&b, "x");
   put_hash(&b);
+  size_t from = b.size;
   put_blob(&b, EXCHANGE_MASTER, 10);
-  set_u32(b.data + SIG_PRIV, 54);
+  set_u32(b.data + SIG_PRIV, (uint32_t)(b.size - from));
   expect_damage(&b, b.size, "signature key's public part");
   begin(&b, "x");
   put_hash(&b);
