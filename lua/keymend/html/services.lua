@@ -158,9 +158,9 @@ function M.draw(graph, order)
   for index, row in ipairs(rows) do out[#out + 1] = draw_row(graph, index, row, left, width - left - 2) end
   return tag.svg {
     class = "graph", viewBox = ("0 0 %s %s"):format(N(width), N(2 * TOP + #rows * ROW)), role = "group",
-    style = ("max-width:%spx"):format(N(width * 1.15)), ["aria-labelledby"] = "services-title services-desc",
-    tag.title { id = "services-title", "Services and whom they need" },
-    tag.desc { id = "services-desc", "The numbers are the order in which services stop; an arrow leads to the service "
+    style = ("max-width:%spx"):format(N(width * 1.15)), ["aria-labelledby"] = "graph-title graph-desc",
+    tag.title { id = "graph-title", "Services and whom they need" },
+    tag.desc { id = "graph-desc", "The numbers are the order in which services stop; an arrow leads to the service "
       .. "that is needed. The list beside it holds the same in words." },
     out,
   }, more
