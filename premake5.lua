@@ -404,6 +404,12 @@ if begin("logdump", "ConsoleApp", "tests", { "tests/log/*.c" }) then
   links_of_core()
 end
 
+if begin("proof", "ConsoleApp", "tests", { "tests/proof/*.c" }) then
+  linux_only()
+  links { "core" }
+  links_of_core()
+end
+
 for _, file in ipairs(os.matchfiles "tests/fuzz/fuzz_*.c") do
   begin(path.getbasename(file), "ConsoleApp", "tests", { file, "tests/fuzz/standalone.c" })
   linux_only()

@@ -8,9 +8,10 @@
 -- A description:
 --   seed            a text; the same description gives the same bytes
 --   generation      "2000", "xp", "vista", "7", "10" (default): how this Windows seals its secrets
+--   dpapi_system    44 bytes in hex instead of its own, for master keys that somebody published
 --   master_keys     { { id=, guid=, user= (true: in the folder User), made=, cipher= ("rc4", "rc4-40",
 --                   "rc4-sha1", "3des", "3des-sha1", "aes"), rounds=, wrong= ("absent": no file,
---                   "closed": another system's) } }
+--                   "closed": another system's), file= (hex of a real one) } }
 --   keys            { { id=, container=, master_key= (id), kind= ("capi", "cng": one exchange key),
 --                   signature=, exchange= (bits, or a table with fields that stand over the key's),
 --                   rsa= (name of the RSA key; default: its own), e=, carmichael= (how d is made),

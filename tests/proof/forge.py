@@ -50,6 +50,9 @@ class Forge:
         self.boot_key = secret.bytes(16)
         self.lsa_key = secret.bytes(16 if self.policy == "nt5" else 32)
         self.halves = {"machine": secret.bytes(20), "user": secret.bytes(20)}
+        if description.get("dpapi_system"):
+            told = bytes.fromhex(description["dpapi_system"])
+            self.halves = {"machine": told[4:24], "user": told[24:44]}
         self.master_keys, self.masters, self.keys = {}, {}, {}
 
     def noise(self, *what):
@@ -90,7 +93,9 @@ class Forge:
     # ---- Master keys ----
 
     def master_key(self, given):
-        """{ id, guid, user, wrong = "absent" or "closed", cipher, rounds }"""
+        """{ id, guid, user, wrong = "absent" or "closed", cipher, rounds, file = a real one }"""
+        if given.get("file"):
+            return self.real_master_key(given, bytes.fromhex(given["file"]))
         noise = self.noise("master key", given["id"])
         guid, key = given.get("guid") or noise.guid(), noise.bytes(64)
         half = self.halves["user" if given.get("user") else "machine"]
@@ -117,6 +122,20 @@ class Forge:
             "user": bool(given.get("user")),
             "absent": given.get("wrong") == "absent",
             "file": formats.master_key_file(guid, slots).hex(),
+        }
+
+    def real_master_key(self, given, data):
+        """One that somebody published, under the DPAPI_SYSTEM of the description."""
+        guid, slots = formats.read_master_key_file(data)
+        half = self.halves["user" if given.get("user") else "machine"]
+        self.masters[given["id"]] = dict(
+            given, guid=guid, key=formats.open_master_key(slots[0], half)
+        )
+        self.master_keys[given["id"]] = {
+            "guid": guid,
+            "user": bool(given.get("user")),
+            "absent": False,
+            "file": data.hex(),
         }
 
     # ---- Keys ----

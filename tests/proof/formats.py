@@ -315,8 +315,7 @@ def read_master_key_file(data):
 
 def mixed(kind, secret, salt, entropy, data):
     """Session key and signature. With SHA-1 entropy and data go behind the inner hash into the
-    outer one, which is
-    no HMAC; with SHA-512 it is one over all three."""
+    outer one, which is no HMAC; with SHA-512 it is one over all three."""
     if kind == SHA512:
         return mac(kind, secret, salt + entropy + data)
     block = HASHES[kind]().block_size
@@ -521,8 +520,7 @@ def read_policy_nt5(boot, policy):
 
 def capi_file(container, signature, exchange):
     """Ten u32, then name, hash, and of each pair public, private and export part; each pair is
-    three bytes strings
-    or nothing. The 20 bytes of the hash are there when a pair is."""
+    three byte strings or None. The 20 bytes of the hash are there when a pair is."""
     name = container.encode("latin-1") + b"\0"
     sig, ex = signature or (b"", b"", b""), exchange or (b"", b"", b"")
     hashed = bytes(20) if signature or exchange else b""
@@ -578,13 +576,12 @@ def cng_property(name, data, kind=0):
 
 
 def cng_file(container, public, properties, private):
-    """u32 1, u32 0, size of the name, u16 2, u16 1, three sizes, 16 zero bytes, then name, public
-    properties and
-    the two blobs."""
+    """u32 1, u32 0, size of the name, u16 1, u16 3 (a real RSA key's; a real AES key has 2, 1), three
+    sizes, 16 zero bytes, then name, public properties and the two blobs."""
     text = container.encode("utf-16-le")
     return (
         u32(1, 0, len(text))
-        + u16(2, 1)
+        + u16(1, 3)
         + u32(len(public), len(properties), len(private))
         + bytes(16)
         + text
