@@ -30,6 +30,18 @@ void km_console_start(int *count, char ***texts);
 void km_console_guard_begin(volatile int *flag);
 void km_console_guard_end(void);
 
+/* ---- Time ---- */
+
+/* Milliseconds since some moment. It goes round after 49 days, so only differences count. */
+uint32_t km_console_clock(void);
+
+/* A watchdog: unless it is ended within `milliseconds`, it writes `message` (which has to live as long) to stderr and ends
+ * the process there and then with `status`: nothing is flushed, no exit handler runs. It has a thread of its own; begin and
+ * end belong to the same thread. NULL: the system has no thread for it. */
+typedef struct km_console_watch km_console_watch;
+km_console_watch *km_console_watch_begin(uint32_t milliseconds, const char *message, int status);
+void km_console_watch_end(km_console_watch *watch);
+
 /* ---- The terminal ---- */
 
 /* Whether the standard stream 0, 1 or 2 is a terminal. */

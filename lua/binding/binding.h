@@ -70,6 +70,9 @@ void km_lua_adopt_child(lua_State *L, km_lua_child *child, int parent,
                         void (*release)(km_lua_child *child));
 void km_lua_close_child(km_lua_child *child); /* idempotent */
 
+/* Whether apply, undo or recover is at work in this process. */
+bool km_lua_is_changing(void);
+
 /* Methods that other files bring to keymend.target; NULL-ended. */
 extern const luaL_Reg km_lua_store_methods[];
 extern const luaL_Reg km_lua_transaction_methods[];

@@ -77,6 +77,9 @@ static const char *pack_table(lua_State *L, int index, km_lua_data *data,
     int type = lua_type(L, top + 1);
     if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN)
       problem = "a table key is no text, number or boolean: only plain data can be handed over";
+    if (function != NULL && type == LUA_TSTRING &&
+        strcmp(lua_tostring(L, top + 1), "function") == 0)
+      problem = "a field \"function\" would stand for a function; give it another name";
     if (problem == NULL)
       problem = pack(L, top + 1, data, NULL, depth + 1);
     if (problem == NULL)

@@ -1,180 +1,27 @@
-/* policy.c: keymend.policy, a policy's own Lua state
+/* policy.c: keymend.policy, a policy's own Lua state (sandbox.h says what that stops and what it does not)
  *
- * It has the parts of base, string, table and math that a policy needs, and nothing that reaches a file, a
- * process, the loader or another state. Memory and instructions are counted; who uses them up is stopped, and
- * pcall in the policy does not hold that up. Only copies of plain data cross. Every call into the state is
- * protected, so that an error in it cannot unwind the caller's state; and while it runs, the caller's does not.
+ * Only copies of plain data cross. Every call into the state is protected, so that an error in it cannot unwind the
+ * caller's state; and while it runs, the caller's does not.
  */
-#include "binding.h"
+#include "sandbox.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_MEMORY (64u * 1024 * 1024)
 #define DEFAULT_INSTRUCTIONS                                                                       \
   200e6 /* about two seconds; a policy of the size of iis5 needs some thousands */
-#define HOOK_STEP 10000
+#define DEFAULT_SECONDS 30 /* old machines run a tenth of the instructions in a second */
+#define MAX_SECONDS 3600
 #define MAX_ARGUMENTS 16
+#define MAX_MESSAGE 2000 /* bytes */
 
 #define FUNCTIONS "functions" /* in the policy's registry: n -> function and function -> n */
 
 typedef struct policy_state {
-  lua_State *state; /* NULL when closed */
-  size_t memory, memory_limit;
-  double instructions, instruction_limit; /* of the call that runs */
-  const char *exhausted;                  /* what was used up in the call that runs, else NULL */
-  km_lua_data data;                       /* on its way in or out */
-  const char *problem;                    /* why data could not go */
+  km_lua_sandbox box;
+  km_lua_data data;    /* on its way in or out */
+  const char *problem; /* why data could not go */
 } policy_state;
-
-static policy_state *state_of(lua_State *P) {
-  void *policy = NULL;
-  lua_getallocf(P, &policy);
-  return policy;
-}
-
-/* ---- Limits ---- */
-
-static void *count_memory(void *user, void *block, size_t old_size, size_t new_size) {
-  policy_state *policy = user;
-  if (new_size == 0) {
-    policy->memory -= old_size;
-    free(block);
-    return NULL;
-  }
-  if (new_size > old_size && new_size - old_size > policy->memory_limit - policy->memory) {
-    policy->exhausted = "the policy used up its memory";
-    return NULL;
-  }
-  void *moved = realloc(block, new_size);
-  if (moved != NULL)
-    policy->memory = policy->memory - old_size + new_size;
-  return moved;
-}
-
-static void count_instructions(lua_State *P, lua_Debug *where) {
-  policy_state *policy = state_of(P);
-  (void)where;
-  policy->instructions += HOOK_STEP;
-  if (policy->instructions > policy->instruction_limit)
-    policy->exhausted = "the policy used up its instructions: it may run in a circle";
-  if (policy->exhausted != NULL)
-    luaL_error(P, "%s", policy->exhausted);
-}
-
-/* Goes on with an error that means a used-up limit. */
-static void pass_limit(lua_State *P) {
-  if (state_of(P)->exhausted != NULL)
-    luaL_error(P, "%s", state_of(P)->exhausted);
-}
-
-/* pcall(f, ...) as in base, but it does not hold up a limit. */
-static int policy_pcall(lua_State *P) {
-  luaL_checkany(P, 1);
-  pass_limit(P);
-  int status = lua_pcall(P, lua_gettop(P) - 1, LUA_MULTRET, 0);
-  pass_limit(P);
-  lua_pushboolean(P, status == 0);
-  lua_insert(P, 1);
-  return lua_gettop(P);
-}
-
-/* Calls xpcall's handler unless a limit is used up: handlers that fail in turn could go on for ever. */
-static int call_handler(lua_State *P) {
-  if (state_of(P)->exhausted != NULL)
-    return 1;
-  lua_settop(P, 1);
-  lua_pushvalue(P, lua_upvalueindex(1));
-  lua_insert(P, 1);
-  lua_call(P, 1, 1);
-  return 1;
-}
-
-/* xpcall(f, handler), likewise. */
-static int policy_xpcall(lua_State *P) {
-  luaL_checkany(P, 2);
-  pass_limit(P);
-  lua_settop(P, 2);
-  lua_pushcclosure(P, call_handler, 1);
-  lua_insert(P, 1);
-  int status = lua_pcall(P, 0, LUA_MULTRET, 1);
-  pass_limit(P);
-  lua_pushboolean(P, status == 0);
-  lua_replace(P, 1);
-  return lua_gettop(P);
-}
-
-/* ---- What a policy finds ---- */
-
-typedef struct library {
-  const char *name;   /* as its opener wants it */
-  const char *global; /* where it stands then */
-  lua_CFunction open;
-  const char *allowed[24];
-} library;
-
-/* Random numbers are left out: the same facts must give the same answer. */
-static const library libraries[] = {
-    {"",
-     "_G",
-     luaopen_base,
-     {"_VERSION", "_G", "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall",
-      "rawequal", "rawget", "rawset", "select", "setmetatable", "tonumber", "tostring", "type",
-      "unpack", "xpcall"}},
-    {"string",
-     "string",
-     luaopen_string,
-     {"byte", "char", "find", "format", "gmatch", "gsub", "len", "lower", "match", "rep", "reverse",
-      "sub", "upper"}},
-    {"table", "table", luaopen_table, {"concat", "insert", "maxn", "remove", "sort"}},
-    {"math",
-     "math",
-     luaopen_math,
-     {"abs", "ceil", "floor", "fmod", "huge", "max", "min", "modf", "pi"}},
-};
-
-#define LIBRARY_COUNT (sizeof libraries / sizeof libraries[0])
-
-static bool is_allowed(const library *lib, const char *name) {
-  for (size_t i = 0; lib->allowed[i] != NULL; i++) {
-    if (strcmp(lib->allowed[i], name) == 0)
-      return true;
-  }
-  return false;
-}
-
-/* Removes from the table at the top whatever the library's list does not name. Setting fields to nil is allowed
- * during lua_next. */
-static void keep_allowed(lua_State *P, const library *lib) {
-  for (lua_pushnil(P); lua_next(P, -2) != 0;) {
-    lua_pop(P, 1);
-    if (lua_type(P, -1) == LUA_TSTRING && is_allowed(lib, lua_tostring(P, -1)))
-      continue;
-    lua_pushvalue(P, -1);
-    lua_pushnil(P);
-    lua_settable(P, -4);
-  }
-}
-
-static int prepare_state(lua_State *P) {
-  lua_gc(P, LUA_GCSETPAUSE, 125); /* garbage counts as used memory, so there should be little */
-  for (size_t i = 0; i < LIBRARY_COUNT; i++) {
-    lua_pushcfunction(P, libraries[i].open);
-    lua_pushstring(P, libraries[i].name);
-    lua_call(P, 1, 0);
-    lua_getglobal(P, libraries[i].global);
-    keep_allowed(P, &libraries[i]);
-    lua_pop(P, 1);
-  }
-  lua_pushcfunction(P, policy_pcall);
-  lua_setglobal(P, "pcall");
-  lua_pushcfunction(P, policy_xpcall);
-  lua_setglobal(P, "xpcall");
-  lua_newtable(P);
-  lua_setfield(P, LUA_REGISTRYINDEX, FUNCTIONS);
-  return 0;
-}
 
 /* ---- Calls into the state; each runs inside lua_cpcall ---- */
 
@@ -186,6 +33,12 @@ typedef struct request {
   int arguments;        /* packed in policy->data */
   int results;
 } request;
+
+static int make_functions(lua_State *P) {
+  lua_newtable(P);
+  lua_setfield(P, LUA_REGISTRYINDEX, FUNCTIONS);
+  return 0;
+}
 
 /* The number of the function at the top of the stack; the same function always has the same one. */
 static lua_Integer number_function(lua_State *P) {
@@ -207,8 +60,7 @@ static lua_Integer number_function(lua_State *P) {
 
 static void push_function(lua_State *P, const request *what) {
   if (what->function == 0) {
-    if (luaL_loadbuffer(P, what->source, what->size, what->name) != 0)
-      lua_error(P);
+    km_lua_load(P, what->source, what->size, what->name);
     return;
   }
   lua_getfield(P, LUA_REGISTRYINDEX, FUNCTIONS);
@@ -234,35 +86,31 @@ static int run_request(lua_State *P) {
   return 0;
 }
 
-/* Pushes nil and the policy's error message on the caller's stack. */
-static int push_error(lua_State *L, policy_state *policy) {
-  lua_State *P = policy->state;
+/* Pushes nil and a message, which a policy may have made megabytes long. */
+static int push_problem(lua_State *L, policy_state *policy, const char *message) {
+  size_t length = strlen(message);
+  km_lua_data_clear(&policy->data);
   lua_pushnil(L);
-  if (policy->exhausted != NULL)
-    lua_pushstring(L, policy->exhausted);
-  else if (lua_type(P, -1) == LUA_TSTRING)
-    lua_pushstring(L, lua_tostring(P, -1));
-  else
-    lua_pushfstring(L, "the policy raised an error that is a %s, not a text", luaL_typename(P, -1));
-  lua_settop(P, 0);
+  lua_pushlstring(L, message, length < MAX_MESSAGE ? length : MAX_MESSAGE);
+  if (length > MAX_MESSAGE) {
+    lua_pushliteral(L, " ...");
+    lua_concat(L, 2);
+  }
   return 2;
 }
 
 /* Runs a request and pushes copies of what it returns, or nil and a message. */
 static int enter(lua_State *L, request *what) {
   policy_state *policy = what->policy;
-  policy->instructions = 0;
-  policy->exhausted = policy->problem = NULL;
-  int status = lua_cpcall(policy->state, run_request, what);
-  if (status != 0 || policy->exhausted != NULL) {
-    km_lua_data_clear(&policy->data);
-    return push_error(L, policy);
-  }
+  if (km_lua_is_changing())
+    return push_problem(L, policy, "a policy does not run while a target is changed");
+  policy->problem = NULL;
+  const char *message = km_lua_sandbox_call(&policy->box, run_request, what);
+  if (message != NULL)
+    return push_problem(L, policy, message);
   if (policy->problem != NULL) {
-    km_lua_data_clear(&policy->data);
-    lua_pushnil(L);
     lua_pushfstring(L, "what the policy returned: %s", policy->problem);
-    return 2;
+    return push_problem(L, policy, lua_tostring(L, -1));
   }
   size_t offset = 0;
   luaL_checkstack(L, what->results, "results of a policy");
@@ -276,7 +124,7 @@ static int enter(lua_State *L, request *what) {
 
 static policy_state *check_policy(lua_State *L) {
   policy_state *policy = luaL_checkudata(L, 1, KM_META_POLICY);
-  luaL_argcheck(L, policy->state != NULL, 1, "the policy is closed");
+  luaL_argcheck(L, policy->box.state != NULL, 1, "the policy is closed");
   return policy;
 }
 
@@ -285,11 +133,6 @@ static int policy_run(lua_State *L) {
   request what = {.policy = check_policy(L)};
   what.source = luaL_checklstring(L, 2, &what.size);
   what.name = luaL_optstring(L, 3, "=policy");
-  if (what.size > 0 && what.source[0] == LUA_SIGNATURE[0]) {
-    lua_pushnil(L);
-    lua_pushstring(L, "this is Lua bytecode; a policy must be text");
-    return 2;
-  }
   return enter(L, &what);
 }
 
@@ -309,18 +152,47 @@ static int policy_call(lua_State *L) {
   return enter(L, &what);
 }
 
+/* The assignment of a global that no file has set. */
+static int refuse_global(lua_State *P) {
+  const char *name = lua_type(P, 2) == LUA_TSTRING ? lua_tostring(P, 2) : luaL_typename(P, 2);
+  return luaL_error(P, "%s: a global variable that the file itself does not set; write local %s",
+                    name, name);
+}
+
+static int seal_globals(lua_State *P) {
+  lua_settop(P, 0);
+  lua_pushvalue(P, LUA_GLOBALSINDEX);
+  if (!lua_getmetatable(P, 1))
+    lua_newtable(P);
+  lua_pushcfunction(P, refuse_global);
+  lua_setfield(P, 2, "__newindex");
+  lua_pushboolean(P, 0);
+  lua_setfield(P, 2, "__metatable");
+  lua_setmetatable(P, 1);
+  return 0;
+}
+
+/* policy:seal() -> true, or nil, message: from now on functions of the policy raise when they set a global that is not
+ * there yet. */
+static int policy_seal(lua_State *L) {
+  policy_state *policy = check_policy(L);
+  const char *message = km_lua_sandbox_call(&policy->box, seal_globals, NULL);
+  if (message != NULL)
+    return push_problem(L, policy, message);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 static int policy_close(lua_State *L) {
   policy_state *policy = luaL_checkudata(L, 1, KM_META_POLICY);
-  if (policy->state != NULL)
-    lua_close(policy->state);
-  policy->state = NULL;
+  km_lua_sandbox_close(&policy->box);
   km_lua_data_clear(&policy->data);
   return 0;
 }
 
 static int policy_tostring(lua_State *L) {
   const policy_state *policy = luaL_checkudata(L, 1, KM_META_POLICY);
-  lua_pushstring(L, policy->state != NULL ? "keymend.policy" : "keymend.policy (closed)");
+  lua_pushstring(L, policy->box.state != NULL ? "keymend.policy" : "keymend.policy (closed)");
   return 1;
 }
 
@@ -339,32 +211,34 @@ static double option_number(lua_State *L, const char *name, double standard) {
   return number;
 }
 
-/* policy_new{memory = bytes, instructions = number} -> keymend.policy, or nil, message */
+/* policy_new{memory = bytes, instructions = number, seconds = number} -> keymend.policy, or nil, message */
 int km_lua_policy_new(lua_State *L) {
   double memory = option_number(L, "memory", DEFAULT_MEMORY);
   double instructions = option_number(L, "instructions", DEFAULT_INSTRUCTIONS);
+  double seconds = option_number(L, "seconds", DEFAULT_SECONDS);
   luaL_argcheck(L, memory < 1e9, 1, "memory must stay below 1 GB");
+  luaL_argcheck(L, seconds <= MAX_SECONDS, 1, "seconds must be 3600 at most");
   policy_state *policy = lua_newuserdata(L, sizeof *policy);
-  *policy = (policy_state){.memory_limit = (size_t)memory, .instruction_limit = instructions};
+  *policy = (policy_state){.box = {.memory_limit = (size_t)memory,
+                                   .work_limit = instructions,
+                                   .time_limit = (uint32_t)(seconds * 1000)}};
   luaL_getmetatable(L, KM_META_POLICY);
   lua_setmetatable(L, -2);
-  policy->state = lua_newstate(count_memory, policy);
-  if (policy->state == NULL || lua_cpcall(policy->state, prepare_state, NULL) != 0) {
+  if (!km_lua_sandbox_open(&policy->box) ||
+      lua_cpcall(policy->box.state, make_functions, NULL) != 0) {
+    km_lua_sandbox_close(&policy->box);
     lua_pushnil(L);
     lua_pushstring(L, "no memory for a policy's Lua state");
     lua_pushstring(L, km_status_id(KM_MEMORY));
     return 3;
   }
-  lua_sethook(policy->state, count_instructions, LUA_MASKCOUNT, HOOK_STEP);
   return 1;
 }
 
 void km_lua_register_policy(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"run", policy_run},
-      {"call", policy_call},
-      {"close", policy_close},
-      {NULL, NULL},
+      {"run", policy_run},     {"call", policy_call}, {"seal", policy_seal},
+      {"close", policy_close}, {NULL, NULL},
   };
   static const luaL_Reg meta[] = {
       {"__gc", policy_close},

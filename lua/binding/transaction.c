@@ -14,6 +14,11 @@
 #define MAX_PLAN_SERVICES 4096
 
 static volatile int interrupted; /* what the core polls */
+static int changing;             /* changes under way */
+
+bool km_lua_is_changing(void) {
+  return changing > 0;
+}
 
 /* ---- What becomes of services ---- */
 
@@ -153,6 +158,7 @@ static void begin_change(lua_State *L, int index, km_lua_target *self, change *n
   now->options.user = now;
   now->options.interrupted = &interrupted;
   self->busy = true;
+  changing++;
   km_console_guard_begin(&interrupted);
 }
 
@@ -163,6 +169,7 @@ static const char *outcome_word(km_outcome outcome) {
 
 static void end_change(change *now) {
   km_console_guard_end();
+  changing--;
   now->self->busy = false;
 }
 

@@ -350,7 +350,9 @@ local function run(state, source, text)
   local ok, message = state:run(prelude, "=policy_env")
   if ok == nil and message then return nil, message end
   -- Lua shows a chunk name after "@" as a file name, whole where it fits.
-  return state:run(text, "@" .. source)
+  local data, problem = state:run(text, "@" .. source)
+  state:seal()
+  return data, problem
 end
 
 -- Loads the policy `name` (a name or a path): policy, or nil, message, code ("not-found" or "policy").
