@@ -190,6 +190,12 @@ typedef struct km_backend {
   km_status (*container_test)(km_target *target, const char *container, km_container_trial *out,
                               km_error *error);
 
+  /* Opens a DPAPI blob through the system itself; `out` has room for `size` bytes. KM_OK, or *verdict tells what it means
+   * for the key. NULL: keymend opens it itself, by the hives and master keys of the target. */
+  km_status (*unprotect)(km_target *target, const uint8_t *blob, size_t size,
+                         const uint8_t *entropy, size_t entropy_size, uint8_t *out,
+                         size_t *out_size, km_decryptable *verdict, km_error *error);
+
   /* What can be done on the volume of `store` (NULL: the one with the Windows folder), and its driver's name.
    * Fills at most KM_MAX_CAPABILITIES rows, returns how many; texts live as long as the target. */
   size_t (*capabilities)(km_target *target, km_folder *store, km_capability *out, size_t max);
@@ -252,6 +258,21 @@ bool km_registry_number(km_target *target, km_key key, const char *value, uint32
 /* Fills value->text from type, data and size; for backends. Strings end at their first NUL; a missing NUL and
  * an odd last byte are borne; what is no valid UTF-16 becomes U+FFFD. KM_MEMORY. */
 km_status km_registry_decode(km_registry_value *value, km_error *error);
+
+/* ---- inspect.c ---- */
+
+/* Calls `each` for every file of the master key `guid` (36 characters, lower case), of which there may be one in S-1-5-18 and one
+ * in its folder User (`user_folder`); `name` is as it stands in `folder`. A false from it ends the search. KM_NOT_FOUND:
+ * there is no folder S-1-5-18, so that nothing can be said. */
+typedef struct km_master_key_file {
+  km_folder *folder;
+  const char *name;
+  bool user_folder;
+  km_file_info info;
+} km_master_key_file;
+km_status km_master_key_each(km_target *target, const char *guid,
+                             bool (*each)(void *user, const km_master_key_file *file), void *user,
+                             km_error *error);
 
 /* ---- scan.c ---- */
 

@@ -112,9 +112,10 @@ static bool same_name(const char *name, size_t length, const char *guid) {
   return true;
 }
 
-/* Looks for a file named `guid`, in any case (copies do not always keep it); *found with *info. */
+/* Looks for a file named `guid`, in any case (copies do not always keep it); *found with its name and *info. */
 static km_status find_master_key(km_folder *folder, const km_backend *backend, const char *guid,
-                                 km_file_info *info, bool *found, km_error *error) {
+                                 char found_name[KM_GUID_TEXT], km_file_info *info, bool *found,
+                                 km_error *error) {
   km_listing *listing;
   const char *name;
   size_t length;
@@ -133,6 +134,10 @@ static km_status find_master_key(km_folder *folder, const km_backend *backend, c
     }
     *found = !is_folder && same_name(name, length, guid) &&
              !backend->file_info(folder, name, info, NULL) && info->regular && info->size > 0;
+    if (*found) {
+      memcpy(found_name, name, KM_GUID_TEXT - 1);
+      found_name[KM_GUID_TEXT - 1] = 0;
+    }
   }
   backend->listing_close(listing);
   return status == KM_END ? KM_OK : status;
@@ -140,28 +145,52 @@ static km_status find_master_key(km_folder *folder, const km_backend *backend, c
 
 /* Opens S-1-5-18 and then its folder User, which is where Windows puts the keys of what machine services protect and
  * which not every Windows has. */
-static km_status look_for(km_target *target, const char *name, km_file_info *info, bool *found,
-                          km_error *error) {
+km_status km_master_key_each(km_target *target, const char *guid,
+                             bool (*each)(void *user, const km_master_key_file *file), void *user,
+                             km_error *error) {
   static const char *const folders[] = {"", "\\User"};
   const km_backend *backend = target->backend;
-  char path[4096];
-  for (size_t i = 0; i < sizeof folders / sizeof *folders && !*found; i++) {
-    km_folder *folder;
+  char path[4096], name[KM_GUID_TEXT];
+  bool more = true;
+  for (size_t i = 0; i < sizeof folders / sizeof *folders && more; i++) {
+    km_master_key_file file = {.name = name, .user_folder = i > 0};
+    bool found = false;
     snprintf(path, sizeof path, "%s\\System32\\Microsoft\\Protect\\S-1-5-18%s",
              target->info.windows, folders[i]);
-    km_status status = backend->folder_open(target, path, &folder, error);
+    km_status status = backend->folder_open(target, path, &file.folder, error);
     if (status == KM_NOT_FOUND && i > 0) {
       break;
     }
     if (!status) {
-      status = find_master_key(folder, backend, name, info, found, error);
-      backend->folder_close(folder);
+      status = find_master_key(file.folder, backend, guid, name, &file.info, &found, error);
+      more = !found || status || each(user, &file);
+      backend->folder_close(file.folder);
     }
     if (status) {
       return status;
     }
   }
   return KM_OK;
+}
+
+typedef struct first_key {
+  km_file_info *info;
+  bool found;
+} first_key;
+
+static bool take_first(void *user, const km_master_key_file *file) {
+  first_key *first = user;
+  *first->info = file->info;
+  first->found = true;
+  return false;
+}
+
+static km_status look_for(km_target *target, const char *name, km_file_info *info, bool *found,
+                          km_error *error) {
+  first_key first = {info, false};
+  km_status status = km_master_key_each(target, name, take_first, &first, error);
+  *found = first.found;
+  return status;
 }
 
 static km_status check_guid(const char *guid, char name[KM_GUID_TEXT], km_error *error) {
