@@ -209,5 +209,6 @@ void km_lua_register_target(lua_State *L) {
   luaL_register(L, NULL, km_lua_transaction_methods);
   luaL_register(L, NULL, km_lua_event_methods);
   luaL_register(L, NULL, km_lua_version_methods);
+  luaL_register(L, NULL, km_lua_proof_methods);
   lua_pop(L, 2);
 }
