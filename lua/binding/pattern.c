@@ -531,7 +531,6 @@ static void append_template(growing *text, const matcher *m, const char *start, 
 /* What argument 3, a table or function, gives for a match; nil and false leave it as it is. */
 static void append_answer(growing *text, const matcher *m, const char *start, const char *end) {
   lua_State *P = m->P;
-  km_lua_enter_call(P);
   if (lua_istable(P, 3)) {
     push_capture(m, 0, start, end);
     lua_gettable(P, 3);
@@ -539,7 +538,6 @@ static void append_answer(growing *text, const matcher *m, const char *start, co
     lua_pushvalue(P, 3);
     lua_call(P, push_captures(m, start, end), 1);
   }
-  km_lua_leave_call(P);
   if (lua_toboolean(P, -1)) {
     if (!lua_isstring(P, -1))
       luaL_error(P, "invalid replacement value (a %s)", luaL_typename(P, -1));

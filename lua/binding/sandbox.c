@@ -8,9 +8,6 @@
 #define HOOK_STEP 100     /* instructions between two looks at the limits */
 #define LOOK_STEP 20000   /* work between two looks at the clock inside a C function */
 #define SOURCE_PIECE 4096 /* bytes compiled between two looks */
-#define MAX_CALLS                                                                                  \
-  150 /* C functions that call back, inside one another, in all coroutines together */
-#define MAX_COROUTINES 8  /* each has a part of the C stack for itself */
 #define MAX_UNPACKED 8000 /* as much as a C function's stack holds */
 #define WATCHDOG_STATUS 8 /* "the operation failed", as keymend's exit status */
 
@@ -84,26 +81,10 @@ static void *count_memory(void *user, void *block, size_t old_size, size_t new_s
   return moved;
 }
 
-void km_lua_enter_call(lua_State *P) {
-  km_lua_sandbox *box = km_lua_sandbox_of(P);
-  pass_limit(P);
-  if (box->calls >= MAX_CALLS)
-    luaL_error(P, "functions call back deeper than %d", MAX_CALLS);
-  box->calls++;
-}
-
-void km_lua_leave_call(lua_State *P) {
-  km_lua_sandbox_of(P)->calls--;
-}
-
 /* lua_pcall with `arguments` above the function, which does not hold up a limit. */
 static int call_protected(lua_State *P, int arguments, int handler) {
-  km_lua_sandbox *box = km_lua_sandbox_of(P);
-  int calls = box->calls, coroutines = box->coroutines;
-  km_lua_enter_call(P);
+  pass_limit(P);
   int status = lua_pcall(P, arguments, LUA_MULTRET, handler);
-  box->calls = calls;
-  box->coroutines = coroutines;
   pass_limit(P);
   return status;
 }
@@ -133,7 +114,6 @@ static int call_handler(lua_State *P) {
 /* xpcall(f, handler) */
 static int handled_call(lua_State *P) {
   luaL_checkany(P, 2);
-  pass_limit(P);
   lua_settop(P, 2);
   lua_pushcclosure(P, call_handler, 1);
   lua_insert(P, 1);
@@ -148,17 +128,11 @@ static int handled_call(lua_State *P) {
 /* Resumes the coroutine at 1 with what stands above it; leaves what the stock function returns. A new coroutine counts
  * its instructions from 0, so each resumption is charged as if it ran to the next look. */
 static void resume(lua_State *P) {
-  km_lua_sandbox *box = km_lua_sandbox_of(P);
   km_lua_charge(P, HOOK_STEP);
-  if (box->coroutines >= MAX_COROUTINES)
-    luaL_error(P, "coroutines resume one another deeper than %d", MAX_COROUTINES);
   lua_pushvalue(P, lua_upvalueindex(1));
   lua_insert(P, 1);
-  box->coroutines++;
-  int status = call_protected(P, lua_gettop(P) - 1, 0);
-  box->coroutines--;
-  if (status != 0)
-    lua_error(P);
+  lua_call(P, lua_gettop(P) - 1, LUA_MULTRET);
+  pass_limit(P);
 }
 
 /* coroutine.resume(co, ...) */
@@ -357,10 +331,7 @@ static int sort(lua_State *P) {
     luaL_checktype(P, 2, LUA_TFUNCTION);
   lua_settop(P, 2);
   lua_pushcclosure(P, is_before, 1);
-  km_lua_enter_call(P);
-  int results = stock(P);
-  km_lua_leave_call(P);
-  return results;
+  return stock(P);
 }
 
 /* ---- What a policy finds ---- */
@@ -518,7 +489,6 @@ const char *km_lua_sandbox_call(km_lua_sandbox *box, lua_CFunction function, voi
         ->exhausted; /* what ran in a circle once is not given the time to do it for every container */
   lua_settop(box->state, 0); /* the message of the call before */
   box->work = box->unseen = 0;
-  box->calls = box->coroutines = 0;
   box->started = km_console_clock();
   km_console_watch *watch =
       km_console_watch_begin(2 * box->time_limit,

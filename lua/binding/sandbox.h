@@ -9,7 +9,7 @@
  *            Patterns are matched by an own matcher (pattern.c), since the stock one can run for hours, and overflow the C
  *            stack, inside one instruction;
  *   time     of the wall clock; looked at with the work;
- *   depth    C functions that call back, coroutines inside one another, and quantifiers of a pattern, for the C stack.
+ *   depth    of calls from C (Lua's own limit, 200 with all coroutines) and of patterns, for the C stack.
  * A used-up limit stays used up: pcall, xpcall and coroutines pass it on instead of returning it, no memory is given any
  * more, and later calls into the policy fail at once.
  *
@@ -45,8 +45,6 @@ typedef struct km_lua_sandbox {
   double unseen;           /* work since the clock was looked at */
   uint32_t started;        /* km_console_clock */
   uint32_t time_limit;     /* milliseconds; the watchdog waits twice as long */
-  int calls;               /* C functions that call back, inside one another */
-  int coroutines;          /* resumed inside one another */
   const char *exhausted;   /* what was used up, else NULL; static */
   char message[80];
 } km_lua_sandbox;
@@ -66,11 +64,6 @@ km_lua_sandbox *km_lua_sandbox_of(lua_State *P);
 /* Adds to the work of the call that runs; raises when a limit is used up. */
 void km_lua_charge(lua_State *P, double work);
 void km_lua_charge_bytes(lua_State *P, size_t bytes);
-
-/* Begins and ends a C function that calls back; raises where there are too many inside one another. Whoever catches
- * errors sets `calls` back to what it was. */
-void km_lua_enter_call(lua_State *P);
-void km_lua_leave_call(lua_State *P);
 
 /* Compiles a text and pushes the function; raises for a text that is none, and for bytecode. */
 void km_lua_load(lua_State *P, const char *text, size_t size, const char *name);

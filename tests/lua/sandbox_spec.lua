@@ -401,7 +401,12 @@ describe("a policy's time is used up", function()
       file:close()
       return status / 256, text
     end
-    local status, text = try(0.01)
+    local status, text
+    for attempt = 1, 20 do -- on a busy machine the time may be over before the step begins
+      status, text = try(0.02 * attempt)
+      if status == 8 then break end
+      assert.is_truthy(text:find "used up its time", text)
+    end
     assert.equal(8, status, text)
     assert.equal("keymend: a policy did not end and could not be stopped, so keymend ends; no target was being "
       .. "changed\n", text)
