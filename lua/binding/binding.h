@@ -2,7 +2,7 @@
  *
  * One file, one userdata type: core.c the module keymend.core, target.c keymend.target, store.c its reading of
  * keys, keys.c keymend.keys, services.c keymend.services, events.c keymend.events and the trial of containers,
- * proof.c keymend.proof, version.c versions of files, transaction.c apply, undo and recover, policy.c keymend.policy;
+ * proof.c keymend.proof, identity.c keymend.identities, version.c versions of files, transaction.c apply, undo and recover, policy.c keymend.policy;
  * push.c turns structs into tables, data.c copies plain data between Lua states.
  *
  * Manners. Failure that can happen: nil, message, code, native. Misuse raises. A Lua function may raise at any
@@ -23,6 +23,7 @@
 #define KM_META_SERVICES "keymend.services"
 #define KM_META_EVENTS "keymend.events"
 #define KM_META_PROOF "keymend.proof"
+#define KM_META_IDENTITIES "keymend.identities"
 #define KM_META_POLICY "keymend.policy"
 
 /* ---- Libraries and types: each pushes or registers its own ---- */
@@ -42,6 +43,7 @@ void km_lua_register_keys(lua_State *L);
 void km_lua_register_services(lua_State *L);
 void km_lua_register_events(lua_State *L);
 void km_lua_register_proof(lua_State *L);
+void km_lua_register_identities(lua_State *L);
 void km_lua_register_policy(lua_State *L);
 
 /* ---- keymend.target ---- */
@@ -81,6 +83,7 @@ extern const luaL_Reg km_lua_transaction_methods[];
 extern const luaL_Reg km_lua_event_methods[];
 extern const luaL_Reg km_lua_version_methods[];
 extern const luaL_Reg km_lua_proof_methods[];
+extern const luaL_Reg km_lua_identity_methods[];
 int km_lua_target_keys(lua_State *L);
 int km_lua_target_services(lua_State *L);
 

@@ -351,6 +351,7 @@ int luaopen_keymend_core(lua_State *L) {
   km_lua_register_keys(L);
   km_lua_register_services(L);
   km_lua_register_proof(L);
+  km_lua_register_identities(L);
   km_lua_register_events(L);
   km_lua_register_policy(L);
   lua_newtable(L);

@@ -210,5 +210,6 @@ void km_lua_register_target(lua_State *L) {
   luaL_register(L, NULL, km_lua_event_methods);
   luaL_register(L, NULL, km_lua_version_methods);
   luaL_register(L, NULL, km_lua_proof_methods);
+  luaL_register(L, NULL, km_lua_identity_methods);
   lua_pop(L, 2);
 }
