@@ -199,7 +199,9 @@ local function base(win32, win64)
 end
 
 -- The part of core/offline that is the same on every system; the rest is POSIX.
-local offline_everywhere = { "offline", "path", "windows", "hive", "times", "eventlog", "evt", "evtx", "version" }
+local offline_everywhere = {
+  "offline", "path", "windows", "hive", "hivelog", "hivefile", "times", "eventlog", "evt", "evtx", "version",
+}
 
 -- The editor of the prompt on Windows; it belongs to the host.
 local windows_editor = "core/windows/editor.c"

@@ -235,14 +235,17 @@ typedef struct km_hive_info {
   const char *name; /* "SOFTWARE", "SYSTEM" */
   const char *path; /* Windows path */
   uint32_t sequence1, sequence2;
-  bool dirty; /* the two differ: the file is older than its log */
+  bool dirty;         /* the two differ: the file is older than its logs */
+  bool replayed;      /* a dirty one that is read as its logs, replayed in memory, restore it */
+  const char *replay; /* from what ("1 entry (115) of SYSTEM.LOG1"), or why not; NULL: not dirty */
 } km_hive_info;
 
 typedef struct km_old_guid {
   char guid[KM_GUID_TEXT]; /* lower case */
-  const char *path;        /* the backup hive it stands in */
+  const char *path;        /* the backup hive it stands in, or SOFTWARE itself */
   km_time written;         /* last write of the Cryptography key in that hive */
   km_time saved;           /* last-written time in that hive's header: the GUID held then */
+  bool before_logs;        /* that hive held it before its logs were replayed */
 } km_old_guid;
 
 typedef struct km_capability {

@@ -215,8 +215,10 @@ static void free_info(km_target_info *info) {
       info->app_data, info->key_store,    info->key_store_problem};
   for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
     free((char *)texts[i]);
-  for (size_t i = 0; i < info->hive_count; i++)
+  for (size_t i = 0; i < info->hive_count; i++) {
     free((char *)info->hives[i].path);
+    free((char *)info->hives[i].replay);
+  }
   for (size_t i = 0; i < info->old_guid_count; i++)
     free((char *)info->old_guids[i].path);
   free((km_hive_info *)info->hives);

@@ -21,6 +21,7 @@
 #define PIECE 16344        /* bytes of big data in one cell */
 #define NK_NAME 0x50       /* offsets in a cell, its 4 bytes of length included */
 #define VK_NAME 0x18
+#define MIN_KEY 80    /* bytes of the smallest cell with a key */
 #define CALL_WORK 31  /* what a call costs beside its names */
 #define UTF8_A_UNIT 3 /* bytes of UTF-8 that one UTF-16 unit needs at most */
 
@@ -31,6 +32,8 @@ struct km_hive {
   km_memory copy;
   size_t size;
   uint64_t work;
+  bool replayed;
+  char replay[KM_MAX_REPLAY_TEXT];
 };
 
 static uint16_t read16(const uint8_t *p) {
@@ -60,9 +63,7 @@ static km_status check_base_block(const uint8_t block[BASE_BLOCK], uint64_t size
                                   km_hive_header *out, km_error *error) {
   if (memcmp(block, "regf", 4) != 0)
     return damaged_hive(error, path, "it does not begin with \"regf\"");
-  uint32_t sum = 0;
-  for (size_t i = 0; i < 508; i += 4)
-    sum ^= read32(block + i);
+  uint32_t sum = km_base_block_checksum(block);
   if (sum != read32(block + 508)) {
     return km_fail(
         error, KM_DAMAGED, 0,
@@ -113,6 +114,8 @@ km_status km_hive_header_read(int fd, const char *path, km_hive_header *out, km_
   return read_base_block(fd, path, out, &size, error);
 }
 
+static km_status check_tree(km_hive *hive, km_error *error);
+
 static km_status open_copy(km_hive *hive, km_error *error) {
   hive->handle = km_memory_open(&hive->copy);
   int native = errno;
@@ -127,15 +130,67 @@ static km_status open_copy(km_hive *hive, km_error *error) {
   return damaged_hive(error, hive->path, "its bins or cells do not fit together");
 }
 
-/* Copies the file's first hive->size bytes into memory. */
-static km_status copy_file(km_hive *hive, const km_hive_source *source, km_error *error) {
+/* Copies the file's first `file_size` bytes into memory, which has room for what `replay` adds to them. */
+static km_status copy_file(km_hive *hive, const km_hive_source *source, size_t file_size,
+                           const km_replay *replay, km_error *error) {
+  hive->size = file_size;
+  if (replay != NULL && hive->size < (size_t)BASE_BLOCK + replay->bins)
+    hive->size = (size_t)BASE_BLOCK + replay->bins;
   km_status status = km_memory_new(hive->size, source->secret, &hive->copy, error);
   if (status == KM_OK)
-    status = km_disk_read_at(source->fd, hive->copy.data, hive->size, 0, error);
-  if (status == KM_OK)
-    status = km_memory_seal(&hive->copy, error);
+    status = km_disk_read_at(source->fd, hive->copy.data, file_size, 0, error);
+  if (status != KM_OK)
+    return io_failure(error, status, source->path, "copying it into memory");
+  /* The file may have changed between the two reads: what counts is the copy. */
+  status = check_base_block(hive->copy.data, file_size, source->path, &hive->header, error);
+  if (status != KM_OK)
+    return status;
+  if (replay != NULL) {
+    km_replay_apply(replay, hive->copy.data, hive->size);
+    hive->header.written = read_time(hive->copy.data + 12);
+  }
+  status = km_memory_seal(&hive->copy, error);
   return status == KM_OK ? KM_OK
                          : io_failure(error, status, source->path, "copying it into memory");
+}
+
+static void drop_copy(km_hive *hive) {
+  if (hive->handle != NULL)
+    (void)hivex_close(hive->handle);
+  hive->handle = NULL;
+  km_memory_free(&hive->copy);
+}
+
+/* Opens the copy with its logs replayed, when they lead to a hive that is sound in every key; else there is no copy, and
+ * hive->replay tells why. */
+static km_status open_replayed(km_hive *hive, const km_hive_source *source, size_t file_size,
+                               km_error *error) {
+  uint8_t base[KM_LOG_BASE_BLOCK];
+  km_replay replay;
+  km_error why = {KM_OK, 0, ""};
+  km_status status = km_disk_read_at(source->fd, base, sizeof base, 0, error);
+  if (status != KM_OK)
+    return io_failure(error, status, source->path, "reading");
+  km_replay_plan(base, source->logs, &replay);
+  memcpy(hive->replay, replay.text, sizeof hive->replay);
+  if (!replay.complete)
+    return KM_OK;
+  status = copy_file(hive, source, file_size, &replay, &why);
+  if (status == KM_OK)
+    status = open_copy(hive, &why);
+  if (status == KM_OK)
+    status = check_tree(hive, &why);
+  hive->replayed = status == KM_OK;
+  if (status == KM_OK)
+    return KM_OK;
+  drop_copy(hive);
+  (void)snprintf(hive->replay, sizeof hive->replay, "what %s makes of it is no sound hive",
+                 replay.logs[0]->name);
+  if (status == KM_DAMAGED || status == KM_LIMIT)
+    return KM_OK;
+  if (error != NULL)
+    *error = why;
+  return status;
 }
 
 km_status km_hive_open(int fd, const char *path, km_hive **out, km_error *error) {
@@ -157,13 +212,12 @@ km_status km_hive_open_source(const km_hive_source *source, km_hive **out, km_er
     status = km_fail(error, KM_MEMORY, 0, "hive %s: out of memory", path);
   if (status == KM_OK)
     status = read_base_block(source->fd, path, &hive->header, &size, error);
-  hive->size = (size_t)size;
-  if (status == KM_OK)
-    status = copy_file(hive, source, error);
-  /* The file may have changed between the two reads: what counts is the copy. */
-  if (status == KM_OK)
-    status = check_base_block(hive->copy.data, size, path, &hive->header, error);
-  if (status == KM_OK)
+  bool dirty = hive->header.sequence1 != hive->header.sequence2;
+  if (status == KM_OK && dirty && source->logs != NULL)
+    status = open_replayed(hive, source, (size_t)size, error);
+  if (status == KM_OK && !hive->replayed)
+    status = copy_file(hive, source, (size_t)size, NULL, error);
+  if (status == KM_OK && !hive->replayed)
     status = open_copy(hive, error);
   if (status != KM_OK) {
     km_hive_close(hive);
@@ -176,9 +230,7 @@ km_status km_hive_open_source(const km_hive_source *source, km_hive **out, km_er
 void km_hive_close(km_hive *hive) {
   if (hive == NULL)
     return;
-  if (hive->handle != NULL)
-    (void)hivex_close(hive->handle);
-  km_memory_free(&hive->copy);
+  drop_copy(hive);
   free(hive->path);
   free(hive);
 }
@@ -194,6 +246,12 @@ km_status km_hive_rename(km_hive *hive, const char *path, km_error *error) {
 
 const km_hive_header *km_hive_header_of(const km_hive *hive) {
   return &hive->header;
+}
+
+bool km_hive_replayed(const km_hive *hive, const char **text) {
+  if (text != NULL)
+    *text = hive->replay;
+  return hive->replayed;
 }
 
 uint64_t km_hive_root(km_hive *hive) {
@@ -536,4 +594,75 @@ km_time km_hive_time(km_hive *hive, uint64_t key) {
   size_t length;
   const uint8_t *cell = cell_at(hive, key, 16, &length);
   return cell == NULL ? 0 : read_time(cell + 8);
+}
+
+/* ---- The whole tree ---- */
+
+/* Keys that are still to be looked at. */
+typedef struct keys {
+  uint64_t *list;
+  size_t count, room;
+} keys;
+
+static bool push_keys(keys *pending, const hive_node_h *children) {
+  for (size_t i = 0; children[i] != 0; i++) {
+    if (pending->count == pending->room) {
+      size_t room = pending->room == 0 ? 256 : 2 * pending->room;
+      uint64_t *list = realloc(pending->list, room * sizeof *list);
+      if (list == NULL)
+        return false;
+      pending->list = list;
+      pending->room = room;
+    }
+    pending->list[pending->count++] = children[i];
+  }
+  return true;
+}
+
+static km_status check_value(km_hive *hive, uint64_t key, uint64_t value, km_error *error) {
+  stored_name name;
+  size_t length;
+  if (!cell_name(hive, value, false, &name))
+    return damaged_key(hive, key, "a value's name does not fit its cell", error);
+  const uint8_t *vk = cell_at(hive, value, VK_NAME, &length);
+  uint32_t size = vk == NULL ? 0 : read32(vk + 8);
+  if (size != 0 && size < 0x80000000u && cell_of(hive, read32(vk + 12), 8, &length) == NULL)
+    return damaged_key(hive, key, "a value's data are not there", error);
+  return KM_OK;
+}
+
+static km_status check_values(km_hive *hive, uint64_t key, km_error *error) {
+  errno = 0;
+  hive_value_h *values = hivex_node_values(hive->handle, (hive_node_h)key);
+  km_status status = KM_OK;
+  if (values == NULL)
+    return library_failure(hive, key, "its list of values is damaged", errno, error);
+  for (size_t i = 0; values[i] != 0 && status == KM_OK; i++)
+    status = check_value(hive, key, values[i], error);
+  free(values);
+  return status;
+}
+
+/* Whether every key and value is a whole record. There cannot be more keys than fit into the file: a tree that seems to
+ * have more has loops. */
+static km_status check_tree(km_hive *hive, km_error *error) {
+  size_t left = hive->size / MIN_KEY;
+  keys pending = {NULL, 0, 0};
+  const hive_node_h root[] = {hivex_root(hive->handle), 0};
+  km_status status = KM_OK;
+  bool room = push_keys(&pending, root);
+  while (status == KM_OK && room && pending.count > 0) {
+    hive_node_h *children = NULL;
+    uint64_t key = pending.list[--pending.count];
+    status = list_children(hive, key, &children, error);
+    if (status == KM_OK)
+      status = check_values(hive, key, error);
+    if (status == KM_OK)
+      room = push_keys(&pending, children);
+    free(children);
+    if (status == KM_OK && (left-- == 0 || pending.count > hive->size / MIN_KEY))
+      status = damaged_key(hive, key, "the tree has more keys than the hive has room for", error);
+  }
+  free(pending.list);
+  return room ? status : km_fail(error, KM_MEMORY, 0, "hive %s: out of memory", hive->path);
 }

@@ -6,7 +6,7 @@
 #ifndef KM_HIVE_H
 #define KM_HIVE_H
 
-#include "backend.h"
+#include "hivelog.h"
 
 #define KM_MAX_HIVE ((size_t)512 << 20) /* bytes of a hive; Windows' own are below 200 MiB */
 #define KM_MAX_VALUE ((size_t)1 << 20)  /* bytes of one value that is read */
@@ -32,6 +32,8 @@ typedef struct km_hive_source {
   const char *path; /* for messages */
   int fd;           /* the hive's open file */
   bool secret;      /* it holds secrets: its copy is km_memory's secret kind */
+  const km_hive_log *
+      logs; /* KM_HIVE_LOGS of them, replayed when the hive is dirty; NULL: they are not asked for */
 } km_hive_source;
 
 /* Opens a hive by copying its open file (left to the caller) into memory, so that the volume is read
@@ -45,7 +47,12 @@ void km_hive_close(km_hive *hive);
 /* Names the hive anew for messages, when its drive's letter has become known. KM_MEMORY. */
 km_status km_hive_rename(km_hive *hive, const char *path, km_error *error);
 
+/* As the file tells it; `written` by the logs where they were replayed. */
 const km_hive_header *km_hive_header_of(const km_hive *hive);
+
+/* Whether the hive is dirty and its logs were replayed, so that it reads as Windows itself would restore it; *text (may
+ * be NULL) tells from what, or why not, "" when they were not asked for. It lives as long as the hive. */
+bool km_hive_replayed(const km_hive *hive, const char **text);
 
 /* The root key; starts a new operation, for which KM_MAX_HIVE_WORK counts anew. */
 uint64_t km_hive_root(km_hive *hive);

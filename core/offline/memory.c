@@ -123,9 +123,14 @@ static void hide_mappings(const km_memory *memory) {
   char line[512];
   FILE *maps = fstat(memory->fd, &st) == 0 ? fopen("/proc/self/maps", "re") : NULL;
   while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
-    unsigned long begin, end, inode;
-    if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &begin, &end, &inode) == 3 && inode == st.st_ino &&
-        strstr(line, "/memfd:") != NULL)
+    char *at;
+    uintptr_t begin = strtoul(line, &at, 16);
+    uintptr_t end = *at == '-' ? strtoul(at + 1, &at, 16) : begin;
+    for (int field = 0; field < 3; field++) {
+      at += strspn(at, " ");
+      at += strcspn(at, " ");
+    }
+    if (end > begin && strtoul(at, NULL, 10) == st.st_ino && strstr(at, "/memfd:") != NULL)
       (void)madvise((void *)begin, end - begin, MADV_DONTDUMP);
   }
   if (maps != NULL)

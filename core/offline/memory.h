@@ -17,7 +17,7 @@ typedef struct km_memory {
   uint8_t *data; /* NULL: nothing is there */
   size_t size;   /* without the hole */
   int fd;        /* the system's own; -1: none */
-  bool secret;   /* locked as far as the system lets, left out of core dumps, wiped before it is freed */
+  bool secret;   /* locked as far as the system lets, no part of core dumps, wiped when freed */
 } km_memory;
 
 /* `size` zero bytes that may be written until they are sealed. On failure nothing is to free, and the message is the

@@ -49,6 +49,34 @@ static km_status make_paths(km_target *target, const char *folder, km_error *err
   return KM_OK;
 }
 
+static km_status resolve(void *user, const char *path, int *fd, km_error *error) {
+  return km_offline_resolve(user, path, fd, error);
+}
+
+static km_status open_hive(km_offline *offline, size_t i, km_error *error) {
+  km_hives *hives = offline->hives;
+  const km_resolver resolver = {resolve, offline};
+  if (hives->hive[i] != NULL)
+    return KM_OK;
+  if (hives->failure[i].status == KM_OK)
+    (void)km_hive_file_open(&resolver, hives->path[i], KM_HIVE_REPLAYED, i == KM_HIVE_SECURITY,
+                            &hives->hive[i], &hives->failure[i]);
+  if (hives->hive[i] != NULL)
+    return KM_OK;
+  if (error != NULL)
+    *error = hives->failure[i];
+  return hives->failure[i].status;
+}
+
+/* Tells what became of a dirty hive's logs; a hive that cannot be read at all is told by those who need it. */
+static bool tell_replay(km_offline *offline, size_t i, km_hive_info *out) {
+  const char *text = "the hive cannot be read";
+  if (open_hive(offline, i, NULL) == KM_OK)
+    out->replayed = km_hive_replayed(offline->hives->hive[i], &text);
+  out->replay = strdup(text);
+  return out->replay != NULL;
+}
+
 static km_status read_headers(km_target *target, km_error *error) {
   km_offline *offline = target->state;
   km_hive_info *hives = calloc(MAIN_HIVES, sizeof *hives);
@@ -68,30 +96,18 @@ static km_status read_headers(km_target *target, km_error *error) {
     char *path = strdup(offline->hives->path[i]);
     if (path == NULL)
       return no_memory(error);
-    hives[i] = (km_hive_info){hive_names[i], path, header.sequence1, header.sequence2,
-                              header.sequence1 != header.sequence2};
+    hives[i] = (km_hive_info){hive_names[i],
+                              path,
+                              header.sequence1,
+                              header.sequence2,
+                              header.sequence1 != header.sequence2,
+                              false,
+                              NULL};
     target->info.hive_count = i + 1;
+    if (hives[i].dirty && !tell_replay(offline, i, &hives[i]))
+      return no_memory(error);
   }
   return KM_OK;
-}
-
-static km_status open_hive(km_offline *offline, size_t i, km_error *error) {
-  km_hives *hives = offline->hives;
-  int fd;
-  if (hives->hive[i] != NULL)
-    return KM_OK;
-  if (hives->failure[i].status == KM_OK &&
-      km_offline_resolve(offline, hives->path[i], &fd, &hives->failure[i]) == KM_OK) {
-    const km_hive_source source = {
-        .path = hives->path[i], .fd = fd, .secret = i == KM_HIVE_SECURITY};
-    (void)km_hive_open_source(&source, &hives->hive[i], &hives->failure[i]);
-    km_disk_close(fd);
-  }
-  if (hives->hive[i] != NULL)
-    return KM_OK;
-  if (error != NULL)
-    *error = hives->failure[i];
-  return hives->failure[i].status;
 }
 
 /* The letter that Windows gives the volume: the first character of SystemRoot; 0 when it is not told. */
@@ -111,10 +127,6 @@ static char system_letter(km_hive *software) {
   }
   km_registry_value_free(&value);
   return letter;
-}
-
-static km_status resolve(void *user, const char *path, int *fd, km_error *error) {
-  return km_offline_resolve(user, path, fd, error);
 }
 
 static km_status open_windows(km_target *target, const char *folder, km_error *error) {
@@ -138,8 +150,11 @@ static km_status open_windows(km_target *target, const char *folder, km_error *e
   km_old_guid *guids = NULL;
   const km_resolver resolver = {resolve, offline};
   if (status == KM_OK)
-    status = km_windows_old_guids(&resolver, target->info.windows, &guids,
-                                  &target->info.old_guid_count, error);
+    status = km_windows_old_guids(&resolver, target->info.windows,
+                                  target->info.hives[KM_HIVE_SOFTWARE].replayed
+                                      ? target->info.hives[KM_HIVE_SOFTWARE].path
+                                      : NULL,
+                                  &guids, &target->info.old_guid_count, error);
   target->info.old_guids = guids;
   return status;
 }

@@ -1,10 +1,10 @@
 /* offline.h: the offline backend's state and operations; internal to core/offline.
  *
  * Rooms for every system: path.c takes Windows paths apart and knows the volumes, windows.c finds the Windows folder,
- * hive.c the registry, times.c the --times file, version.c versions of files, offline.c the table that joins them. For
- * POSIX: lookup.c finds paths beneath a volume's root, folder.c opens, lists and reads, write.c writes, volume.c knows
- * drivers and what they can do, ntfs.c owners and descriptors, memory.c a hive's copy. For Windows:
- * core/windows/mounted.c and memory.c.
+ * hive.c reads the registry, hivelog.c replays a hive's logs, hivefile.c finds them, times.c the --times file, version.c
+ * versions of files, offline.c the table that joins them. For POSIX: lookup.c finds paths beneath a volume's root,
+ * folder.c opens, lists and reads, write.c writes, volume.c knows drivers and what they can do, ntfs.c owners and
+ * descriptors, memory.c a hive's copy. For Windows: core/windows/mounted.c and memory.c.
  */
 #ifndef KM_OFFLINE_H
 #define KM_OFFLINE_H

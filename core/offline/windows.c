@@ -1,7 +1,6 @@
 /* windows.c: finds the Windows folder of an offline volume, and reads its backup hives. */
 #include "windows.h"
 
-#include "hive.h"
 #include "path.h"
 
 #include <stdio.h>
@@ -227,33 +226,72 @@ static bool hive_guid(km_hive *hive, km_old_guid *out) {
   return good;
 }
 
-/* true: *out is filled, its path too (NULL: out of memory). */
-static bool backup_guid(const km_resolver *resolver, const char *path, km_old_guid *out) {
-  int fd;
+/* A list that grows by what a hive tells. */
+typedef struct old_guids {
+  const km_resolver *resolver;
+  km_old_guid *list;
+  size_t count;
+} old_guids;
+
+/* Reads the GUID of the hive at `path` to the end of the list, which has room for it. */
+static km_status add_guid(old_guids *guids, const char *path, km_hive_reading reading,
+                          bool *replayed, km_error *error) {
   km_hive *hive = NULL;
-  if (resolver->resolve(resolver->user, path, &fd, NULL) != KM_OK)
-    return false;
-  bool found = km_hive_open(fd, path, &hive, NULL) == KM_OK && hive_guid(hive, out);
+  km_old_guid *out = &guids->list[guids->count];
+  *replayed = false;
+  if (km_hive_file_open(guids->resolver, path, reading, false, &hive, NULL) != KM_OK)
+    return KM_OK;
+  *replayed = km_hive_replayed(hive, NULL);
+  bool found = hive_guid(hive, out);
   km_hive_close(hive);
-  km_disk_close(fd);
-  out->path = found ? strdup(path) : NULL;
-  return found;
+  if (!found)
+    return KM_OK;
+  out->path = strdup(path);
+  if (out->path == NULL)
+    return km_fail(error, KM_MEMORY, 0, "the backup hives: out of memory");
+  guids->count++;
+  return KM_OK;
 }
 
-km_status km_windows_old_guids(const km_resolver *resolver, const char *windows, km_old_guid **out,
-                               size_t *count, km_error *error) {
+/* What a hive held before its logs were replayed. */
+static km_status add_earlier_guid(old_guids *guids, const char *path, km_error *error) {
+  bool ignored;
+  size_t at = guids->count;
+  km_status status = add_guid(guids, path, KM_HIVE_AS_IT_STANDS, &ignored, error);
+  if (guids->count > at)
+    guids->list[at].before_logs = true;
+  return status;
+}
+
+/* What a backup holds and, when its logs were replayed and it held another GUID before them, that one. */
+static km_status add_backup(old_guids *guids, const char *path, km_error *error) {
+  size_t first = guids->count;
+  bool replayed;
+  km_status status = add_guid(guids, path, KM_HIVE_REPLAYED, &replayed, error);
+  size_t second = guids->count;
+  if (status == KM_OK && replayed)
+    status = add_earlier_guid(guids, path, error);
+  if (guids->count > second && second > first &&
+      strcmp(guids->list[first].guid, guids->list[second].guid) == 0)
+    free((char *)guids->list[--guids->count].path);
+  return status;
+}
+
+km_status km_windows_old_guids(const km_resolver *resolver, const char *windows,
+                               const char *replayed, km_old_guid **out, size_t *count,
+                               km_error *error) {
+  old_guids guids = {resolver, calloc(1 + 2 * BACKUP_HIVES, sizeof **out), 0};
+  *out = guids.list;
   *count = 0;
-  *out = calloc(BACKUP_HIVES, sizeof **out);
-  if (*out == NULL)
+  if (guids.list == NULL)
     return km_fail(error, KM_MEMORY, 0, "the backup hives: out of memory");
-  for (size_t i = 0; i < BACKUP_HIVES; i++) {
+  km_status status = replayed == NULL ? KM_OK : add_earlier_guid(&guids, replayed, error);
+  for (size_t i = 0; i < BACKUP_HIVES && status == KM_OK; i++) {
     char path[KM_MAX_WINDOWS_PATH];
     int length = snprintf(path, sizeof path, "%s\\%s", windows, backup_hives[i]);
-    if (length < 0 || (size_t)length >= sizeof path ||
-        !backup_guid(resolver, path, &(*out)[*count]))
-      continue;
-    if ((*out)[(*count)++].path == NULL)
-      return km_fail(error, KM_MEMORY, 0, "the backup hives: out of memory");
+    if (length > 0 && (size_t)length < sizeof path)
+      status = add_backup(&guids, path, error);
   }
-  return KM_OK;
+  *count = guids.count;
+  return status;
 }

@@ -2,6 +2,7 @@
 #ifndef KM_WINDOWS_H
 #define KM_WINDOWS_H
 
+#include "hivefile.h"
 #include "offline.h"
 
 #define KM_MAX_ROOT_NAMES 100000  /* names of a volume's root that are looked at */
@@ -12,17 +13,12 @@
  * tried, KM_REFUSED when there are several, KM_MISUSE for a `wanted` that is no name. target->state is set. */
 km_status km_windows_find(km_target *target, const char *wanted, char **name, km_error *error);
 
-/* How a target opens a file by its Windows path, for reading; *fd is the caller's: km_disk_close. Contract:
- * km_offline_resolve. */
-typedef struct km_resolver {
-  km_status (*resolve)(void *user, const char *path, int *fd, km_error *error);
-  void *user;
-} km_resolver;
-
 /* Reads the machine GUIDs of the well-known backup hives beneath `windows` ("C:\WINNT") into *out (the
- * caller's, paths too), unsorted. A backup that is absent, empty, damaged or without a GUID is no evidence and
+ * caller's, paths too), unsorted. `replayed`: the path of the SOFTWARE hive when its logs were replayed, whose GUID
+ * before them is taken too, or NULL. A hive that is absent, empty, damaged or without a GUID is no evidence and
  * no error; only KM_MEMORY is. */
-km_status km_windows_old_guids(const km_resolver *resolver, const char *windows, km_old_guid **out,
-                               size_t *count, km_error *error);
+km_status km_windows_old_guids(const km_resolver *resolver, const char *windows,
+                               const char *replayed, km_old_guid **out, size_t *count,
+                               km_error *error);
 
 #endif

@@ -101,7 +101,7 @@ static km_status open_all(km_target *target, const km_target_options *options, k
   if (status == KM_OK && options->times_file != NULL)
     status = km_times_load(options->times_file, &live->times, error);
   if (status == KM_OK)
-    status = km_windows_old_guids(&resolver, target->info.windows, &guids,
+    status = km_windows_old_guids(&resolver, target->info.windows, NULL, &guids,
                                   &target->info.old_guid_count, error);
   target->info.old_guids = guids;
   return status;

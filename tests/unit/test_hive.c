@@ -525,7 +525,7 @@ static void refuses_damaged_class_names(void **state) {
 static void reads_a_real_class_name(void **state) {
   (void)state;
   size_t size;
-  uint8_t *bytes = test_data_read("chain/SYSTEM", &size);
+  uint8_t *bytes = test_data_read("chain/Windows/System32/config/SYSTEM", &size);
   if (bytes == NULL)
     skip();
   km_hive *hive = open_bytes(bytes, size, KM_OK);

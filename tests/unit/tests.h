@@ -17,6 +17,7 @@
   TEST_GROUP(folder)                                                                               \
   TEST_GROUP(hash)                                                                                 \
   TEST_GROUP(hive)                                                                                 \
+  TEST_GROUP(hivelog)                                                                              \
   TEST_GROUP(journal)                                                                              \
   TEST_GROUP(keyfile)                                                                              \
   TEST_GROUP(lookup)                                                                               \
