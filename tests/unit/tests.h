@@ -11,6 +11,8 @@
 #define KM_UNIT_TESTS_H
 
 #define TEST_GROUPS(TEST_GROUP)                                                                    \
+  TEST_GROUP(certificate)                                                                          \
+  TEST_GROUP(config)                                                                               \
   TEST_GROUP(driver)                                                                               \
   TEST_GROUP(escape)                                                                               \
   TEST_GROUP(event)                                                                                \
@@ -18,6 +20,7 @@
   TEST_GROUP(hash)                                                                                 \
   TEST_GROUP(hive)                                                                                 \
   TEST_GROUP(hivelog)                                                                              \
+  TEST_GROUP(identity)                                                                             \
   TEST_GROUP(journal)                                                                              \
   TEST_GROUP(keyfile)                                                                              \
   TEST_GROUP(lookup)                                                                               \
