@@ -73,9 +73,7 @@ function wine.path(path)
   return "Z:" .. path:gsub("/", "\\")
 end
 
--- Runs a Windows program: { exit =, out =, err = }, without carriage returns. A program that ends with 1
--- and without a word has not begun: Wine now and then fails to start one while it is busy; it gets a second
--- chance (no program of ours ends so: 1 alone is a change that was told). options: input,
+-- Runs a Windows program: { exit =, out =, err = }, without carriage returns. options: input,
 -- environment (NAME = value), folder (of the host; default: drive C:), raw (carriage returns stay),
 -- seconds (after which it is ended, exit 124), before (words of the chroot to run it by)
 function methods:run(words, options)
@@ -83,13 +81,9 @@ function methods:run(words, options)
   local line = { "run", self.dir }
   for name, value in pairs(options.environment or {}) do line[#line + 1] = name .. "=" .. value end
   for _, word in ipairs(words) do line[#line + 1] = word end
-  local command = ("cd %s && KEYMEND_WINE_SECONDS=%d exec %s %s"):format(
-    quote(options.folder or self.c), options.seconds or 120, self.tool, shell.words(line))
-  local result = shell.run(command, options.input)
-  if result.exit == 1 and result.out == "" and result.err == "" then
-    os.execute "sleep 1"
-    result = shell.run(command, options.input)
-  end
+  local result = shell.run(("cd %s && KEYMEND_WINE_SECONDS=%d exec %s %s"):format(
+    quote(options.folder or self.c), options.seconds or 120, self.tool, shell.words(line)),
+    options.input)
   if not options.raw then
     result.out, result.err = result.out:gsub("\r\n", "\n"), result.err:gsub("\r\n", "\n")
   end
