@@ -178,10 +178,13 @@ function M.events(result)
   return { list = list, logs = logs, signals = result.signals, more = result.more, rest = result.rest }
 end
 
--- The events of a diagnosis.
+-- The events of a diagnosis; no log is named where there is none, or where nobody asked for it.
 function M.diagnosed_events(events)
   local log = { log = "System", damaged = events.damaged or 0, problem = events.problem }
-  return M.events { found = events, logs = { log }, signals = true, more = events.more > 0, rest = events.more }
+  return M.events {
+    found = events, logs = (events.read or events.problem) and { log } or {}, signals = true, more = events.more > 0,
+    rest = events.more,
+  }
 end
 
 -- Facts with their times: { kind, text, time, ticks }.

@@ -1,0 +1,38 @@
+-- twice-first-events.lua: reset twice; the log tells that the failures began with the first reset
+--
+-- the same names and times as twice-none; only the log differs.
+local volume = ...
+local iislog = require "iislog"
+
+local log = iislog.new()
+log:boot "2004-08-30T05:01:10Z"
+log:boot "2004-09-13T06:13:20Z"
+log:failure "2004-09-13T06:14:05Z"
+log:boot "2004-10-04T05:11:00Z"
+log:failure "2004-10-04T05:12:10Z"
+log:boot "2004-11-02T22:46:31Z"
+log:failure "2004-11-02T22:47:22Z"
+log:other "2004-11-03T08:00:00Z"
+
+return {
+  title = "reset twice, the events began with the first: the oldest key",
+  volume = {
+    keys = {
+      { container = volume.IIS, guid = volume.OLD, made = "2001-03-14T10:22:31Z" },
+      { container = volume.IIS, guid = volume.NEW, made = "2004-09-13T06:14:02Z" },
+      { container = volume.IIS, guid = volume.THIRD, made = "2004-11-02T22:47:19Z" },
+    },
+    guid = volume.THIRD,
+    guid_written = "2004-11-02T22:45:10Z",
+    files = { log:file() },
+  },
+  diagnose = { exit = 4, findings = { "error key.regenerated" } },
+  plan = {
+    exit = 0,
+    steps = {
+      { "retire", volume.c23(volume.THIRD) },
+      { "adopt", volume.c23(volume.OLD), volume.c23(volume.THIRD) },
+    },
+  },
+  apply = { exit = 0 },
+}
