@@ -48,7 +48,7 @@ km_status km_dpapi_blob_open(const km_dpapi_blob *blob, const uint8_t key[KM_MAS
  * rounds, u32 hash, u32 cipher, encrypted: salt[16], HMAC, ..., the 64 bytes of the key. */
 
 typedef struct km_master_key {
-  char guid[KM_GUID_TEXT]; /* as the file says */
+  char guid[KM_GUID_TEXT]; /* as the file says, or "" */
   uint32_t rounds, hash_id, cipher_id;
   const km_hash_kind *hash;
   const km_cipher_kind *cipher;
@@ -60,7 +60,8 @@ typedef struct km_master_key {
 km_status km_master_key_parse(const uint8_t *data, size_t size, km_master_key *out,
                               km_error *error);
 
-/* Opens it with a half of DPAPI_SYSTEM. KM_OK; KM_REFUSED: that does not open it; KM_MEMORY. `key` is a secret. */
+/* Opens it with a half of DPAPI_SYSTEM. KM_OK; KM_REFUSED: that does not open it; KM_UNSUPPORTED: it does not, but RC4's format
+ * (Windows 2000) rests on no real file, so that it could be keymend's fault; KM_MEMORY. `key` is a secret. */
 km_status km_master_key_open(const km_master_key *master,
                              const uint8_t system_key[KM_SYSTEM_KEY_SIZE],
                              uint8_t key[KM_MASTER_KEY_SIZE], km_error *error);
