@@ -84,7 +84,7 @@ lint: third packages-test packages-lint
 format: packages-lint
 	@git ls-files -z --cached --others --exclude-standard '*.c' '*.h' | xargs -0 clang-format -i
 
-fuzz: third packages-fuzz
+fuzz: generate packages-fuzz
 	@tests/fuzz/run $(FUZZ_SECONDS)
 
 clean:

@@ -416,7 +416,13 @@ for _, file in ipairs(os.matchfiles "tests/fuzz/fuzz_*.c") do
   begin(path.getbasename(file), "ConsoleApp", "tests", { file, "tests/fuzz/standalone.c" })
   linux_only()
   includedirs { "core/offline" }
-  links { "core" }
+  if has_binding and path.getbasename(file) == "fuzz_policy" then
+    includedirs { "lua/binding" }
+    lua_headers()
+    links { "binding", "core", "lua5.1" }
+  else
+    links { "core" }
+  end
   links_of_core()
 end
 

@@ -358,7 +358,7 @@ static const library libraries[] = {
       {"error", NULL},          {"getmetatable", NULL}, {"ipairs", NULL},
       {"next", NULL},           {"pairs", NULL},        {"pcall", protected_call},
       {"rawequal", NULL},       {"rawget", NULL},       {"rawset", NULL},
-      {"select", charged},      {"setmetatable", NULL}, {"tonumber", charged_by_argument},
+      {"select", NULL},      {"setmetatable", NULL}, {"tonumber", charged_by_argument},
       {"tostring", to_text},    {"type", NULL},         {"unpack", unpack_list},
       {"xpcall", handled_call}, {"coroutine", NULL}}},
     {"coroutine", /* opened with base */
