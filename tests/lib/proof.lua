@@ -212,4 +212,92 @@ function proof.volume(description, more)
   return out, forged
 end
 
+-- ---- Two old candidates that time cannot tell apart ----
+
+local NEW, OLD, THIRD = "1b2162a0-ed5a-4d56-bd8a-8f2f65406b82", "4cbde50a-570f-47f5-8cc1-f6e151231826",
+  "7e0d9c1f-53ab-4f0e-a2c6-90b1d4e8f327"
+local MADE, RESET = "2019-06-02T10:22:31Z", "2020-09-13T06:12:40Z"
+
+-- Beside the usual services, of which these systems have no IIS 5 and no SMS.
+local SERVICES = {
+  { "WAS", "Windows Process Activation Service", 3, 0x20, depends = { "RpcSs" } },
+  { "TermService", "Remote Desktop Services", 3, 0x20, depends = { "RpcSs" },
+    account = "NT Authority\\NetworkService" },
+}
+local CHANGES = { W3SVC = { depends = { "WAS", "AFD" } } }
+for _, name in ipairs {
+  "IISADMIN", "SMTPSVC", "MSFTPSVC", "SMS_EXECUTIVE", "SMS_SITE_COMPONENT_MANAGER", "CcmExec",
+} do
+  CHANGES[name] = false
+end
+
+-- Old keys of a container, all made in the same second and all decryptable, each with an id; with
+-- options.current one more under the machine GUID, made after the reset. options.bits: 2048.
+local function candidates(container, options)
+  local keys, bits = {}, options.bits or 2048
+  for _, guid in ipairs(options.candidates or { OLD, THIRD }) do
+    keys[#keys + 1] = { id = guid, container = container, guid = guid, master_key = "m", exchange = bits, made = MADE }
+  end
+  if options.current then
+    keys[#keys + 1] = { id = NEW, container = container, guid = NEW, master_key = "m", exchange = bits,
+      made = "2020-09-13T06:14:02Z" }
+  end
+  return keys
+end
+
+local function undecided(container, options, description)
+  description.seed = container
+  description.master_keys = options.master_keys or { { id = "m", made = "2019-06-02T09:30:00Z" } }
+  description.keys = candidates(container, options)
+  for _, key in ipairs(options.keys or {}) do description.keys[#description.keys + 1] = key end
+  local more = { guid = NEW, guid_written = RESET, more_services = SERVICES, services = CHANGES }
+  for name, value in pairs(options.volume or {}) do more[name] = value end
+  return proof.volume(description, more)
+end
+
+-- iisWasKey: the sessionKey of IISWASOnlyAesProvider in applicationHost.config was made with the key
+-- of the GUID suffix options.right (default: the second candidate), and so were passwords of two
+-- application pools. options: right, candidates (GUIDs; default: two), current (true: a regenerated
+-- key too), bits, history (GUID: a backup of the configuration made with that one's key), keys and
+-- master_keys (more of them, as in a description; the candidates' master key is "m"), volume.
+function proof.was(options)
+  options = options or {}
+  local function configuration(id, right, path)
+    return {
+      id = id, path = path, made = MADE, written = MADE,
+      providers = {
+        { name = "IISWASOnlyRsaProvider", container = "iisWasKey", kind = "rsa" },
+        { name = "AesProvider", container = "iisConfigurationKey", key = "a key that no file has" },
+        { name = "IISWASOnlyAesProvider", container = "iisWasKey", key = right },
+      },
+      pools = {
+        { name = "Intranet", provider = "IISWASOnlyAesProvider", password = "Pa$$w0rd of 2019" },
+        { name = "Extranet", provider = "IISWASOnlyAesProvider", password = "Ünïcode" },
+      },
+    }
+  end
+  local list = { configuration("present", options.right or THIRD) }
+  if options.history then
+    list[2] = configuration("history", options.history,
+      "C:\\inetpub\\history\\CFGHISTORY_0000000001\\applicationHost.config")
+  end
+  return undecided("iisWasKey", options, { configurations = list })
+end
+
+-- TSSecKeySet1: the certificate that Remote Desktop uses was made with the key of the GUID suffix
+-- options.right. options as above; bound: "self-signed" (default), "assigned", or false: nothing says
+-- which one is used; expired (GUID: a certificate of before, made with that one's key).
+function proof.rdp(options)
+  options = options or {}
+  local list = {
+    { id = "present", key = options.right or THIRD, container = "TSSecKeySet1", store = "Remote Desktop",
+      bound = options.bound == nil and "self-signed" or options.bound },
+  }
+  if options.expired then
+    list[2] = { id = "expired", key = options.expired, container = "TSSecKeySet1", store = "Remote Desktop",
+      begins = "20180102030405Z", ends = "20180702030405Z" }
+  end
+  return undecided("TSSecKeySet1", options, { certificates = list })
+end
+
 return proof

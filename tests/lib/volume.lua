@@ -220,7 +220,8 @@ local function put_store(state)
       make_folders(host_path(state, folder))
       local data = key.data
         or keyfile.compose_cng(key.container, key.container, volume.MASTER_KEY, key.made)
-      put(state, folder, volume.cng_hash(key.container) .. "_" .. key.guid, data, key)
+      local hash = key.hash or volume.cng_hash(key.container)
+      put(state, folder, hash .. "_" .. (key.guid or spec.guid or volume.NEW), data, key)
     end
   end
 end

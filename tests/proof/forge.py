@@ -116,7 +116,7 @@ class Forge:
         if rounds > 100000:  # only told: nobody derives with so many
             slots = [slot[:20] + formats.u32(rounds) + slot[24:] for slot in slots]
         slots.append(formats.u32(3) + bytes(16))
-        self.masters[given["id"]] = dict(given, guid=guid, key=key)
+        self.masters[given["id"]] = dict(given, guid=guid, key=key, rc4=cipher == RC4)
         self.master_keys[given["id"]] = {
             "guid": guid,
             "user": bool(given.get("user")),
@@ -172,7 +172,8 @@ class Forge:
         if master.get("wrong") == "absent":
             return "no-master-key"
         if master.get("wrong") == "closed":
-            return "master-key-closed"
+            # No real RC4 master key is known, so that nothing may be concluded from one that stays closed.
+            return "unknown" if master["rc4"] else "master-key-closed"
         if master.get("rounds", 0) > 100000:
             return given.get("verdict", "unknown")
         if given.get("flip"):

@@ -2,14 +2,15 @@
 #
 #   python3 tests/proof/oracle.py SYSTEM SECURITY PROTECT [KEY_FILE...]
 #
-# Prints one JSON document: { boot_key, machine, user, master_keys = { GUID = { key } or { error } },
-# keys = { FILE = { signature = { n, e, d, p, q } or { error }, exchange } } }; numbers and bytes are
-# hex. All that opens anything is impacket's own; what it has no reader for (RC4 master keys, entropy
+# Prints one JSON document: { seconds, boot_key, machine, user, master_keys = { GUID = { key } or
+# { error } }, keys = { FILE = { signature = { n, e, d, p, q } or { error }, exchange } } }; numbers and
+# bytes are hex, the seconds are those of the chain without Python's start. All that opens anything is impacket's own; what it has no reader for (RC4 master keys, entropy
 # under SHA-1, CNG) is told as an error.
 
 import json
 import os
 import sys
+import time
 
 from impacket.dpapi import (
     DPAPI_BLOB,
@@ -101,16 +102,19 @@ def key_file(path, masters):
 
 def main():
     system, security, protect = sys.argv[1:4]
+    began = time.perf_counter()
     boot_key = LocalOperations(system).getBootKey()
     machine, user = system_secret(security, boot_key)
     masters = master_keys(protect, machine, user)
+    keys = {path: key_file(path, masters) for path in sys.argv[4:]}
     json.dump(
         {
+            "seconds": time.perf_counter() - began,
             "boot_key": boot_key.hex(),
             "machine": machine.hex(),
             "user": user.hex(),
             "master_keys": masters,
-            "keys": {path: key_file(path, masters) for path in sys.argv[4:]},
+            "keys": keys,
         },
         sys.stdout,
     )
