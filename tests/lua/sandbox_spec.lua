@@ -291,8 +291,8 @@ describe("what C functions do for one instruction is work:", function()
   end)
 
   it("unpack, select, byte, format, tonumber and the rest", function()
-    -- Each loop ends within the instructions when what is called counts as one. A result that is kept is found again, so
-    -- that making it takes no memory, which would be counted too.
+    -- Each loop ends within the instructions when what is called counts as one. A result that is kept is found again,
+    -- so that making it takes no memory, which would be counted too.
     stopped("instructions", {
       "local t = {} for i = 1, 5000 do t[i] = i end for i = 1, 1e5 do unpack(t) end",
       "local s = ('x'):rep(5000) for i = 1, 1e5 do s:byte(1, -1) end",
