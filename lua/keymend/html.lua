@@ -121,7 +121,7 @@ local function evidence(list)
 end
 
 local function commands(list)
-  return #list > 0 and tag.pre { tag.code { tag.list(tag.lines(list)) } } or nil
+  return #list > 0 and tag.pre { tag.code { tag.lines(list) } } or nil
 end
 
 local function findings(diagnosis)
@@ -316,7 +316,8 @@ local function fact(out, word, value)
 end
 
 local function hive_text(hive)
-  return ("%s: %s%s"):format(hive.name or "", hive.path or "", hive.dirty and ", not closed cleanly" or "")
+  return ("%s: %s%s"):format(hive.name or "", hive.path or "", hive.dirty and ", not closed cleanly"
+    .. (hive.replayed and "; its logs were replayed in memory" or "") or "")
 end
 
 local function target(diagnosis)
@@ -333,8 +334,8 @@ local function target(diagnosis)
   fact(out, "Files in it", report.store_text(diagnosis))
   for _, hive in ipairs(info.hives or {}) do fact(out, "Hive", hive_text(hive)) end
   for _, old in ipairs(info.old_guids or {}) do
-    fact(out, "Backup hive", ("%s, saved %s: machine GUID %s"):format(old.path or "", facts.time(old.saved,
-      old.saved_ticks), old.guid or ""))
+    fact(out, old.before_logs and "Hive before its logs" or "Backup hive", ("%s, %s %s: machine GUID %s"):format(old.path or "",
+      old.before_logs and "written" or "saved", facts.time(old.saved, old.saved_ticks), old.guid or ""))
   end
   for _, policy in ipairs(diagnosis.policies) do
     local kb = policy.kb and " (KB " .. policy.kb .. ")" or ""

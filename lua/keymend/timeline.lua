@@ -15,6 +15,7 @@
 
 local core = require "keymend.core"
 local facts = require "keymend.facts"
+local rules = require "keymend.rules"
 
 local M = {}
 
@@ -103,7 +104,7 @@ local function add_guid(list, diagnosis)
     end
     list[#list + 1] = {
       kind = "guid", time = info.guid_written, ticks = info.guid_written_ticks, certain = true,
-      name = info.guid, label = reset and "machine GUID reset by now" or "machine GUID written", reset = reset,
+      name = info.guid, label = reset and "machine GUID reset by then" or "machine GUID written", reset = reset,
       text = "the registry key that holds the machine GUID was last written"
         .. (reset and "; the reset was no later" or ""),
     }
@@ -114,7 +115,7 @@ local function add_guid(list, diagnosis)
     local item = {
       kind = "backup", time = time, ticks = ticks, certain = true, name = old.path, guid = old.guid,
       label = ("backup: GUID %s"):format((old.guid or ""):sub(1, 8)),
-      text = ('the backup hive "%s" of then holds the machine GUID %s'):format(old.path or "", old.guid or ""),
+      text = ("%s, holds the machine GUID %s"):format(rules.old_hive(old), old.guid or ""),
     }
     local into = time and list or list.undated
     into[#into + 1] = item
@@ -353,7 +354,7 @@ local function print_row(page, item)
       rail = RAIL, text_style = item.plan and "strong" or nil })
   if item.kind == "key" then page:line(RAIL .. "  " .. item.name) end
   if item.why_not then
-    page:item(RAIL .. "  ", "the time proves nothing: " .. item.why_not, { indent = 4, rail = RAIL })
+    page:item(RAIL, "the time proves nothing: " .. item.why_not, { indent = 4, rail = RAIL })
   end
 end
 

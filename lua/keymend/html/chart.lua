@@ -26,6 +26,7 @@ local HEAD, ROW, KEY_ROW = 24, 26, 44
 local LETTER = 7.1                  -- estimated width of a letter at 12.5 px
 local DAY = 86400
 local MIN_GAP = 11                  -- between two times, in the picture
+local WIDEST = 75                   -- for a gap, times its logarithm
 local MAX_LABEL = 46                -- letters
 
 -- ---- Where a time is ----
@@ -55,8 +56,8 @@ local function scale_of(times, from, to)
     sum = sum + weights[index]
   end
   local least = math.min(MIN_GAP, (to - from) / math.max(1, #times))
-  local room = math.max(0, to - from - least * (#times - 1))
-  local at, points, x = {}, {}, #times == 1 and from + (to - from) * 0.4 or from
+  local room = math.min(math.max(0, to - from - least * (#times - 1)), sum * WIDEST)
+  local at, points, x = {}, {}, from
   for index, time in ipairs(times) do
     if index > 1 then x = x + least + room * weights[index] / sum end
     at[time], points[index] = x, { time = time, x = x }
@@ -170,7 +171,7 @@ local function life(chart, item, x, y)
   local to = chart.right
   local split = item.class ~= "current" and item.class ~= "regenerated" and item.lost_at and chart.x(item.lost_at)
   local found = item.key.class == "current"
-  if item.class == "stray" or not item.certain then split, found = nil, found and item.certain end
+  if item.class == "stray" or not item.certain then split = nil end
   local function line(class, x1, x2)
     return tag.line { class = class, x1 = N(x1), y1 = N(y), x2 = N(x2), y2 = N(y) }
   end
@@ -229,8 +230,8 @@ local function axis(chart)
     local after = chart.points[index + 1]
     local day = day_of(point.time)
     if day ~= former then
-      local x = math.max(0, math.min(point.x - 8, WIDTH - 76))
-      local row = free_row(taken, x, x + 80)
+      local x = math.max(0, math.min(point.x - 8, WIDTH - 88))
+      local row = free_row(taken, x, x + 86)
       if row <= 2 then
         out[#out + 1] = tag.text { class = "date", x = N(x), y = N(row == 1 and base - 10 or base - 24), day }
         out[#out + 1] = tag.line { class = "guide", x1 = N(point.x), y1 = N(base), x2 = N(point.x),

@@ -199,9 +199,11 @@ end
 local function done(diagnosis, three, plan)
   if diagnosis.verdict ~= "repair" then
     local first = diagnosis.findings[1]
-    local remedy = first and finding.at_least(first, "warning") and first.remedy or ""
+    if first and not finding.at_least(first, "warning") then first = nil end
+    local remedy, commands = first and first.remedy or "", first and first.commands or {}
     return {
       tag.p { class = "big", sentence(three.action) }, remedy ~= "" and tag.p { M.prose(remedy, true) },
+      #commands > 0 and #commands <= 3 and tag.pre { tag.code { tag.lines(commands) } },
       not is_whole(diagnosis) and tag.p { class = "faint", "Nothing is changed as long as this is not settled. ",
         tag.a { href = "#findings", "All findings" }, "." },
     }

@@ -130,7 +130,7 @@ svg { display: block; fill: var(--text) }
 .beside { display: grid; grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); gap: 18px; align-items: start }
 
 /* Tables and lists. */
-.wide { overflow-x: auto; margin-top: 12px }
+.wide { margin-top: 12px }
 table { border-collapse: collapse; width: 100%; background: var(--card); border: 1px solid var(--line) }
 caption { text-align: left; color: var(--faint); padding: 0 0 6px }
 th, td { text-align: left; vertical-align: top; padding: 6px 10px; border-top: 1px solid var(--grid) }
@@ -141,7 +141,7 @@ td.look { width: 42px } td.at { width: 1%; white-space: nowrap }
 #timeline tr.gap td { color: var(--faint); font-size: 14px; padding-top: 1px; padding-bottom: 1px }
 #timeline tr.gap td.look { background: repeating-linear-gradient(var(--line) 0 3px, transparent 3px 7px) 20px / 2px 100%
   no-repeat }
-th, td { overflow-wrap: break-word }
+th { overflow-wrap: normal }
 td p + p { margin-top: 3px }
 .finding { background: var(--card); border: 1px solid var(--line); border-left: 6px solid var(--tone);
   border-radius: 8px; padding: 10px 16px 12px; margin-top: 12px }
@@ -170,7 +170,7 @@ footer { color: var(--faint); font-size: 14px; padding-top: 28px; padding-bottom
 @media (max-width: 720px) {
   header, main, footer { padding-left: 14px; padding-right: 14px }
   #timeline figure { display: none }
-  .cause h2 { font-size: 19px }
+  .cause h2 { font-size: 19px } figure { padding: 10px 8px }
   th, td { padding: 6px 6px }
   td.at { white-space: normal; min-width: 92px }
   td.look { width: 33px } #timeline td.look, #timeline tr.gap td.look { background-position-x: 15px }
