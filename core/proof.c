@@ -193,6 +193,31 @@ static void tell(char *text, size_t size, const char *words) {
   snprintf(text, size, "%.*s", (int)size - 1, words);
 }
 
+/* What a verdict means, in the same words live and offline. */
+static void tell_verdict(char *text, size_t size, km_decryptable verdict, const char *guid) {
+  switch (verdict) {
+  case KM_DECRYPT_NO_MASTER_KEY:
+    snprintf(text, size,
+             "its master key %s is not here: it was made before a sysprep, or on another system",
+             guid);
+    break;
+  case KM_DECRYPT_MASTER_KEY_CLOSED:
+    snprintf(text, size,
+             "its master key %s is here, but this system's secret does not open it: it is another "
+             "system's, or of before a sysprep",
+             guid);
+    break;
+  case KM_DECRYPT_BAD_SIGNATURE:
+    tell(text, size,
+         "its master key opens, but the signature of what is encrypted is wrong: the file is "
+         "damaged "
+         "or forged");
+    break;
+  default:
+    break;
+  }
+}
+
 /* Leaves the verdict as it is when the file tells nothing. */
 static km_status open_bytes(opening *o, const uint8_t *data, size_t size, bool user_folder,
                             km_error *error) {
@@ -257,17 +282,12 @@ static void open_master_key(km_proof *proof, held_key *key) {
     tell(key->why, sizeof key->why, why.message);
   } else if (!o.present) {
     key->verdict = KM_DECRYPT_NO_MASTER_KEY;
-    snprintf(key->why, sizeof key->why,
-             "its master key %s is not here: it was made before a sysprep, or on another system",
-             key->guid);
+    tell_verdict(key->why, sizeof key->why, key->verdict, key->guid);
   } else if (problem) {
     tell(key->why, sizeof key->why, problem);
   } else if (o.closed && !key->why[0]) {
     key->verdict = KM_DECRYPT_MASTER_KEY_CLOSED;
-    snprintf(key->why, sizeof key->why,
-             "its master key %s is here, but this system's secret does not open it: it is another "
-             "system's, or of before a sysprep",
-             key->guid);
+    tell_verdict(key->why, sizeof key->why, key->verdict, key->guid);
   }
 }
 
@@ -328,15 +348,19 @@ static km_decryptable say(char text[256], km_decryptable verdict, const char *wo
   return verdict;
 }
 
-static km_decryptable open_live(km_proof *proof, km_bytes blob, km_bytes entropy, clear_text *clear,
-                                char text[256]) {
+static km_decryptable open_live(km_proof *proof, const km_dpapi_blob *blob, km_bytes bytes,
+                                km_bytes entropy, clear_text *clear, char text[256]) {
   km_error why;
   km_decryptable verdict = KM_DECRYPT_UNKNOWN;
-  if (!proof->target->backend->unprotect(proof->target, blob.data, blob.size, entropy.data,
+  if (!proof->target->backend->unprotect(proof->target, bytes.data, bytes.size, entropy.data,
                                          entropy.size, clear->data, &clear->size, &verdict, &why)) {
     return KM_DECRYPT_YES;
   }
-  return say(text, verdict == KM_DECRYPT_YES ? KM_DECRYPT_UNKNOWN : verdict, why.message);
+  if (verdict == KM_DECRYPT_UNKNOWN) {
+    return say(text, KM_DECRYPT_UNKNOWN, why.message);
+  }
+  tell_verdict(text, 256, verdict, blob->master_key);
+  return verdict;
 }
 
 static km_decryptable open_own(km_proof *proof, const km_dpapi_blob *blob, km_bytes entropy,
@@ -352,9 +376,8 @@ static km_decryptable open_own(km_proof *proof, const km_dpapi_blob *blob, km_by
   km_status status = km_dpapi_blob_open(blob, key->key, entropy, clear->data, &clear->size, &why);
   km_wipe_stack();
   if (status == KM_DAMAGED) {
-    return say(text, KM_DECRYPT_BAD_SIGNATURE,
-               "its master key opens, but the signature of what is encrypted is wrong: the file is "
-               "damaged or forged");
+    tell_verdict(text, 256, KM_DECRYPT_BAD_SIGNATURE, key->guid);
+    return KM_DECRYPT_BAD_SIGNATURE;
   }
   return status ? say(text, KM_DECRYPT_UNKNOWN, why.message) : KM_DECRYPT_YES;
 }
@@ -374,7 +397,7 @@ static km_decryptable open_blob(km_proof *proof, km_bytes bytes, km_bytes entrop
     return say(text, KM_DECRYPT_UNKNOWN, "out of memory");
   }
   km_decryptable verdict = proof->target->backend->unprotect
-                               ? open_live(proof, bytes, entropy, clear, text)
+                               ? open_live(proof, &blob, bytes, entropy, clear, text)
                                : open_own(proof, &blob, entropy, clear, text);
   if (verdict != KM_DECRYPT_YES) {
     drop(clear);

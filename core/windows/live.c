@@ -277,6 +277,7 @@ static const km_backend live_backend = {
     .event_close = km_win_event_close,
     .file_version = file_version,
     .container_test = km_win_container_test,
+    .unprotect = km_win_unprotect,
     .capabilities = capabilities,
     .driver = driver,
 };

@@ -1,0 +1,95 @@
+/* dpapi.c: opens DPAPI blobs through this Windows' own CryptUnprotectData
+ *
+ * The blobs of machine key files are of CRYPTPROTECT_LOCAL_MACHINE: any process of the machine may open them. crypt32.dll
+ * stays loaded, since a store may hold many keys.
+ */
+#include "dpapi.h"
+
+#include "cryptoapi.h"
+#include "wide.h"
+
+#include <wincrypt.h>
+
+#include <string.h>
+
+#ifndef CRYPTPROTECT_UI_FORBIDDEN
+#define CRYPTPROTECT_UI_FORBIDDEN 1
+#endif
+
+typedef BOOL(WINAPI *unprotect_call)(DATA_BLOB *blob, LPWSTR *description, DATA_BLOB *entropy,
+                                     void *reserved, void *prompt, DWORD flags, DATA_BLOB *out);
+
+/* Two threads that ask at once load it twice, which does no harm. */
+static unprotect_call find_call(void) {
+  static unprotect_call volatile call;
+  if (call == NULL) {
+    HMODULE crypt32 = km_windows_load(L"crypt32.dll");
+    if (crypt32 != NULL) {
+      FARPROC found = GetProcAddress(crypt32, "CryptUnprotectData");
+      unprotect_call typed;
+      memcpy(&typed, &found, sizeof typed);
+      call = typed;
+    }
+  }
+  return call;
+}
+
+/* What a code means for the key. That the master key is there or not is seen in its folder: some versions tell both with
+ * the same code. Where nothing is to be seen (Wine keeps no master keys), nothing is said. */
+static km_decryptable verdict_of(km_target *target, const uint8_t *blob, size_t size,
+                                 uint32_t code) {
+  km_dpapi_blob parts;
+  bool present;
+  if (km_dpapi_blob_parse(blob, size, "blob", 0, &parts, NULL) != KM_OK ||
+      km_master_key_present(target, parts.master_key, &present, NULL) != KM_OK)
+    return KM_DECRYPT_UNKNOWN;
+  if (!present)
+    return KM_DECRYPT_NO_MASTER_KEY;
+  switch (code) {
+  case (uint32_t)NTE_BAD_KEY_STATE:
+    return KM_DECRYPT_MASTER_KEY_CLOSED;
+  case ERROR_INVALID_DATA:
+  case (uint32_t)NTE_BAD_DATA:
+  case (uint32_t)NTE_BAD_HASH:
+  case (uint32_t)NTE_BAD_SIGNATURE:
+    return KM_DECRYPT_BAD_SIGNATURE;
+  default:
+    return KM_DECRYPT_UNKNOWN;
+  }
+}
+
+/* Takes over what the system allocated, and wipes it there. */
+static bool take(DATA_BLOB *clear, uint8_t *out, size_t room, size_t *out_size) {
+  bool fits = clear->cbData <= room;
+  if (fits && clear->cbData > 0)
+    memcpy(out, clear->pbData, clear->cbData);
+  *out_size = fits ? clear->cbData : 0;
+  km_wipe(clear->pbData, clear->cbData);
+  (void)LocalFree(clear->pbData);
+  return fits;
+}
+
+km_status km_win_unprotect(km_target *target, const uint8_t *blob, size_t size,
+                           const uint8_t *entropy, size_t entropy_size, uint8_t *out,
+                           size_t *out_size, km_decryptable *verdict, km_error *error) {
+  char words[KM_MAX_WORDS];
+  unprotect_call call = find_call();
+  *verdict = KM_DECRYPT_UNKNOWN;
+  *out_size = 0;
+  if (call == NULL)
+    return km_fail(error, KM_UNSUPPORTED, (int32_t)GetLastError(),
+                   "open a DPAPI blob: this Windows has no CryptUnprotectData");
+  DATA_BLOB in = {(DWORD)size, (BYTE *)(uintptr_t)blob}, clear = {0, NULL};
+  DATA_BLOB salt = {(DWORD)entropy_size, (BYTE *)(uintptr_t)entropy};
+  if (!call(&in, NULL, entropy_size > 0 ? &salt : NULL, NULL, NULL, CRYPTPROTECT_UI_FORBIDDEN,
+            &clear)) {
+    uint32_t code = (uint32_t)GetLastError();
+    *verdict = verdict_of(target, blob, size, code);
+    return km_fail(error, KM_REFUSED, (int32_t)code, "Windows does not open the DPAPI blob: %s",
+                   km_windows_words(code, words));
+  }
+  return take(&clear, out, size, out_size)
+             ? KM_OK
+             : km_fail(error, KM_LIMIT, 0,
+                       "open a DPAPI blob: what is in it is longer than the blob itself");
+}
