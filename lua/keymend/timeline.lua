@@ -114,7 +114,7 @@ local function add_guid(list, diagnosis)
     if not time then time, ticks = old.written, old.written_ticks end
     local item = {
       kind = "backup", time = time, ticks = ticks, certain = true, name = old.path, guid = old.guid,
-      label = ("backup: GUID %s"):format((old.guid or ""):sub(1, 8)),
+      label = ("%s: GUID %s"):format(old.before_logs and "before the logs" or "backup", (old.guid or ""):sub(1, 8)),
       text = ("%s, holds the machine GUID %s"):format(rules.old_hive(old), old.guid or ""),
     }
     local into = time and list or list.undated
@@ -175,7 +175,7 @@ local function add_transactions(list, diagnosis)
     local item = {
       kind = "transaction", class = txn.state, time = time, ticks = ticks, certain = true, name = txn.id,
       label = "keymend: " .. txn.state,
-      text = ("transaction of keymend (%s), %s: %s"):format(count_files(txn), txn.state,
+      text = ("transaction of keymend: %s; %s"):format(count_files(txn),
         require("keymend.report").STATES[txn.state] or txn.state),
     }
     local into = time and list or list.undated
