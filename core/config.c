@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cipher.h"
+#include "secret.h"
 #include "text.h"
 #include "xml.h"
 
@@ -224,18 +225,18 @@ static bool is_text(const uint8_t *data, size_t size, bool *ended) {
 bool km_encrypted_opens(uint32_t algorithm, const uint8_t *key, size_t key_size,
                         const uint8_t *data, size_t size) {
   static const uint8_t zeros[MAX_BLOCK] = {0};
-  uint8_t plain[KM_MAX_ENCRYPTED_SIZE];
   const km_cipher_kind *cipher = km_cipher_find(algorithm);
   bool ended = false;
   if (cipher == NULL || cipher->block == 0 || cipher->block > MAX_BLOCK || size == 0 ||
-      size > sizeof plain)
+      size > KM_MAX_ENCRYPTED_SIZE)
     return false;
-  bool good =
-      km_cipher_decrypt(cipher, (km_bytes){key, key_size}, zeros, (km_bytes){data, size}, plain);
+  uint8_t *plain = km_locked_alloc(size);
+  bool good = plain != NULL && km_cipher_decrypt(cipher, (km_bytes){key, key_size}, zeros,
+                                                 (km_bytes){data, size}, plain);
   size_t length = good ? without_padding(plain, size, cipher->block) : 0;
   /* Without any sign of an end almost every other key would give a text too. */
   good = good && length >= VALUE_HEAD && is_text(plain + VALUE_HEAD, length - VALUE_HEAD, &ended) &&
          (length < size || ended);
-  km_wipe(plain, sizeof plain);
+  km_locked_free(plain, size);
   return good;
 }

@@ -6,14 +6,26 @@
 
 #include "identity.h"
 #include "metabase.h"
+#include "secret.h"
+
+/* Takes the last character off a text that was cut: it may be half a one. */
+static void trim(char *text) {
+  size_t end = strlen(text);
+  while (end > 0 && ((unsigned char)text[end - 1] & 0xC0) == 0x80)
+    end--;
+  if (end > 0)
+    text[end - 1] = '\0';
+}
 
 KM_FORMAT(3, 4)
 static void say(km_identity *row, km_identity_verdict verdict, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  (void)vsnprintf(row->text, sizeof row->text, format, arguments);
+  int length = vsnprintf(row->text, sizeof row->text, format, arguments);
   va_end(arguments);
   row->verdict = verdict;
+  if (length >= (int)sizeof row->text)
+    trim(row->text);
 }
 
 /* Whether a key that this source was not made with is a wrong one: something uses the source now, and means a container of
@@ -51,14 +63,37 @@ static void ask_certificate(const km_source *source, km_store_kind kind, const k
     say_other(source, kind, row, "the certificate is of another key");
 }
 
+/* ---- Session keys ---- */
+
+/* An opened session key, in locked memory. */
+typedef struct opened {
+  uint8_t plain[KM_MAX_SESSION_KEY];
+  size_t length;
+} opened;
+
+/* Opens a session key, as km_session_key_open: with length 0 it was made for another key. *out is to be closed whatever
+ * comes of it. */
+static km_status open_session(const km_session_key *session, km_private_operation rsa, void *user,
+                              opened **out, km_error *why) {
+  *out = km_locked_alloc(sizeof **out);
+  if (*out == NULL)
+    return km_fail(why, KM_MEMORY, 0, "open a session key: out of memory");
+  return km_session_key_open(session, rsa, user, (*out)->plain, &(*out)->length, why);
+}
+
+static void close_session(opened *session) {
+  km_locked_free(session, sizeof *session);
+  km_wipe_stack();
+}
+
 /* ---- Configuration ---- */
 
-static void say_opened(const km_source *source, const km_session_key *session, const uint8_t *plain,
-                       size_t length, km_identity *row) {
+static void say_opened(const km_source *source, const km_session_key *session, const opened *key,
+                       km_identity *row) {
   char odds[64];
   size_t good = 0;
   for (size_t i = 0; i < source->value_count; i++)
-    good += km_encrypted_opens(session->algorithm, plain, length, source->values[i].data,
+    good += km_encrypted_opens(session->algorithm, key->plain, key->length, source->values[i].data,
                                source->values[i].size);
   (void)snprintf(odds, sizeof odds, "a wrong key does that once in 2^%.1f",
                  km_session_key_odds(session));
@@ -79,10 +114,9 @@ static km_status ask_configuration(const km_source *source, km_store_kind kind,
                                    km_identity *row, km_error *error) {
   km_session_key session;
   km_error why = {KM_OK, 0, ""};
-  uint8_t plain[KM_MAX_SESSION_KEY];
-  size_t length = 0;
+  opened *opening = NULL;
   if (km_session_key_parse(source->blob, source->blob_size, &session, &why) != KM_OK) {
-    say(row, KM_IDENTITY_UNKNOWN, "%.200s", why.message);
+    say(row, KM_IDENTITY_UNKNOWN, "%s", why.message);
     return KM_OK;
   }
   if (!km_session_key_fits(&session, &key->exchange)) {
@@ -99,14 +133,14 @@ static km_status ask_configuration(const km_source *source, km_store_kind kind,
         "its session key has the length of this key; telling more takes the private key");
     return KM_OK;
   }
-  km_status status = km_session_key_open(&session, rsa, user, plain, &length, &why);
-  if (status == KM_OK)
-    say_opened(source, &session, plain, length, row);
-  else if (status == KM_DAMAGED)
-    say_other(source, kind, row, "its session key does not open with this key");
+  km_status status = open_session(&session, rsa, user, &opening, &why);
+  if (status != KM_OK)
+    say(row, KM_IDENTITY_UNKNOWN, "the private key is not to be had: %s", why.message);
+  else if (opening->length > 0)
+    say_opened(source, &session, opening, row);
   else
-    say(row, KM_IDENTITY_UNKNOWN, "the private key is not to be had: %.200s", why.message);
-  km_wipe(plain, sizeof plain);
+    say_other(source, kind, row, "its session key does not open with this key");
+  close_session(opening);
   return status == KM_MEMORY ? km_fail(error, KM_MEMORY, 0, "%s", why.message) : KM_OK;
 }
 
@@ -141,12 +175,11 @@ static km_status ask_metabase(const km_source *source, km_store_kind kind, const
   km_metabase_key found;
   km_session_key session;
   km_error why = {KM_OK, 0, ""};
-  uint8_t plain[KM_MAX_SESSION_KEY];
-  size_t length = 0;
+  opened *opening = NULL;
   bool is_signed = false;
   if (km_metabase_key_parse(source->blob, source->blob_size, &found, &why) != KM_OK ||
       km_session_key_parse(found.blob, found.blob_size, &session, &why) != KM_OK) {
-    say(row, KM_IDENTITY_UNKNOWN, "%.200s", why.message);
+    say(row, KM_IDENTITY_UNKNOWN, "%s", why.message);
     return KM_OK;
   }
   if (!km_session_key_fits(&session, &key->exchange) || !signature_fits(&found, &key->signature)) {
@@ -161,18 +194,18 @@ static km_status ask_metabase(const km_source *source, km_store_kind kind, const
   km_status status = try_signature(&found, &key->signature, &is_signed, error);
   if (status != KM_OK)
     return status;
-  status =
-      rsa != NULL ? km_session_key_open(&session, rsa, user, plain, &length, &why) : KM_REFUSED;
-  km_wipe(plain, sizeof plain);
-  if (status == KM_OK || is_signed)
+  status = rsa != NULL ? open_session(&session, rsa, user, &opening, &why) : KM_REFUSED;
+  bool opens = status == KM_OK && opening->length > 0;
+  close_session(opening);
+  if (opens || is_signed)
     say(row, KM_IDENTITY_CONSISTENT,
         "lengths fit%s%s; this is no proof until a real pair has shown it",
         is_signed ? ", its signature reads right under the signature key" : "",
-        status == KM_OK ? ", its session key opens with the exchange key" : "");
+        opens ? ", its session key opens with the exchange key" : "");
   else
     say(row, KM_IDENTITY_UNKNOWN,
         "lengths fit, but its signature does not read as one of this key%s",
-        status == KM_DAMAGED ? ", and its session key does not open" : "");
+        status == KM_OK ? ", and its session key does not open" : "");
   return status == KM_MEMORY ? km_fail(error, KM_MEMORY, 0, "%s", why.message) : KM_OK;
 }
 

@@ -1,8 +1,9 @@
 /* sessionkey.c: session keys that CryptoAPI encrypted for an RSA key: SIMPLEBLOB, PKCS #1 v1.5. */
 #include "sessionkey.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "secret.h"
 
 enum { TYPE_SIMPLEBLOB = 1, BLOB_VERSION = 2, ALG_RSA_EXCHANGE = 0xA400 };
 enum { PADDING_HEAD = 2, SHORTEST_PADDING = 8 };
@@ -84,7 +85,7 @@ km_status km_session_key_open(const km_session_key *key, km_private_operation rs
                               uint8_t plain[KM_MAX_SESSION_KEY], size_t *length, km_error *error) {
   const algorithm *known = find_algorithm(key->algorithm);
   *length = 0;
-  uint8_t *block = malloc(key->size);
+  uint8_t *block = km_locked_alloc(key->size);
   if (block == NULL)
     return km_fail(error, KM_MEMORY, 0, "open a session key: out of memory");
   km_status status = rsa(user, key->ciphertext, key->size, block, error);
@@ -94,12 +95,9 @@ km_status km_session_key_open(const km_session_key *key, km_private_operation rs
     if (at > 0 && known != NULL && left >= known->shortest && left <= known->longest) {
       memcpy(plain, block + at, left);
       *length = left;
-    } else {
-      status = km_fail(error, KM_DAMAGED, 0,
-                       "session key: decrypted, its padding is wrong: it was made for another key");
     }
   }
-  km_secret_free(block, key->size);
+  km_locked_free(block, key->size);
   return status;
 }
 

@@ -34,8 +34,8 @@ const char *km_session_key_name(const km_session_key *key);
 /* Whether it can have been made for this key: the ciphertext is as long as the modulus, and smaller. */
 bool km_session_key_fits(const km_session_key *key, const km_public_key *rsa);
 
-/* Decrypts it and checks the padding and the length of what is in it. KM_OK: `plain` holds *length bytes, for the caller to
- * wipe. KM_DAMAGED: the padding is wrong, so that it was made for another key; else what `rsa` gives; KM_MEMORY. */
+/* Decrypts it and checks the padding and the length of what is in it: `plain` then holds *length bytes, which the caller
+ * wipes; 0: they are wrong, so that it was made for another key. Fails as `rsa` does, and with KM_MEMORY. */
 km_status km_session_key_open(const km_session_key *key, km_private_operation rsa, void *user,
                               uint8_t plain[KM_MAX_SESSION_KEY], size_t *length, km_error *error);
 

@@ -23,9 +23,8 @@ static void try_values(const km_configuration *found, const km_session_key *key)
   uint8_t plain[KM_MAX_SESSION_KEY];
   size_t length = 0;
   km_status status = km_session_key_open(key, fake_private, NULL, plain, &length, NULL);
-  require(status == KM_OK || status == KM_DAMAGED);
-  require((status == KM_OK) == (length > 0) && length <= sizeof plain);
-  for (size_t i = 0; status == KM_OK && i < found->value_count; i++)
+  require(status == KM_OK && length <= sizeof plain);
+  for (size_t i = 0; length > 0 && i < found->value_count; i++)
     (void)km_encrypted_opens(key->algorithm, plain, length, found->values[i].data,
                              found->values[i].size);
 }

@@ -494,6 +494,8 @@ static void a_configuration_proves_and_disproves(void **state) {
   source.about.history = false;
   fake.status = KM_REFUSED;
   ask(&source, KM_STORE_RSA, key, &fake, KM_IDENTITY_UNKNOWN, "the master key is not here");
+  fake.status = KM_DAMAGED; /* of the key file, not of the padding */
+  ask(&source, KM_STORE_RSA, key, &fake, KM_IDENTITY_UNKNOWN, "the master key is not here");
   ask(&source, KM_STORE_RSA, key, NULL, KM_IDENTITY_UNKNOWN, "takes the private key");
   free(key);
 }
