@@ -203,7 +203,7 @@ end
 -- ---- The stages ----
 
 function case_methods:read_only_verbs()
-  for _, verb in ipairs { "keys", "services", "verify", "history" } do
+  for _, verb in ipairs { "keys", "services", "verify", "history", "report" } do
     self:keymend(verb)
     self:same(verb, true)
   end
