@@ -12,7 +12,9 @@
 
 #define TEST_GROUPS(TEST_GROUP)                                                                    \
   TEST_GROUP(certificate)                                                                          \
+  TEST_GROUP(cipher)                                                                               \
   TEST_GROUP(config)                                                                               \
+  TEST_GROUP(dpapi)                                                                                \
   TEST_GROUP(driver)                                                                               \
   TEST_GROUP(escape)                                                                               \
   TEST_GROUP(event)                                                                                \
