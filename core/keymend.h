@@ -244,8 +244,8 @@ typedef struct km_old_guid {
   char guid[KM_GUID_TEXT]; /* lower case */
   const char *path;        /* the backup hive it stands in, or SOFTWARE itself */
   km_time written;         /* last write of the Cryptography key in that hive */
-  km_time saved;           /* last-written time in that hive's header: the GUID held then */
-  bool before_logs;        /* that hive held it before its logs were replayed */
+  km_time saved;           /* the GUID held then: last-written time in that hive's header, or ... */
+  bool before_logs;        /* ... `written`, when the hive held it before its logs were replayed */
 } km_old_guid;
 
 typedef struct km_capability {

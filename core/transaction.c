@@ -12,7 +12,8 @@
 static km_status check_hives(const km_plan *plan, const km_target_info *info, km_error *error) {
   for (size_t i = 0; i < info->hive_count; i++) {
     const km_hive_info *hive = &info->hives[i];
-    if (!hive->dirty || strcmp(hive->name, "SOFTWARE") != 0 || plan->accept_dirty_hive)
+    bool doubtful = hive->dirty && !hive->replayed && strcmp(hive->name, "SOFTWARE") == 0;
+    if (!doubtful || plan->accept_dirty_hive)
       continue;
     return km_fail(
         error, KM_REFUSED, 0,

@@ -247,7 +247,7 @@ static void plan_new(const uint8_t *base, const km_hive_log *const logs[2], size
   if (out->complete)
     tell_entries(out);
   else
-    (void)cannot(out, "its logs hold no entry as new as the hive itself (%u)", (unsigned)from);
+    (void)cannot(out, "they hold no entry as new as the hive itself (%u)", (unsigned)from);
 }
 
 static void apply_new(const km_replay *replay, uint8_t *hive) {
@@ -331,12 +331,12 @@ static bool all_there(const km_hive_log logs[KM_HIVE_LOGS], const log_kind kinds
       return cannot(out, "%s is damaged: it does not begin with a sound base block", logs[i].name);
   }
   if (absent == KM_HIVE_LOGS)
-    return cannot(out, "no log of it is there (%s, %s, %s)", logs[0].name, logs[1].name,
+    return cannot(out, "none of them is there (%s, %s, %s)", logs[0].name, logs[1].name,
                   logs[2].name);
   if ((kinds[1] == LOG_ABSENT) != (kinds[2] == LOG_ABSENT))
     return cannot(out, "%s is missing", logs[kinds[1] == LOG_ABSENT ? 1 : 2].name);
   if (absent + unused == KM_HIVE_LOGS)
-    return cannot(out, "its logs are empty");
+    return cannot(out, "all of them are empty");
   return true;
 }
 

@@ -253,13 +253,16 @@ static km_status add_guid(old_guids *guids, const char *path, km_hive_reading re
   return KM_OK;
 }
 
-/* What a hive held before its logs were replayed. */
+/* What a hive held before its logs were replayed. The time in its header is that of the writing that was not finished,
+ * so only the key's own tells when the GUID held. */
 static km_status add_earlier_guid(old_guids *guids, const char *path, km_error *error) {
   bool ignored;
   size_t at = guids->count;
   km_status status = add_guid(guids, path, KM_HIVE_AS_IT_STANDS, &ignored, error);
-  if (guids->count > at)
+  if (guids->count > at) {
     guids->list[at].before_logs = true;
+    guids->list[at].saved = guids->list[at].written;
+  }
   return status;
 }
 

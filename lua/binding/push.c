@@ -154,7 +154,8 @@ static void push_hives(lua_State *L, const km_target_info *info) {
     km_lua_set_number(L, "sequence1", hive->sequence1);
     km_lua_set_number(L, "sequence2", hive->sequence2);
     km_lua_set_flag(L, "dirty", hive->dirty);
-    km_lua_set_flag(L, "replayed", hive->replayed);
+    if (hive->dirty)
+      km_lua_set_flag(L, "replayed", hive->replayed);
     km_lua_set_text(L, "replay", hive->replay);
     lua_rawseti(L, -2, (int)i + 1);
   }
@@ -169,7 +170,8 @@ static void push_old_guids(lua_State *L, const km_target_info *info) {
     km_lua_set_text(L, "path", old->path);
     km_lua_set_time(L, "written", old->written);
     km_lua_set_time(L, "saved", old->saved);
-    km_lua_set_flag(L, "before_logs", old->before_logs);
+    if (old->before_logs)
+      km_lua_set_flag(L, "before_logs", true);
     lua_rawseti(L, -2, (int)i + 1);
   }
 }

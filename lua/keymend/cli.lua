@@ -248,21 +248,24 @@ function Context:diagnosis_parts(diagnosis, parts)
   return parts
 end
 
--- Tells of transactions that were interrupted, for verbs that do not diagnose; every verb reports them.
+-- Tells of interrupted transactions and of hives that were not closed cleanly, for verbs that do not diagnose: every
+-- verb reports them. Gives the findings.
 function Context:report_open(history)
   if not history then history = self.opened:history() end
-  local open = {}
-  for _, txn in ipairs(history or {}) do
-    if txn.state == "open" then open[#open + 1] = txn end
-  end
-  if #open == 0 then return {} end
-  local finding = require "keymend.finding"
-  local facts = require "keymend.facts"
   local findings = {}
-  for index, txn in ipairs(open) do
-    findings[index] = finding.make("txn.open", { id = txn.id, begun = facts.time(txn.begun, txn.begun_ticks) },
-      { commands = { self:command "recover" } })
-    self:say(("transaction %s was interrupted; recover it: %s"):format(txn.id, self:command "recover"))
+  for _, txn in ipairs(history or {}) do
+    if txn.state == "open" then
+      local begun = require("keymend.facts").time(txn.begun, txn.begun_ticks)
+      findings[#findings + 1] = require("keymend.finding").make("txn.open", { id = txn.id, begun = begun },
+        { commands = { self:command "recover" } })
+      self:say(("transaction %s was interrupted; recover it: %s"):format(txn.id, self:command "recover"))
+    end
+  end
+  for _, hive in ipairs(self.opened:info().hives or {}) do
+    if hive.dirty then
+      findings[#findings + 1] = require("keymend.diagnosis").hive_finding(hive)
+      self:say(findings[#findings].text)
+    end
   end
   return findings
 end

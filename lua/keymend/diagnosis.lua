@@ -56,8 +56,7 @@ end
 local function old_guid_text(info)
   local old = info.old_guids and info.old_guids[1]
   if not old then return "" end
-  return ('The backup hive "%s", saved %s, holds %s.'):format(old.path, facts_of.time(old.saved, old.saved_ticks),
-    old.guid)
+  return ("T%s, holds %s."):format(require("keymend.rules").old_hive(old):sub(2), old.guid)
 end
 
 local function machine_guid(diagnosis)
@@ -80,17 +79,21 @@ local function key_store(diagnosis)
   end
 end
 
+-- The finding about a hive that was not closed cleanly; of one whose logs were replayed it only tells.
+function M.hive_finding(hive)
+  local software = hive.name:upper() == "SOFTWARE"
+  return finding.make("hive.dirty", {
+    hive = hive.name, path = hive.path, sequence1 = hive.sequence1, sequence2 = hive.sequence2,
+    replay = hive.replay or "keymend has not looked for them",
+    risk = software and "the machine GUID among them" or "the services among them",
+    accept = software and "If you are sure that the machine GUID shown is right, apply takes "
+      .. "--accept-dirty-hive." or "",
+  }, hive.replayed and { severity = "info", wording = "replayed" } or nil)
+end
+
 local function dirty_hives(diagnosis)
   for _, hive in ipairs(diagnosis.info.hives or {}) do
-    if hive.dirty then
-      local software = hive.name:upper() == "SOFTWARE"
-      add(diagnosis, "hive.dirty", {
-        hive = hive.name, path = hive.path, sequence1 = hive.sequence1, sequence2 = hive.sequence2,
-        risk = software and "the machine GUID among them" or "the services among them",
-        accept = software and "If you are sure that the machine GUID shown is right, apply takes "
-          .. "--accept-dirty-hive." or "",
-      })
-    end
+    if hive.dirty then table.insert(diagnosis.findings, M.hive_finding(hive)) end
   end
 end
 

@@ -9,10 +9,10 @@
 --   blocks    a plan is made, but apply would refuse it (exit status 32)
 --   and other wordings { text?, remedy? }: chosen, retired (the administrator decided), current (the current key file
 --             itself), contradiction (the registry contradicts the files), unknown (it is not known what applies),
---             choices (there are other key files), works, failing (the services do), logged (a log tells it), live
---             (this Windows runs), repair, undecided, interrupted, adopted (what the plan or keymend does about the
---             keys), after (of undo and recover), busy (another program has the file open), prerequisite (what has to
---             be there before it is not)
+--             choices (there are other key files), works, failing (the services do), logged (a log tells it), replayed
+--             (a hive's logs were), live (this Windows runs), repair, undecided, interrupted, adopted (what the plan or
+--             keymend does about the keys), after (of undo and recover), busy (another program has the file open),
+--             prerequisite (what has to be there before it is not)
 -- A policy may add ids that begin with its own name and a dot, and may give its own text or remedy for the
 -- ids here (policy.lua); it cannot change severity, fixable and refuses.
 
@@ -52,8 +52,14 @@ return {
   ["hive.dirty"] = {
     severity = "warning",
     text = 'The %{hive} hive "%{path}" was not closed cleanly (sequence numbers %{sequence1} and '
-      .. "%{sequence2}): its newest changes may stand only in its log, %{risk}.",
+      .. "%{sequence2}): its newest changes may stand only in its logs, %{risk}. They cannot be replayed: %{replay}.",
     remedy = "Best: start this Windows once and shut it down cleanly, then run keymend again. %{accept}",
+    replayed = {
+      text = 'The %{hive} hive "%{path}" was not closed cleanly (sequence numbers %{sequence1} and %{sequence2}). Its '
+        .. "logs were replayed in memory (%{replay}), so it is read as Windows itself would restore it at its next "
+        .. "boot; the file is untouched.",
+      remedy = "",
+    },
   },
   ["times.unavailable"] = {
     severity = "info",

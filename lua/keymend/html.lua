@@ -334,8 +334,9 @@ local function target(diagnosis)
   fact(out, "Files in it", report.store_text(diagnosis))
   for _, hive in ipairs(info.hives or {}) do fact(out, "Hive", hive_text(hive)) end
   for _, old in ipairs(info.old_guids or {}) do
-    fact(out, old.before_logs and "Hive before its logs" or "Backup hive", ("%s, %s %s: machine GUID %s"):format(old.path or "",
-      old.before_logs and "written" or "saved", facts.time(old.saved, old.saved_ticks), old.guid or ""))
+    local saved = facts.time(old.saved, old.saved_ticks)
+    fact(out, old.before_logs and "Hive before its logs" or "Backup hive", ("%s, %s %s: machine GUID %s"):format(
+      old.path or "", old.before_logs and "written" or "saved", saved, old.guid or ""))
   end
   for _, policy in ipairs(diagnosis.policies) do
     local kb = policy.kb and " (KB " .. policy.kb .. ")" or ""

@@ -132,7 +132,7 @@ end
 
 local function software_dirty(info)
   for _, hive in ipairs(info.hives or {}) do
-    if hive.dirty and hive.name:upper() == "SOFTWARE" then return true end
+    if hive.dirty and not hive.replayed and hive.name:upper() == "SOFTWARE" then return true end
   end
   return false
 end
@@ -213,6 +213,7 @@ local function notes_of(diagnosis, policies, plan, obstacle)
       .. "--accept-dirty-hive overrules that."
   end
   for _, one in ipairs(diagnosis.findings) do
+    if one.id == "hive.dirty" and one.wording == "replayed" then notes[#notes + 1] = one.text end
     if one.blocks then notes[#notes + 1] = "apply refuses this plan: " .. one.text end
   end
   if obstacle then notes[#notes + 1] = "apply refuses this plan: " .. obstacle .. "." end

@@ -206,7 +206,7 @@ local function first_of_all(plan, diagnosis)
   end
   if plan.blocked then return "first look at the keymend folder (see below); apply refuses till then." end
   for _, hive in ipairs(diagnosis.info.hives or {}) do
-    if hive.dirty and hive.name:upper() == "SOFTWARE" and not plan.accept_dirty_hive then
+    if hive.dirty and not hive.replayed and hive.name:upper() == "SOFTWARE" and not plan.accept_dirty_hive then
       return "start this Windows once and shut it down cleanly; then keymend apply."
     end
   end

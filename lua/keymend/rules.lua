@@ -92,6 +92,13 @@ function adopt.proved()
   return nil, "none of them is proved by the data it protects"
 end
 
+-- Which hive names an old GUID, and when it did.
+function M.old_hive(old)
+  local text = old.before_logs and 'the hive "%s" before its logs were replayed, its key written %s'
+    or 'the backup hive "%s", saved %s'
+  return text:format(old.path or "", old.saved_ticks and core.time_text(old.saved_ticks) or "at an unknown time")
+end
+
 -- A backup saved before other candidates were made cannot have named them: "" or a clause that says so.
 local function too_early(old, chosen, candidates)
   local later = {}
@@ -126,8 +133,7 @@ function adopt.guid_history(_, candidates, case)
   end
   if #found == 1 then
     local old = named_by(named, found[1])
-    return found[1], ('the backup hive "%s", saved %s, names its GUID as machine GUID, and that of no other candidate')
-      :format(old.path, old.saved_ticks and core.time_text(old.saved_ticks) or "at an unknown time")
+    return found[1], ("%s, names its GUID as machine GUID, and that of no other candidate"):format(M.old_hive(old))
       .. too_early(old, found[1], candidates)
   end
   return nil, #found == 0 and "no backup of the registry names one of their GUIDs"

@@ -197,6 +197,90 @@ function hive.compose(options)
   return header .. u32(checksum(header)) .. ("\0"):rep(BIN - 512) .. body
 end
 
+-- ---- Transaction logs ----
+
+local BLOCK = 512
+
+local function rotate32(word, bits)
+  local high = 2 ^ (32 - bits)
+  return word % high * 2 ^ bits + math.floor(word / high)
+end
+
+-- The Marvin32 hash of a log entry, as 8 bytes.
+local function marvin32(data)
+  local low, high = 0x7a4e55c5, 0x82ef4d88
+  local function mix(word)
+    low = (low + word) % 4294967296
+    high = xor32(high, low)
+    low = (rotate32(low, 20) + high) % 4294967296
+    high = xor32(rotate32(high, 9), low)
+    low = (rotate32(low, 27) + high) % 4294967296
+    high = rotate32(high, 19)
+  end
+  for i = 0, #data - 4, 4 do mix(bytes.read_u32(data, i)) end
+  assert(#data % 4 == 0)
+  mix(0x80)
+  mix(0)
+  return u32(low) .. u32(high)
+end
+
+local function padded(data, unit)
+  return data .. ("\0"):rep(-#data % unit)
+end
+
+-- A log's own base block: the hive's first 512 bytes with kind and sequence number.
+local function log_base(hive_bytes, kind, sequence)
+  local header = hive_bytes:sub(1, 4) .. u32(sequence) .. u32(sequence) .. hive_bytes:sub(13, 28) .. u32(kind)
+    .. hive_bytes:sub(33, 508)
+  return header .. u32(checksum(header))
+end
+
+-- The offsets of the `unit` bytes long pages of the bins that are not the same in both hives.
+local function changed_pages(before, after, unit)
+  local pages = {}
+  for at = BIN, #after - 1, unit do
+    if before:sub(at + 1, at + unit) ~= after:sub(at + 1, at + unit) then pages[#pages + 1] = at end
+  end
+  return pages
+end
+
+local function log_entry(before, after, sequence)
+  local references, pages = {}, {}
+  for i, at in ipairs(changed_pages(before, after, BIN)) do
+    references[i] = u32(at - BIN) .. u32(BIN)
+    pages[i] = after:sub(at + 1, at + BIN)
+  end
+  local body = table.concat(references) .. table.concat(pages)
+  body = body .. ("\0"):rep(-(40 + #body) % BLOCK)
+  local head = "HvLE" .. u32(40 + #body) .. u32(0) .. u32(sequence) .. u32(#after - BIN) .. u32(#references)
+    .. marvin32(body)
+  return head .. marvin32(head) .. body
+end
+
+-- The bytes of a log of Windows 8.1 and later (SOFTWARE.LOG1, .LOG2), with one entry for each hive of `states`, which
+-- follow the hive `before`; the first entry has the number `sequence`.
+function hive.log(before, states, sequence)
+  local out = { log_base(states[#states], 6, sequence) }
+  for i, state in ipairs(states) do
+    out[#out + 1] = log_entry(states[i - 1] or before, state, sequence + i - 1)
+  end
+  return table.concat(out)
+end
+
+-- The bytes of a log of earlier Windows (SOFTWARE.LOG), which leads from one hive to another.
+function hive.old_log(before, after, sequence)
+  local bits, pages = {}, {}
+  for _, at in ipairs(changed_pages(before, after, BLOCK)) do
+    local index = (at - BIN) / BLOCK
+    local byte = math.floor(index / 8)
+    bits[byte] = (bits[byte] or 0) + 2 ^ (index % 8)
+    pages[#pages + 1] = after:sub(at + 1, at + BLOCK)
+  end
+  local map = {}
+  for byte = 0, (#after - BIN) / BIN - 1 do map[#map + 1] = string.char(bits[byte] or 0) end
+  return log_base(after, 1, sequence) .. padded("DIRT" .. table.concat(map), BLOCK) .. table.concat(pages)
+end
+
 -- A key from a path below `root`, made where it is missing.
 function hive.key(root, path)
   local key = root

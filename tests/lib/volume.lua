@@ -239,14 +239,45 @@ local function put_master_keys(state)
     keyfile.master_key "c0e4b1f7-27d3-4e0c-a3a5-6e0f5d9b1c42", {})
 end
 
-local function put_hive(state, folder, name, root, options)
-  make_folders(host_path(state, folder))
-  local data = hive.compose {
+local function compose_hive(state, name, root, options)
+  return hive.compose {
     root = root, file = "\\" .. name, saved = options.saved, modern = state.spec.modern,
     sequence1 = options.sequence1, sequence2 = options.sequence2,
   }
+end
+
+local function put_file(state, folder, name, data, saved)
+  make_folders(host_path(state, folder))
   put(state, folder, state.spec.upper and name:upper() or name:lower(), data,
-    { made = state.spec.installed, written = options.saved })
+    { made = state.spec.installed, written = saved })
+end
+
+local function put_hive(state, folder, name, root, options)
+  put_file(state, folder, name, compose_hive(state, name, root, options), options.saved)
+end
+
+-- A dirty hive: the file holds `before`, its logs lead to `after`. dirty: log = "old" (.LOG) or "new" (.LOG1, .LOG2,
+-- an entry each); stale = the time in the old log's header, or the new one's first number; change(extension, data)
+-- gives a log's bytes anew.
+local function put_dirty_hive(state, folder, name, before, after, options, dirty)
+  local file, whole = compose_hive(state, name, before, options), compose_hive(state, name, after, options)
+  local logs = {}
+  if dirty.log == "old" then
+    local stale = { saved = dirty.stale }
+    logs.LOG = hive.old_log(file, dirty.stale and compose_hive(state, name, after, stale) or whole, options.sequence1)
+  elseif dirty.log == "new" then
+    local first = dirty.stale or options.sequence2
+    logs.LOG = ""
+    local middle = whole:sub(1, -5) .. "free" -- the end of a free cell
+    logs.LOG1 = hive.log(file, { middle }, first)
+    logs.LOG2 = hive.log(middle, { whole }, first + 1)
+  end
+  put_file(state, folder, name, file, options.saved)
+  for _, extension in ipairs { "LOG", "LOG1", "LOG2" } do
+    local data = logs[extension]
+    local changed = data and dirty.change and dirty.change(extension, data) or data
+    if changed then put_file(state, folder, name .. "." .. extension, changed, options.saved) end
+  end
 end
 
 local function cryptography(root, guid, written, kind)
@@ -265,9 +296,9 @@ local function add(state, name, root)
   if more then more(root, hive) end
 end
 
-local function software_root(state)
+local function software_root(state, guid, written)
   local spec, root = state.spec, { name = "$$$PROTO.HIV", written = state.spec.installed }
-  cryptography(root, spec.guid, spec.guid_written, spec.guid_type)
+  cryptography(root, guid, written, spec.guid_type)
   local version = "Microsoft\\Windows NT\\CurrentVersion"
   local system_root = "C:\\" .. spec.windows
   hive.set(root, version, "ProductName", "sz", spec.product)
@@ -345,10 +376,20 @@ local function put_hives(state)
   local config = windows .. "\\system32\\config"
   local saved = spec.saved or spec.guid_written
   local dirty = spec.dirty or {}
-  put_hive(state, config, "SOFTWARE", software_root(state),
-    { saved = saved, sequence1 = dirty.SOFTWARE and 1044 or 1043, sequence2 = 1043 })
-  put_hive(state, config, "SYSTEM", system_root(state),
-    { saved = saved, sequence1 = dirty.SYSTEM and 2090 or 2088, sequence2 = 2088 })
+  local software = software_root(state, spec.guid, spec.guid_written)
+  local options = { saved = saved, sequence1 = dirty.SOFTWARE and 1044 or 1043, sequence2 = 1043 }
+  if type(dirty.SOFTWARE) == "table" then
+    local before = software_root(state, dirty.SOFTWARE.guid, dirty.SOFTWARE.written)
+    put_dirty_hive(state, config, "SOFTWARE", before, software, options, dirty.SOFTWARE)
+  else
+    put_hive(state, config, "SOFTWARE", software, options)
+  end
+  options = { saved = saved, sequence1 = dirty.SYSTEM and 2090 or 2088, sequence2 = 2088 }
+  if type(dirty.SYSTEM) == "table" then
+    put_dirty_hive(state, config, "SYSTEM", system_root(state), system_root(state), options, dirty.SYSTEM)
+  else
+    put_hive(state, config, "SYSTEM", system_root(state), options)
+  end
   if spec.registry and spec.registry.SECURITY then
     local root = { name = "$$$PROTO.HIV", written = spec.installed }
     add(state, "SECURITY", root)
@@ -403,7 +444,8 @@ end
 --   master_keys    GUIDs in Protect\S-1-5-18, or { guid=, made=, written=, data=, user= (in the folder User) }
 --                  (default volume.MASTER_KEY), false: no Protect folder
 --   registry       { SYSTEM = function(root, hive), SOFTWARE=, SECURITY= }: adds to these hives; SECURITY makes one
---   dirty          { SOFTWARE = true }: unequal sequence numbers
+--   dirty          { SOFTWARE = true }: unequal sequence numbers; { SOFTWARE = { guid=, written=, log= "old" or "new",
+--                  stale=, change= } }: what the file held before its logs; see put_dirty_hive
 --   store          false: no key store; drive: letter of its volume; shell_folders: false for none
 --   files          { { path=, data= } }: anything else
 -- Returns { root=, times=, store=, app_data=, drive_root= }, host paths.

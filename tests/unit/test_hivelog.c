@@ -311,10 +311,10 @@ static void tells_which_log_is_not_there(void **state) {
   log_entry(&log, 7, &after);
   (void)append(&zeros, NULL, 1024);
   expect(open_with(&before, NULL, NULL, NULL), false, "one",
-         "no log of it is there (H.LOG, H.LOG1, H.LOG2)");
+         "none of them is there (H.LOG, H.LOG1, H.LOG2)");
   expect(open_with(&before, NULL, &log, NULL), false, "one", "H.LOG2 is missing");
   expect(open_with(&before, NULL, NULL, &log), false, "one", "H.LOG1 is missing");
-  expect(open_with(&before, &nothing, &nothing, &zeros), false, "one", "its logs are empty");
+  expect(open_with(&before, &nothing, &nothing, &zeros), false, "one", "all of them are empty");
   expect(open_with(&before, NULL, &log, &zeros), true, "two", "1 entry (7) of H.LOG1");
   log.data[30] ^= 1;
   expect(open_with(&before, NULL, &log, &nothing), false, "one",
@@ -336,7 +336,7 @@ static void tells_which_entry_is_missing(void **state) {
   expect(open_with(&before, NULL, &first, &third), false, "one",
          "H.LOG2 begins with entry 9, and the entries from 8 are missing");
   expect(open_with(&before, NULL, &stale, &nothing), false, "one",
-         "its logs hold no entry as new as the hive itself (7)");
+         "they hold no entry as new as the hive itself (7)");
   const bytes all[] = {before, after, first, third, stale};
   for (size_t i = 0; i < COUNT_OF(all); i++)
     free(all[i].data);

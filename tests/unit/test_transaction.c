@@ -539,6 +539,20 @@ static void test_volume_and_lock(void **state) {
   fake_free(v);
 }
 
+static void test_replayed_hive(void **state) {
+  test_plan plan;
+  km_hive_info hive = {
+      .name = "SOFTWARE", .path = "C:\\x", .sequence1 = 2, .dirty = true, .replayed = true};
+  km_outcome outcome;
+  (void)state;
+  fake_volume *v = make_volume(&scenarios[0], false);
+  make_plan(v, &scenarios[0], &plan);
+  fake_target(v)->info.hives = &hive;
+  fake_target(v)->info.hive_count = 1;
+  assert_int_equal(km_apply(fake_target(v), &plan.plan, NULL, &outcome, NULL, NULL), KM_OK);
+  fake_free(v);
+}
+
 static void test_forged_folder(void **state) {
   test_plan plan;
   km_history *history = NULL;
@@ -1009,6 +1023,7 @@ int test_transaction(void) {
       cmocka_unit_test(test_name_taken),
       cmocka_unit_test(test_odd_files),
       cmocka_unit_test(test_volume_and_lock),
+      cmocka_unit_test(test_replayed_hive),
       cmocka_unit_test(test_forged_folder),
       cmocka_unit_test(test_bad_plans),
       cmocka_unit_test(test_open_is_refused),

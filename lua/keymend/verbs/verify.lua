@@ -62,7 +62,7 @@ end
 -- Why the machine GUID of the target decides nothing; nil when it does.
 local function doubtful_guid(info)
   for _, hive in ipairs(info.hives or {}) do
-    if hive.dirty and hive.name:upper() == "SOFTWARE" then
+    if hive.dirty and not hive.replayed and hive.name:upper() == "SOFTWARE" then
       return "the SOFTWARE hive was not closed cleanly, so the machine GUID may be another one by now"
     end
   end
