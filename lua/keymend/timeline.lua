@@ -95,13 +95,18 @@ local function add_keys(list, diagnosis)
   end
 end
 
+-- Whether the key files speak of a reset of the machine GUID.
+function M.is_reset(diagnosis)
+  for _, case in ipairs(diagnosis.cases) do
+    if case.verdict and not case.verdict.healthy and #(case.foreign or {}) > 0 then return true end
+  end
+  return false
+end
+
 local function add_guid(list, diagnosis)
   local info = diagnosis.info
   if info.guid_written then
-    local reset = false
-    for _, case in ipairs(diagnosis.cases) do
-      reset = reset or case.verdict ~= nil and not case.verdict.healthy and #(case.foreign or {}) > 0
-    end
+    local reset = M.is_reset(diagnosis)
     list[#list + 1] = {
       kind = "guid", time = info.guid_written, ticks = info.guid_written_ticks, certain = true,
       name = info.guid, label = reset and "machine GUID reset by then" or "machine GUID written", reset = reset,

@@ -169,7 +169,7 @@ end
 -- The line of a key file: whole while its name held the machine GUID as far as is known, broken after that.
 local function life(chart, item, x, y)
   local to = chart.right
-  local split = item.class ~= "current" and item.class ~= "regenerated" and item.lost_at and chart.x(item.lost_at)
+  local split = item.lost_at and chart.x(item.lost_at)
   local found = item.key.class == "current"
   if item.class == "stray" or not item.certain then split = nil end
   local function line(class, x1, x2)

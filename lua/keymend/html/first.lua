@@ -7,6 +7,7 @@ local finding = require "keymend.finding"
 local plans = require "keymend.plan"
 local report = require "keymend.report"
 local tag = require "keymend.html.tag"
+local timeline = require "keymend.timeline"
 
 local M = {}
 
@@ -87,7 +88,11 @@ end
 local function guid_line(diagnosis)
   local info = diagnosis.info
   if not info.guid_written then return nil end
-  return tag.p { "The machine GUID was reset no later than ", M.time(info.guid_written, info.guid_written_ticks), "." }
+  return tag.p {
+    timeline.is_reset(diagnosis) and "The machine GUID was reset no later than "
+      or "The registry key of the machine GUID was last written ",
+    M.time(info.guid_written, info.guid_written_ticks), ".",
+  }
 end
 
 local function is_whole(diagnosis)
@@ -243,9 +248,18 @@ end
 -- ---- The whole ----
 
 local BADGE = {
-  repair = { "warning", "A repair is ready" }, refused = { "error", "keymend refuses to guess" },
+  repair = { "warning", "A repair is ready" }, undecided = { "error", "keymend refuses to guess" },
+  refused = { "error", "Not in order" },
   broken = { "error", "Not in order" }, healthy = { "good", "In order" }, none = { "info", "Nothing was judged" },
 }
+
+local function is_undecided(diagnosis)
+  if diagnosis.verdict ~= "refused" then return false end
+  for _, case in ipairs(diagnosis.cases) do
+    if case.verdict and case.verdict.refused then return true end
+  end
+  return false
+end
 
 local function card(id, class, title, content)
   return tag.section { class = "card " .. class, ["aria-labelledby"] = id, tag.h2 { id = id, title }, content }
@@ -253,7 +267,7 @@ end
 
 function M.draw(diagnosis)
   local three, plan = report.three(diagnosis), plans.from_diagnosis(diagnosis)
-  local tone, word = unpack(BADGE[diagnosis.verdict] or BADGE.none)
+  local tone, word = unpack(BADGE[is_undecided(diagnosis) and "undecided" or diagnosis.verdict] or BADGE.none)
   if tone == "good" and three.severity ~= "good" then tone, word = three.severity, "Keys in order, see the findings" end
   return tag.list {
     tag.section {

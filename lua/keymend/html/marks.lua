@@ -27,6 +27,7 @@ local SHAPES = {
   },
   success = { { "circle", { r = 7.5 }, "line" }, { "path", { d = "M-3.5 0-1 3 4-3" }, "line" } },
   onset = { { "path", { d = "M-5 9V-9M-5-8H8L4-3.5 8 1H-5" }, "full" } },
+  ["other-onset"] = { { "path", { d = "M-5 9V-9M-5-8H8L4-3.5 8 1H-5" }, "line" } },
   transaction = {
     { "rect", { x = -8, y = -8, width = 16, height = 16, rx = 4 }, "full" },
     { "path", { d = "M-3-5V5M4-5-3 1.5M-.5-1 4 5" }, "cut" },
@@ -42,17 +43,19 @@ M.WORDS = {
   regenerated = "regenerated key file: made anew after the reset", stray = "stray: renamed by hand",
   guid = "machine GUID last written: a reset was no later", backup = "backup hive with a machine GUID",
   event = "failure in the event log",
-  success = "last known success", onset = "onset: the problem began", transaction = "transaction of keymend",
+  success = "last known success", onset = "onset: the problem began",
+  ["other-onset"] = "another onset: of a reset before or after", transaction = "transaction of keymend",
   ["master-key"] = "DPAPI master key made",
 }
 
 M.ORDER = {
-  "current", "foreign", "regenerated", "stray", "guid", "backup", "success", "onset", "event",
+  "current", "foreign", "regenerated", "stray", "guid", "backup", "success", "onset", "other-onset", "event",
   "transaction", "master-key",
 }
 
 -- The look of an item of the timeline.
 function M.look(item)
+  if item.kind == "onset" and item.class == "other" then return "other-onset" end
   return item.kind == "key" and item.class or item.kind
 end
 

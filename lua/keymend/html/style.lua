@@ -79,7 +79,7 @@ svg { display: block; fill: var(--text) }
 .chart .heading { font-weight: 700; fill: var(--faint) }
 .chart .faint, .chart .gap { fill: var(--faint); font-size: 12px }
 .chart .date { font-weight: 600; font-variant-numeric: tabular-nums }
-.chart .label { paint-order: stroke; stroke: var(--card); stroke-width: 4px; stroke-linejoin: round }
+.chart .label, .chart .heading { paint-order: stroke; stroke: var(--card); stroke-width: 4px; stroke-linejoin: round }
 .chart .lane, .chart .guide { stroke: var(--grid) }
 .axis, .tick { stroke: var(--text); stroke-width: 1.6 }
 .axis.broken { stroke-dasharray: 7 5 }
@@ -88,7 +88,7 @@ svg { display: block; fill: var(--text) }
 .mark { --tint: var(--text) }
 .mark.current, .mark.success { --tint: var(--good) } .mark.foreign { --tint: var(--link) }
 .mark.regenerated { --tint: var(--warning) }
-.mark.event, .mark.onset { --tint: var(--error) } .mark.guid { --tint: var(--text) }
+.mark.event, .mark.onset, .mark.other-onset { --tint: var(--error) } .mark.guid { --tint: var(--text) }
 .mark.stray, .mark.backup, .mark.transaction, .mark.master-key { --tint: var(--faint) }
 .full { fill: var(--tint) }
 .line { fill: var(--card); stroke: var(--tint); stroke-width: 2.2 }
