@@ -18,8 +18,10 @@
 --                   exportable=, blob= ("rc4", "3des", "aes"), behind= (unknown bytes behind d),
 --                   inside= (another container name in the file), and what is wrong with it:
 --                   private= (name of another RSA key for the private half), private_bits=,
---                   spoil= (n, e, d, p, q, dp, dq, qinv, swapped, trivial), magic= (not "RSA2"),
---                   cut= (bytes off the end), flip= (a field of the DPAPI blob),
+--                   spoil= (n, e, d, p, q, dp, dq, qinv, swapped, trivial; insides: all but n is
+--                   another key's; exponent: a whole key of another e), magic= (not "RSA2"),
+--                   cut= (bytes off the end), flip= (a field of the DPAPI blob), and of a CNG key
+--                   full= (an RSA3 blob), bare= (no public key in the file),
 --                   and for the volume: guid=, made=, written=, owner= } }
 --   certificates    { { id=, key= (id), container=, store=, subject=, begins=, ends=, sha1=,
 --                   friendly=, key_spec=, provider=, bound= ("self-signed", "assigned": RDP uses it) } }

@@ -165,7 +165,7 @@ class Forge:
             else public
         )
         if given.get("spoil"):
-            private = spoiled(private, given["spoil"])
+            private = spoiled(private, given["spoil"], self.rsa(name + " other", bits, *shape))
         return public, private
 
     def verdict(self, given, master):
@@ -214,7 +214,7 @@ class Forge:
             "master_key": master["guid"],
             "exportable": bool(given.get("exportable")),
         }
-        if verdict == "yes":
+        if verdict == "yes" and not given.get("bare"):
             block = Noise("try " + out["modulus"]).bytes(public.size - 1)
             out["try"] = {"in": (b"\0" + block).hex(), "out": public.private(b"\0" + block).hex()}
         return out
@@ -235,34 +235,28 @@ class Forge:
         given = merge(given, given["exchange"])
         noise, master = self.noise("key", given["id"]), self.masters[given["master_key"]]
         public, private = self.pair(given["id"] + " exchange", given)
-        modified = formats.struct.pack("<Q", 0x01D5457200000000 + noise.number(32))
-        properties = formats.cng_property(
-            "Export Policy", formats.u32(3 if given.get("exportable") else 0), 3
+        clear = formats.cng_property(
+            "Modified", formats.struct.pack("<Q", 0x01D5457200000000 + noise.number(32))
         )
-        sealed = self.blob(
-            master,
-            formats.bcrypt_rsa(private, True),
-            "Private Key",
-            formats.CNG_KEY_ENTROPY,
-            noise,
-            given,
+        if not given.get("bare"):
+            clear += formats.cng_property("", formats.bcrypt_rsa(public, False), 10)
+        policy = formats.u32(3 if given.get("exportable") else 0)
+        plain = formats.bcrypt_rsa(private, True, bool(given.get("full")))
+        plain = plain[: -given["cut"]] if given.get("cut") else plain
+        properties, sealed = (
+            self.blob(master, data, text, entropy, noise, given)
+            for data, text, entropy in (
+                (
+                    formats.cng_property("Export Policy", policy, 3),
+                    "Private Key Properties",
+                    formats.CNG_PROPERTIES_ENTROPY,
+                ),
+                (plain, "Private Key", formats.CNG_KEY_ENTROPY),
+            )
         )
         if given.get("flip"):
             sealed = flipped(sealed, given["flip"])
-        data = formats.cng_file(
-            given["container"],
-            formats.cng_property("Modified", modified)
-            + formats.cng_property("", formats.bcrypt_rsa(public, False), 10),
-            self.blob(
-                master,
-                properties,
-                "Private Key Properties",
-                formats.CNG_PROPERTIES_ENTROPY,
-                noise,
-                given,
-            ),
-            sealed,
-        )
+        data = formats.cng_file(given["container"], clear, properties, sealed)
         return data, {"exchange": self.told(given, public, master)}
 
     def key(self, given):
@@ -415,8 +409,12 @@ def merge(key, part):
     return {**key, **(part if isinstance(part, dict) else {"bits": part})}
 
 
-def spoiled(key, what):
-    """The key with one number that does not fit the others."""
+def spoiled(key, what, other):
+    """The key with one number that does not fit the others, or whose numbers fit but for one."""
+    if what == "insides":  # all but the modulus is another key's
+        return other.copy(n=key.n)
+    if what == "exponent":  # whole, but for another public exponent
+        return key.with_other_exponent()
     if what == "swapped":
         return key.copy(p=key.q, q=key.p)
     if what == "trivial":

@@ -133,12 +133,22 @@ class Rsa:
             self.q = prime(noise, bits - bits // 2, e)
         if self.p < self.q:
             self.p, self.q = self.q, self.p
+        self.n, self.qinv = self.p * self.q, pow(self.q, -1, self.p)
+        self.complete(carmichael)
+
+    def complete(self, carmichael=False):
         phi = (self.p - 1) * (self.q - 1)
         if carmichael:
             phi //= _gcd(self.p - 1, self.q - 1)
-        self.n, self.d = self.p * self.q, pow(e, -1, phi)
+        self.d = pow(self.e, -1, phi)
         self.dp, self.dq = self.d % (self.p - 1), self.d % (self.q - 1)
-        self.qinv = pow(self.q, -1, self.p)
+
+    def with_other_exponent(self):
+        """The same modulus with another e and what belongs to that."""
+        phi = (self.p - 1) * (self.q - 1)
+        other = self.copy(e=next(e for e in SMALL[1:] if e != self.e and _gcd(e, phi) == 1))
+        other.complete()
+        return other
 
     def copy(self, **changes):
         other = object.__new__(Rsa)
@@ -206,20 +216,21 @@ def read_rsa2(data):
     return dict(found, e=e, bits=bits)
 
 
-def bcrypt_rsa(key, private):
-    """BCRYPT_RSAKEY_BLOB, big endian: RSA1 with e and n, or RSA2 with e, n, p and q."""
+def bcrypt_rsa(key, private, full=False):
+    """BCRYPT_RSAKEY_BLOB, big endian: RSA1 with e and n; RSA2 with e, n, p and q; RSA3 (full) with dp,
+    dq, qinv and d behind them."""
     e = key.e.to_bytes((key.e.bit_length() + 7) // 8, "big")
     half = key.size // 2 if private else 0
     out = (
-        (b"RSA2" if private else b"RSA1")
+        (b"RSA3" if full else b"RSA2" if private else b"RSA1")
         + u32(key.bits, len(e), key.size, half, half)
         + e
         + key.modulus()
     )
-    if private:
-        for value in (key.p, key.q):
-            out += (value % (1 << (8 * half))).to_bytes(half, "big")
-    return out
+    numbers = [(key.p, half), (key.q, half)] if private else []
+    if full:
+        numbers += [(value, half) for value in (key.dp, key.dq, key.qinv)] + [(key.d, key.size)]
+    return out + b"".join(number(value, size)[::-1] for value, size in numbers)
 
 
 # ---- DPAPI ----
