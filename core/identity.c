@@ -205,16 +205,25 @@ static km_status use_exchange_key(void *user, const uint8_t *in_le, size_t size,
   return km_proof_rsa(c->proof, c->kind, c->name, true, in_le, size, out_be, error);
 }
 
-/* The key file's clear parts; of a CNG file its one key, as an exchange key. */
+/* The public key of a CNG file, as an exchange key; that takes no secret. One that cannot be read is none. */
+static void read_cng(const km_identity_set *set, const candidate *c, km_public_key *out) {
+  km_proof *proof = c->proof;
+  if (proof == NULL && km_proof_open(set->target, &proof, NULL) != KM_OK)
+    return;
+  if (km_proof_public(proof, c->kind, c->name, true, out, NULL) != KM_OK)
+    out->present = false;
+  if (c->proof == NULL)
+    km_proof_close(proof);
+}
+
+/* The key file's clear parts. */
 static km_status read_key(const km_identity_set *set, const candidate *c, km_key_info *info,
                           km_error *error) {
   km_status status = km_key_inspect(set->target, c->kind, c->name, info, error);
   if (status == KM_OK && info->parse_status != KM_OK)
     status = km_fail(error, info->parse_status, 0, "key file %s: %s", c->name, info->damage);
-  if (status == KM_OK && c->kind != KM_STORE_RSA && c->proof != NULL &&
-      !info->key.exchange.present &&
-      km_proof_public(c->proof, c->kind, c->name, true, &info->key.exchange, NULL) != KM_OK)
-    info->key.exchange.present = false;
+  if (status == KM_OK && c->kind != KM_STORE_RSA && !info->key.exchange.present)
+    read_cng(set, c, &info->key.exchange);
   return status;
 }
 
