@@ -30,6 +30,10 @@ void km_console_start(int *count, char ***texts);
 void km_console_guard_begin(volatile int *flag);
 void km_console_guard_end(void);
 
+/* Sets what Ctrl-C calls, until the first time on some systems: a handler of signals, with all that forbids it. Unlike with
+ * signal(), a read that waits for input is given up then. */
+void km_console_on_break(void (*call)(int number));
+
 /* ---- Time ---- */
 
 /* Milliseconds since some moment. It goes round after 49 days, so only differences count. */

@@ -49,3 +49,10 @@ void km_console_guard_end(void) {
       (void)signal(guarded[i].number, previous[i]);
   }
 }
+
+void km_console_on_break(handler call) {
+  struct sigaction action = {0}; /* without SA_RESTART */
+  action.sa_handler = call;
+  sigemptyset(&action.sa_mask);
+  (void)sigaction(SIGINT, &action, NULL);
+}

@@ -8,6 +8,7 @@
  */
 #include "console.h"
 
+#include <signal.h>
 #include <windows.h>
 
 #define TIME_TO_TELL 2000 /* ms in which the main thread prints what became of the change */
@@ -60,4 +61,9 @@ void km_console_guard_end(void) {
   (void)SetConsoleCtrlHandler(on_event, FALSE);
   if (ended != NULL)
     (void)SetEvent(ended);
+}
+
+/* The C run-time calls it in a thread of its own, and sets SIGINT back before. */
+void km_console_on_break(void (*call)(int number)) {
+  (void)signal(SIGINT, call);
 }

@@ -358,7 +358,7 @@ static const library libraries[] = {
       {"error", NULL},          {"getmetatable", NULL}, {"ipairs", NULL},
       {"next", NULL},           {"pairs", NULL},        {"pcall", protected_call},
       {"rawequal", NULL},       {"rawget", NULL},       {"rawset", NULL},
-      {"select", NULL},      {"setmetatable", NULL}, {"tonumber", charged_by_argument},
+      {"select", NULL},         {"setmetatable", NULL}, {"tonumber", charged_by_argument},
       {"tostring", to_text},    {"type", NULL},         {"unpack", unpack_list},
       {"xpcall", handled_call}, {"coroutine", NULL}}},
     {"coroutine", /* opened with base */
@@ -485,8 +485,7 @@ static const char *reason_of(km_lua_sandbox *box) {
 
 const char *km_lua_sandbox_call(km_lua_sandbox *box, lua_CFunction function, void *argument) {
   if (box->exhausted != NULL)
-    return box
-        ->exhausted; /* what ran in a circle once is not given the time to do it for every container */
+    return box->exhausted;   /* so what runs in a circle does it once, not for every container */
   lua_settop(box->state, 0); /* the message of the call before */
   box->work = box->unseen = 0;
   box->started = km_console_clock();

@@ -144,11 +144,8 @@ km_editor *km_editor_open(const char *history_file, km_completer completer, void
 }
 
 void km_editor_close(km_editor *editor) {
-  HistEvent event;
   if (editor == NULL)
     return;
-  if (editor->history != NULL && editor->history_file != NULL)
-    history(editor->history, &event, H_SAVE, editor->history_file);
   el_end(editor->edit);
   if (editor->history != NULL)
     history_end(editor->history);
@@ -170,8 +167,12 @@ km_line km_editor_read(km_editor *editor, const char *prompt, const char **text,
   return KM_LINE_BREAK;
 }
 
+/* Saved at once, since a terminal may be closed, or a later chunk hang and take the program with it. */
 void km_editor_remember(km_editor *editor, const char *text) {
   HistEvent event;
-  if (editor->history != NULL && text[strspn(text, " \t\n")] != '\0')
-    history(editor->history, &event, H_ENTER, text);
+  if (editor->history == NULL || text[strspn(text, " \t\n")] == '\0')
+    return;
+  history(editor->history, &event, H_ENTER, text);
+  if (editor->history_file != NULL)
+    history(editor->history, &event, H_SAVE, editor->history_file);
 }

@@ -21,15 +21,14 @@ typedef enum km_line {
 typedef size_t (*km_completer)(void *user, km_editor *editor, const char *line, size_t length);
 void km_editor_offer(km_editor *editor, const char *text);
 
-/* NULL when the terminal cannot be used. `history_file` may be NULL. Release: km_editor_close, which writes the
- * history. */
+/* NULL when the terminal cannot be used. `history_file` may be NULL. Release: km_editor_close. */
 km_editor *km_editor_open(const char *history_file, km_completer completer, void *user);
 void km_editor_close(km_editor *editor);
 
 /* Reads one line. *text has *length bytes with the newline, if there was one, and lives until the next call. */
 km_line km_editor_read(km_editor *editor, const char *prompt, const char **text, size_t *length);
 
-/* Keeps a chunk, which may have several lines, in the history. */
+/* Keeps a chunk, which may have several lines, in the history, and writes that to its file. */
 void km_editor_remember(km_editor *editor, const char *text);
 
 #endif

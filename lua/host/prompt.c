@@ -17,19 +17,29 @@ enum { SESSION = 1, OPTIONS = 2, OWNED = 3, SLOTS = OWNED };
 static lua_State *volatile running;  /* the state whose chunk runs, else NULL */
 static volatile sig_atomic_t broken; /* Ctrl-C came */
 
-/* Stays until the chunk has ended, so that no pcall in it holds the interruption up. */
+#define EVERYTHING (LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT)
+#define HOOK_STEP 1000
+
+/* Stops a chunk that is to end, and stays until it has ended, so that no pcall in it holds the interruption up. The
+ * handler sets it for the state alone; coroutines, which the handler does not know, have it from the start. */
 static void stop_chunk(lua_State *L, lua_Debug *where) {
   (void)where;
+  if (!broken)
+    return;
+  lua_sethook(L, stop_chunk, EVERYTHING, 1);
   luaL_error(L, "interrupted");
 }
 
 /* A second Ctrl-C in the same chunk ends the program, since a call that hangs runs no Lua. */
 static void on_break(int number) {
   broken = 1;
-  signal(number, running != NULL ? SIG_DFL : on_break);
-  if (running != NULL) /* it only stores its arguments */
-    /* NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
-    lua_sethook(running, stop_chunk, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+  if (running == NULL) {
+    km_console_on_break(on_break);
+    return;
+  }
+  signal(number, SIG_DFL);
+  /* It only stores its arguments. NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) */
+  lua_sethook(running, stop_chunk, EVERYTHING, 1);
 }
 
 /* ---- One line ---- */
@@ -73,6 +83,7 @@ static outcome outcome_of(const char *word) {
 /* Gives the line at the top of the stack to session.eval and prints what comes back. */
 static outcome evaluate(lua_State *L) {
   broken = 0;
+  lua_sethook(L, stop_chunk, LUA_MASKCOUNT, HOOK_STEP);
   running = L;
   bool fine = call_session(L, "eval", 1, 2);
   running = NULL;
@@ -194,7 +205,7 @@ static void read_edited(lua_State *L, km_editor *editor) {
       lua_replace(L, -2);
     }
     last = evaluate(L);
-    signal(SIGINT, on_break);
+    km_console_on_break(on_break);
     if (last == INCOMPLETE)
       continue;
     km_editor_remember(editor, lua_tostring(L, -1));
@@ -232,9 +243,9 @@ int km_prompt(lua_State *L) {
   if (editor == NULL) {
     failed = read_plainly(L);
   } else {
-    void (*previous)(int) = signal(SIGINT, on_break);
+    km_console_on_break(on_break);
     read_edited(L, editor);
-    signal(SIGINT, previous == SIG_ERR ? SIG_DFL : previous);
+    signal(SIGINT, SIG_DFL);
   }
   km_lua_release(lua_touserdata(L, OWNED));
   lua_pushinteger(L, failed);

@@ -4,6 +4,7 @@
 -- Nothing here writes to a target; without --write the core refuses to open one for writing.
 
 local core = require "keymend.core"
+local HELP = require "keymend.reference"
 
 local repl = {}
 
@@ -14,64 +15,11 @@ local MAX_TEXT = 2000 -- bytes of one text
 local MAX_CANDIDATES = 200
 local MAX_INDEX_CHAIN = 10 -- __index tables behind a value
 
--- What help() knows: by the name in an object's metatable, or the name of a global. { call, what it does }
-local HELP = {
-  keymend = {
-    { "keymend.open{root = DIR}", "opens the Windows installation on the volume at DIR; gives a target" },
-    { "keymend.open{root = DIR, volumes = {D = DIR2}, times = FILE}", "with further drives, with creation times" },
-    { "keymend.hash(CONTAINER)", "the container hash that key file names begin with" },
-    { "keymend.findings", "the table of everything a diagnosis can say" },
-    { "keymend.policies.names()", "the shipped policies; keymend.policies.load(NAME or FILE) loads one" },
-    { "keymend.load_plan(FILE)", "a plan that was saved" },
-  },
-  ["keymend.target"] = {
-    { "target:diagnose()", "what is wrong, with evidence and remedy" },
-    { "target:plan()", "the steps proposed; nothing is done yet" },
-    { "target:info()", "Windows version, machine GUID, paths, hives, capabilities" },
-    { "target:survey{HASH, ...}", "counts of the key store, and the files of these containers" },
-    { "target:inspect(NAME)", "one key file: container, keys, times, owner" },
-    { "target:keys(KIND)", "for name, class, hash, guid in target:keys() do ... end; KIND: rsa, cng, cng-system" },
-    { "target:services()", "the service graph" },
-    { "target:registry(KEY, VALUE)", [[one value, as ("SOFTWARE\\Microsoft\\Cryptography", "MachineGuid")]] },
-    { "target:registry_keys(KEY)", "the keys below a key, with the time of their last write" },
-    { "target:master_key_present(GUID)", "whether the system's DPAPI master key is there" },
-    { "target:master_key(GUID)", "what its file is: size, times, owner" },
-    { "target:history()", "the transactions keymend made on this target" },
-    { "target:apply(PLAN), :undo(ID), :recover(), :purge(ID)", "change the target; only with --write" },
-    { "target:close()", "lets go of the volume" },
-  },
-  ["keymend.keys"] = {
-    { "for name, class, hash, guid in keys do ... end", "walks the key store; class: current, foreign, stray" },
-    { "keys:close()", "ends the walk" },
-  },
-  ["keymend.services"] = {
-    { "services:list()", "every service with start type, needs and group" },
-    { "services:find(NAME)", "one service" },
-    { "services:match(PATTERN)", [[names that fit, such as "SMS_*"]] },
-    { "services:order({PATTERN, ...}, true)", "stop and start order, with dependents; cycles and missing names" },
-    { "services:close()", "frees the graph" },
-  },
-  ["keymend.policy"] = {
-    { "policy:run(SOURCE, NAME)", "runs text in the policy's own Lua state; gives copies of plain data" },
-    { "policy:call(N, ...)", "calls function N that run returned" },
-    { "policy:close()", "frees the state" },
-  },
-  ["keymend.diagnosis"] = {
-    { "diagnosis:text()", "the report; at the prompt the diagnosis itself shows it" },
-    { "diagnosis.findings", "the findings as data: id, severity, text, remedy, evidence" },
-  },
-  ["keymend.plan"] = {
-    { "plan:text()", "the steps for people; plan.steps is the data" },
-    { "plan:save(FILE)", "for a later keymend apply --plan FILE" },
-    { "plan:apply{progress = print}", "applies it as one transaction; only with --write" },
-  },
-}
-
 local GENERAL = [[
 Type Lua: a value is printed, and what is not finished goes on in the next line.
 Local variables live for one line.
   keymend   the module              help(keymend)
-  target    what --root opened      help(target)
+  target    what --root opened      help(target), help(target.keys), help "keys"
   exit      or Ctrl-D leaves; Ctrl-C stops what runs; Tab completes names]]
 
 ---- Printing ----
@@ -100,8 +48,9 @@ local function plain(value)
   local kind = type(value)
   if kind == "string" then return quoted(value) end
   if kind == "number" or kind == "boolean" or kind == "nil" then return tostring(value) end
-  local text = own_text(value)
-  return text and core.escape(text) or kind -- never an address
+  local meta = kind == "userdata" and getmetatable(value)
+  local text = own_text(value) or type(meta) == "table" and rawget(meta, "__name")
+  return type(text) == "string" and core.escape(text) or kind -- never an address
 end
 
 local function key_text(key)
@@ -237,37 +186,52 @@ local function help_lines(rows)
   return table.concat(lines, "\n")
 end
 
--- Rows of any type that speak of the method `name`.
+-- Rows of any type that begin with the method or field `name`, then those of the type of that name.
 local function rows_about(name)
   local rows = {}
   for _, of_type in pairs(HELP) do
     for _, row in ipairs(of_type) do
-      if row[1]:find("[:%.]" .. name:gsub("%W", "%%%0") .. "[^%w_]") then rows[#rows + 1] = row end
+      if (row[1] .. " "):match "^%w+[:%.]([%w_]+)" == name then rows[#rows + 1] = row end
     end
   end
   table.sort(rows, function(a, b) return a[1] < b[1] end)
+  for _, row in ipairs(HELP[name] or HELP["keymend." .. name] or {}) do rows[#rows + 1] = row end
   return rows
 end
 
--- The name under which a known type has the function.
-local function method_name(wanted, objects)
-  for _, object in pairs(objects) do
-    local meta = getmetatable(object)
-    local index = type(meta) == "table" and rawget(meta, "__index") or object
-    for name, method in pairs(type(index) == "table" and index or {}) do
+-- The tables that hold the functions of the module and the methods of its types, those that were used so far.
+local function method_tables()
+  local found = { package.loaded["keymend"] }
+  local registry = debug.getregistry() -- where the core keeps the metatables of its types
+  for name in pairs(HELP) do
+    local module = package.loaded[name]
+    local meta = registry[name] or type(module) == "table" and rawget(module, "metatable")
+    local index = type(meta) == "table" and rawget(meta, "__index")
+    if type(index) == "table" then found[#found + 1] = index end
+  end
+  return found
+end
+
+-- The name that the module has for the function.
+local function method_name(wanted)
+  for _, methods in ipairs(method_tables()) do
+    for name, method in next, methods do
       if method == wanted and type(name) == "string" then return name end
     end
   end
 end
 
 -- help(), help(object), help(object.method), help("method") -> text
-function repl.help(value, objects)
+function repl.help(value)
   if value == nil then return GENERAL end
   local rows = HELP[help_name(value)]
   if rows then return help_lines(rows) end
-  local name = type(value) == "function" and method_name(value, objects or {}) or value
-  rows = type(name) == "string" and (HELP[name] or HELP["keymend." .. name] or rows_about(name)) or {}
+  local name = type(value) == "function" and method_name(value) or value
+  rows = type(name) == "string" and rows_about(name) or {}
   if #rows > 0 then return help_lines(rows) end
+  if type(value) == "string" then
+    return ("There is no help on %s. help() tells how to begin."):format(quoted(value))
+  end
   return ("There is no help on this %s. help() tells how to begin."):format(type(value))
 end
 
@@ -378,7 +342,7 @@ function repl.session(options)
     print(table.concat(shown, "\t"))
   end or nil
   environment.help = function(value)
-    print(repl.help(value, { options.target, environment.keymend }))
+    print(repl.help(value))
   end
 
   function session.eval(line)

@@ -280,6 +280,7 @@ describe("what C functions do for one instruction is work:", function()
       "local s, t = ('x'):rep(1e5), {} for i = 1, 50 do t[i] = s end while true do pcall(table.concat, t) end",
       "table.insert({ 1, 2, 3 }, -2^30, 1)", "table.insert({}, -2^31, 1)",
       "local t = {} for i = 1, 1e5 do t[i] = i end while true do table.insert(t, 1, 0) table.remove(t, 1) end",
+      "local t = {} for i = 1, 1e5 do t[i] = i end for i = 1, 1000 do table.remove(t, 1) end",
       "local t = {} for i = 1, 1e5 do t[i] = i end while true do table.maxn(t) end",
       "local t = {} for i = 1, 1e4 do t[i] = i % 7 end while true do table.sort(t) end",
       [[local t = {} for i = 1, 20 do t[i] = ("x"):rep(1e5) .. i end
