@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keymend.h"
+#include "keyfile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -36,6 +36,30 @@ static void check_failure(km_status status, const km_error *error) {
   require(error->message[0] != '\0');
 }
 
+static void within(km_bytes part, const uint8_t *data, size_t size) {
+  require(part.size == 0 || (part.data >= data && part.data + part.size <= data + size));
+}
+
+/* Where the encrypted parts are, in a file that is whole. */
+static void try_parts(const uint8_t *data, size_t size) {
+  static km_key_file key;
+  static km_cng_file cng;
+  km_key_parts signature, exchange;
+  if (km_key_file_read(data, size, &key, &signature, &exchange, NULL) == KM_OK) {
+    require(key.signature.present == (signature.private_part.size > 0));
+    require(key.exchange.present == (exchange.private_part.size > 0));
+    within(signature.private_part, data, size);
+    within(signature.export_flag, data, size);
+    within(exchange.private_part, data, size);
+    within(exchange.export_flag, data, size);
+  }
+  if (km_cng_file_read(data, size, &cng, NULL) == KM_OK) {
+    within(cng.parts.private_part, data, size);
+    within(cng.parts.export_flag, data, size);
+    require(cng.key.bits / 8 <= sizeof cng.key.modulus);
+  }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static km_key_file key;
   char container[KM_MAX_CONTAINER];
@@ -60,5 +84,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_failure(status, &error);
     require(container[0] == '\0');
   }
+  try_parts(data, size);
   return 0;
 }
