@@ -11,7 +11,7 @@
 #define KEY_BYTES 16
 
 /* A row: the first half of the SHA-256 of the folded path stands for it, so that a million rows
- * stay small. */
+ * stay small; the last bit tells whether it is a file of Microsoft\Crypto. */
 typedef struct time_row {
   uint8_t key[KEY_BYTES];
   km_time created;
@@ -56,12 +56,18 @@ static int hex_digit(char digit) {
   return digit <= '9' ? digit - '0' : digit - 'a' + 10;
 }
 
+static bool is_of_stores(const char *path) {
+  return strstr(path, "\\microsoft\\crypto\\") != NULL;
+}
+
+/* `path` ends in a NUL at `length`. */
 static void make_key(const char *path, size_t length, uint8_t key[KEY_BYTES]) {
   char text[KM_SHA256_TEXT];
   km_sha256(path, length, text);
   for (size_t i = 0; i < KEY_BYTES; i++) {
     key[i] = (uint8_t)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
   }
+  key[KEY_BYTES - 1] = (uint8_t)((key[KEY_BYTES - 1] & 0xFE) | (is_of_stores(path) ? 1 : 0));
 }
 
 static bool ends_with(const char *text, size_t length, const char *tail) {
@@ -69,7 +75,12 @@ static bool ends_with(const char *text, size_t length, const char *tail) {
   return length >= size && memcmp(text + length - size, tail, size) == 0;
 }
 
-/* Keeps a row when its path is under Microsoft\Crypto. */
+/* What a Windows keeps keys in: key stores, master keys. */
+static bool is_of_keys(const char *path) {
+  return is_of_stores(path) || strstr(path, "\\microsoft\\protect\\") != NULL;
+}
+
+/* Keeps a row when its path is under Microsoft\Crypto or Microsoft\Protect. */
 static km_status keep(times_reader *reader, const char *path, size_t length, km_time created,
                       km_error *error) {
   char normal[KM_MAX_TIMES_LINE + 3];
@@ -81,12 +92,13 @@ static km_status keep(times_reader *reader, const char *path, size_t length, km_
     *--start = '\\';
     used++;
   }
-  if (!strstr(start, "\\microsoft\\crypto\\") || created == 0) {
+  if (!is_of_keys(start) || created == 0) {
     return KM_OK;
   }
   if (times->count == times->room) {
     if (times->count >= KM_MAX_TIMES_ROWS) {
-      return fail_line(reader, KM_LIMIT, error, "too many rows under Microsoft\\Crypto");
+      return fail_line(reader, KM_LIMIT, error,
+                       "too many rows under Microsoft\\Crypto and Protect");
     }
     size_t room = times->room ? times->room * 2 : 256;
     time_row *rows = realloc(times->rows, room * sizeof *rows);
@@ -400,5 +412,9 @@ km_time km_times_created(const km_times *times, const char *folder, const char *
 }
 
 size_t km_times_count(const km_times *times) {
-  return times ? times->count : 0;
+  size_t count = 0;
+  for (size_t i = 0; times && i < times->count; i++) {
+    count += times->rows[i].key[KEY_BYTES - 1] & 1;
+  }
+  return count;
 }

@@ -7,7 +7,8 @@
  * second time set (" ($FILE_NAME)") are ignored.
  * CSV: a header names the columns "path", "created" and perhaps "written" (others are ignored);
  * fields may be quoted; times are RFC 3339 with a zone or Unix seconds; an empty one is unknown.
- * Only rows under ...\Microsoft\Crypto\ are kept, so the file may describe a whole volume.
+ * Only rows under ...\Microsoft\Crypto\ and ...\Microsoft\Protect\ are kept, so the file may describe a
+ * whole volume.
  */
 #ifndef KM_TIMES_H
 #define KM_TIMES_H
@@ -36,7 +37,7 @@ void km_times_free(km_times *times);
  * volume. */
 km_time km_times_created(const km_times *times, const char *folder, const char *name);
 
-/* Rows kept. */
+/* Rows kept of files under Microsoft\Crypto. */
 size_t km_times_count(const km_times *times);
 
 #endif

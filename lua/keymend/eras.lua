@@ -136,7 +136,7 @@ local function what(era)
   return era.source == "created" and "was made" or "was last written"
 end
 
--- Adds the order of the master keys to a finding's evidence, where there is one.
+-- Adds the order of the master keys to a finding's evidence, where there is one. What contradicts is a finding.
 function M.evidence(list, case)
   local dated, agrees = dated_keys(case), false
   if #dated < 2 or not in_order(dated[1].era, dated[#dated].era) then return end
@@ -152,7 +152,6 @@ function M.evidence(list, case)
     row(list, text, key.era.time, key.era.ticks)
   end
   if #case.era_rows == 0 and agrees then row(list, "the order of the master keys is that of the creation times") end
-  for _, one in ipairs(case.era_rows) do row(list, one.text, one.time, one.ticks) end
 end
 
 -- The time of a key file's master key as text, or nil.

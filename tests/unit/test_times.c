@@ -48,17 +48,22 @@ static void check(const km_times *times, const char *name, const char *wanted) {
 
 static void test_bodyfile(void **state) {
   (void)state;
-  km_times *times = good("0|C:" BODY_PATH "a_1|65-128-1|r/rrwxrwxrwx|0|0|2081|1|2|3|1095145680\n"
-                         "0|" BODY_PATH "b_2|66|r/r|0|0|1|1|2|3|1095145680.25\r\n"
-                         "0|ProgramData/Microsoft/Crypto/Keys/c_3|66|r/r|0|0|1|1|2|3|1095145681\n"
-                         "\n"
-                         "# a comment\n"
-                         "0|" BODY_PATH "pipe|name|67|r/r|0|0|1|1|2|3|1095145682\n"
-                         "0|" BODY_PATH "zero|67|r/r|0|0|1|1|2|3|0\n"
-                         "0|" BODY_PATH "old|67|r/r|0|0|1|1|2|3|-11644473600\n"
-                         "0|" BODY_PATH "early|67|r/r|0|0|1|1|2|3|-1.5\n"
-                         "0|/Windows/notepad.exe|68|r/r|0|0|1|1|2|3|1095145683\n");
-  assert_int_equal(km_times_count(times), 5);
+  km_times *times =
+      good("0|C:" BODY_PATH "a_1|65-128-1|r/rrwxrwxrwx|0|0|2081|1|2|3|1095145680\n"
+           "0|" BODY_PATH "b_2|66|r/r|0|0|1|1|2|3|1095145680.25\r\n"
+           "0|ProgramData/Microsoft/Crypto/Keys/c_3|66|r/r|0|0|1|1|2|3|1095145681\n"
+           "\n"
+           "# a comment\n"
+           "0|" BODY_PATH "pipe|name|67|r/r|0|0|1|1|2|3|1095145682\n"
+           "0|" BODY_PATH "zero|67|r/r|0|0|1|1|2|3|0\n"
+           "0|" BODY_PATH "old|67|r/r|0|0|1|1|2|3|-11644473600\n"
+           "0|" BODY_PATH "early|67|r/r|0|0|1|1|2|3|-1.5\n"
+           "0|C:/WINNT/system32/Microsoft/Protect/S-1-5-18/9f6a3c52-0c3e-4b51-8d27-5a41e0c6b7d9"
+           "|69|r/r|0|0|388|1|2|3|1095145684\n"
+           "0|/Windows/notepad.exe|68|r/r|0|0|1|1|2|3|1095145683\n");
+  assert_int_equal(km_times_count(times), 5); /* the master key's row is no key file's */
+  assert_true(km_times_created(times, "C:\\WINNT\\System32\\Microsoft\\Protect\\S-1-5-18",
+                               "9F6A3C52-0c3e-4b51-8d27-5a41e0c6b7d9") != 0);
   check(times, "a_1", "2004-09-14T07:08:00Z");
   check(times, "A_1", "2004-09-14T07:08:00Z");
   check(times, "b_2", "2004-09-14T07:08:00Z");
