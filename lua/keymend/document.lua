@@ -125,7 +125,8 @@ function M.target(info)
   out.capabilities = info.capabilities or {}
   out.old_guids = {}
   for index, old in ipairs(info.old_guids or {}) do
-    out.old_guids[index] = timed(old, some(old, { "guid", "path", "before_logs" }), { "written", "saved" })
+    out.old_guids[index] = timed(old, some(old, { "guid", "path" }), { "written", "saved" })
+    out.old_guids[index].before_logs = old.before_logs -- true or not there
   end
   return out
 end
