@@ -165,9 +165,9 @@ static void end_element(void *user, size_t depth, const char *name) {
 
 km_status km_configuration_parse(const uint8_t *data, size_t size, km_configuration *out,
                                  km_error *error) {
+  memset(out, 0, sizeof *out);
   reading r = {out, 0};
   km_xml_reader reader = {begin_element, end_element, &r, KM_MAX_XML_DEPTH};
-  memset(out, 0, sizeof *out);
   if (size > KM_MAX_CONFIGURATION)
     return km_fail(error, KM_LIMIT, 0, "the configuration is larger than %zu MiB",
                    KM_MAX_CONFIGURATION >> 20);
