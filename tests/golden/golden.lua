@@ -10,7 +10,8 @@
 --   apply      { exit= }; a change is expected when the plan has steps and exit lacks 8, 32 and 64
 --   again      { exit=, findings= }: diagnose after apply (default: 0, no finding of warning or worse)
 --   undo       { exit= } (default 0)
---   needs      list of "root", "mount", "setpriv", "strace": skipped with a message without them
+--   needs      list of "root", "mount", "setpriv", "strace", "forge" (of tests/lib/proof.lua): skipped with a
+--              message without them
 --   before     words to put before keymend's name (another user); access_times: false, they may move
 --   prepare(t) changes the volume before the first verb; script(t): more steps, after those above
 --   release(t) undoes what prepare did (mounts)
@@ -23,6 +24,7 @@
 local check = require "check"
 local json = require "dkjson"
 local lfs = require "lfs"
+local proof = require "proof"
 local shell = require "shell"
 local volume = require "volume"
 
@@ -381,10 +383,12 @@ function golden.run(names, options)
   golden.has = {
     root = shell.user_id() == 0, mount = can_mount(golden.work .. "/mount"),
     setpriv = shell.has "setpriv", strace = shell.run("strace -o /dev/null true").exit == 0,
+    forge = proof.missing() == nil,
   }
   golden.has_not = {
     root = "owners can only be set by root", mount = "mounting a file system is not permitted here",
     setpriv = "setpriv is not installed", strace = "strace is not installed or not permitted here",
+    forge = proof.missing(),
   }
   if #names == 0 then
     for file in lfs.dir(volume.cases) do

@@ -56,9 +56,9 @@ local LAYOUTS = {
     program_data = true, upper = true,
   },
   ["10"] = {
-    windows = "Windows", product = "Windows Server 2019 Standard", version = "6.3",
-      build = "17763",
-    installed = "2019-06-02T09:12:44Z", modern = true, program_data = true, upper = true,
+    windows = "Windows", product = "Windows Server 2016 Standard", version = "6.3",
+      build = "14393",
+    installed = "2016-11-02T09:12:44Z", modern = true, program_data = true, upper = true,
     major = 10,
   },
 }

@@ -287,7 +287,7 @@ class Forge:
             self.find(given["key"], "signature" if spec == 2 else "exchange"),
             given.get("subject", "WEB01"),
             noise.number(120) | 1 << 120,
-            given.get("begins", "20190102030405Z"),
+            given.get("begins", "20161102102240Z"),
             given.get("ends", "20290102030405Z"),
             given.get("sha1", False),
         )
