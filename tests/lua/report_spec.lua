@@ -283,6 +283,21 @@ describe("the page", function()
     end
   end)
 
+  it("names of the services only those that stop", function()
+    local all = { "IISADMIN", "MSFTPSVC", "SMS_EXECUTIVE", "W3SVC" }
+    local states = {}
+    for _, name in ipairs(all) do states[name] = { "stopped", 0 } end
+    local function down()
+      return sound(judge(kb(), fake.live(states))):match 'aria%-labelledby="down".-</section>'
+    end
+    states.W3SVC = { "stopped", 1008 }
+    assert.truthy(down():find("None of the services that use the key runs now", 1, true))
+    states.MSFTPSVC = { "running" }
+    local text = down()
+    assert.truthy(text:find("<li>MSFTPSVC</li>", 1, true))
+    assert.is_nil(text:find("<li>IISADMIN</li>", 1, true))
+  end)
+
   it("of every verdict is sound", function()
     local cases = {
       healthy = { fake.key(NEW, { made = RESET - DAY }) },

@@ -238,10 +238,15 @@ local function services(diagnosis, three, plan)
   local out = { tag.p { class = "big", sentence(three.downtime) } }
   local names = diagnosis.verdict == "repair" and plan.stop or {}
   if #names == 0 then return out end
-  local running, deferred = plan.running, facts.services_deferred(diagnosis.info)
+  local deferred = facts.services_deferred(diagnosis.info)
+  local stopped = not deferred and plan.running or names
+  if #stopped == 0 then
+    out[#out + 1] = tag.p { "None of the services that use the key runs now." }
+    return out
+  end
   out[#out + 1] = tag.p { deferred and "This Windows is not running, so nothing stops. These use the key, or need one "
     .. "that does:" or "These stop, in this order, and start again:" }
-  out[#out + 1] = chips(running and #running > 0 and not deferred and running or names, "stop")
+  out[#out + 1] = chips(stopped, "stop")
   return out
 end
 
