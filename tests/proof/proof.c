@@ -71,26 +71,30 @@ static void print_verdict(void *user, km_store_kind kind, const char *name) {
 
 /* ---- Private operations ---- */
 
+/* Reads big-endian hex as the little-endian bytes that km_proof_rsa takes. */
 static size_t read_hex(const char *text, uint8_t *out, size_t size) {
   size_t count = strlen(text) / 2;
   if (count > size)
     fail("a block is too long");
   for (size_t i = 0; i < count; i++) {
-    unsigned byte;
-    if (sscanf(text + 2 * i, "%2x", &byte) != 1)
+    char pair[] = {text[2 * i], text[2 * i + 1], '\0'}, *end;
+    out[count - 1 - i] = (uint8_t)strtoul(pair, &end, 16);
+    if (end != pair + 2)
       fail("a block is no hex");
-    out[count - 1 - i] = (uint8_t)byte; /* little endian, as km_proof_rsa takes it */
   }
   return count;
 }
 
 static void print_private(km_proof *proof, char *line) {
   static uint8_t in[KM_MAX_MODULUS], out[KM_MAX_MODULUS];
-  char *word[4];
+  char *word[4], *at = line;
   for (int i = 0; i < 4; i++) {
-    word[i] = strtok(i == 0 ? line : NULL, "\t\n");
-    if (word[i] == NULL)
+    size_t length = strcspn(at, "\t\n");
+    if (at[length] == '\0')
       fail("a line has not four words");
+    word[i] = at;
+    at[length] = '\0';
+    at += length + 1;
   }
   int kind = 0;
   while (kind < KM_STORE_CNG_SYSTEM && strcmp(STORES[kind], word[0]) != 0)
