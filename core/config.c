@@ -198,7 +198,7 @@ enum { VALUE_HEAD = 4 /* bytes before the text */, MAX_BLOCK = 16 };
 /* How much is left without padding of n bytes of value n; all of it where there is none. */
 static size_t without_padding(const uint8_t *data, size_t size, size_t block) {
   size_t count = data[size - 1];
-  if (count < 1 || count > block || count > size)
+  if (count > block || count > size)
     return size;
   for (size_t i = 0; i < count; i++)
     if (data[size - 1 - i] != count)
