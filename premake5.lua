@@ -412,6 +412,12 @@ if begin("proof", "ConsoleApp", "tests", { "tests/proof/*.c" }) then
   links_of_core()
 end
 
+if begin("secrets", "ConsoleApp", "tests", { "tests/secrets/*.c" }) then
+  linux_only()
+  links { "core" }
+  links_of_core()
+end
+
 for _, file in ipairs(os.matchfiles "tests/fuzz/fuzz_*.c") do
   begin(path.getbasename(file), "ConsoleApp", "tests", { file, "tests/fuzz/standalone.c" })
   linux_only()
