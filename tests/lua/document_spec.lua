@@ -71,4 +71,31 @@ describe("the document", function()
     assert.equal("retire", made.plan.steps[1].kind)
     assert.equal("null", made.plan.steps[1].to)
   end)
+
+  it("tells onsets, master keys and events with their times", function()
+    local rule = { rule = "first_failure", { rule = "event", source = "W3SVC", ids = { 116 } } }
+    local at = fake.RESET + 90
+    local failure = { log = "System", record = 1, source = "W3SVC", id = 116, type = "error", strings = {},
+      data = "\3\0\0\0", generated = at, generated_ticks = fake.ticks(at), recovered = false }
+    local target = fake.target({
+      fake.key(fake.OLD, { made = fake.RESET - fake.DAY }), fake.key(fake.NEW, { made = fake.RESET + 82 }),
+    }, { log = { failure } })
+    local found = assert(diagnosis.run(target, { fake.policy { onset = rule } }))
+    local made = json.decode(document.encode {
+      cases = document.cases(found.cases), events = document.diagnosed_events(found.events),
+    }, 1, "null")
+    local onset = made.cases[1].onsets[1]
+    assert.equal("2004-09-13T06:14:10Z", onset.time)
+    assert.equal(fake.ticks(at), onset.time_ticks)
+    assert.is_true(onset.chosen)
+    assert.same({ fake.name(fake.NEW) }, onset.keys)
+    assert.equal("guid-written", onset["for"][1].kind)
+    assert.equal("log", onset.against[1].kind)
+    assert.equal("null", made.cases[1].eras[1].time)
+    assert.equal("2004-09-13T06:14:10Z", made.events.list[1].time)
+    assert.equal("ERROR_PATH_NOT_FOUND", made.events.list[1].code_name)
+    assert.same({ { log = "System", damaged = 0, problem = "null" } }, made.events.logs)
+    target = fake.target {}
+    assert.same({}, document.diagnosed_events(assert(diagnosis.run(target, {})).events).logs)
+  end)
 end)
