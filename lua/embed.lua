@@ -1,4 +1,4 @@
--- embed.lua: writes build/gen/embedded.c, the Lua side and the shipped policies as C data, and build/gen/keymend.def
+-- embed.lua: writes build/gen/embedded.c (Lua side, shipped policies and golden cases as C data) and build/gen/keymend.def
 --
 -- Run by `premake5 embed` (the Makefile does it before each build). The text goes in unchanged, so that line
 -- numbers in messages are those of the source. A file is rewritten only when its content changes, so that
@@ -84,16 +84,17 @@ return function(options)
     return module_name("keymend/" .. relative)
   end)
   table.insert(modules, { name = "dkjson", text = read(options.dkjson) })
-  local policies = gather(root, "scripts/policies", function(relative)
-    return (relative:gsub("%.lua$", ""))
-  end)
+  local function plain(relative) return (relative:gsub("%.lua$", "")) end
+  local cases = gather(root, "tests/golden/cases", plain)
+  local policies = gather(root, "scripts/policies", plain)
 
   local out = {
-    "/* embedded.c: Lua modules and policies; written by lua/embed.lua, do not edit */",
+    "/* embedded.c: Lua modules, policies and golden cases; written by lua/embed.lua, do not edit */",
     '#include "embedded.h"\n',
   }
   emit(out, "km_embedded_modules", modules)
   emit(out, "km_embedded_policies", policies)
+  emit(out, "km_embedded_cases", cases)
   write_if_changed(path.join(root, "build/gen/embedded.c"), table.concat(out, "\n"))
   write_if_changed(path.join(root, "build/gen/keymend.def"), exports(read(path.join(root, "core/keymend.h"))))
 end

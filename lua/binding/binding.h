@@ -2,8 +2,8 @@
  *
  * One file, one userdata type: core.c the module keymend.core, target.c keymend.target, store.c its reading of
  * keys, keys.c keymend.keys, services.c keymend.services, events.c keymend.events and the trial of containers,
- * proof.c keymend.proof, identity.c keymend.identities, version.c versions of files, transaction.c apply, undo and
- * recover, policy.c keymend.policy; push.c turns structs into tables, data.c copies plain data between Lua states.
+ * proof.c keymend.proof, identity.c keymend.identities, version.c versions of files, scratch.c temporary folders,
+ * transaction.c apply, undo and recover, policy.c keymend.policy; push.c turns structs into tables, data.c copies plain data between Lua states.
  *
  * Manners. Failure that can happen: nil, message, code, native. Misuse raises. A Lua function may raise at any
  * allocation, so whatever has to be released belongs to a userdata before the next Lua call, and no Lua error
@@ -45,6 +45,8 @@ void km_lua_register_events(lua_State *L);
 void km_lua_register_proof(lua_State *L);
 void km_lua_register_identities(lua_State *L);
 void km_lua_register_policy(lua_State *L);
+
+extern const luaL_Reg km_lua_scratch_functions[]; /* of keymend.core; NULL-ended */
 
 /* ---- keymend.target ---- */
 

@@ -293,6 +293,16 @@ static int core_embedded_policies(lua_State *L) {
   return 1;
 }
 
+/* embedded_cases() -> {name = source}: the golden cases */
+static int core_embedded_cases(lua_State *L) {
+  lua_newtable(L);
+  for (const km_embedded *one = km_embedded_cases; one->name != NULL; one++) {
+    lua_pushlstring(L, one->data, one->size);
+    lua_setfield(L, -2, one->name);
+  }
+  return 1;
+}
+
 /* embedded_modules() -> {names} */
 static int core_embedded_modules(lua_State *L) {
   lua_newtable(L);
@@ -338,6 +348,7 @@ static const luaL_Reg functions[] = {
     {"policies_folder", core_policies_folder},
     {"list_folder", core_list_folder},
     {"embedded_policies", core_embedded_policies},
+    {"embedded_cases", core_embedded_cases},
     {"embedded_modules", core_embedded_modules},
     {"embedded_module", core_embedded_module},
     {"open", km_lua_open},
@@ -356,6 +367,7 @@ int luaopen_keymend_core(lua_State *L) {
   km_lua_register_policy(L);
   lua_newtable(L);
   luaL_register(L, NULL, functions);
+  luaL_register(L, NULL, km_lua_scratch_functions);
   km_lua_set_text(L, "version", km_version());
   return 1;
 }

@@ -1,4 +1,4 @@
-/* embedded.h: the Lua source text and policies that are linked into the module and the host
+/* embedded.h: the Lua source text, policies and golden cases that are linked into the module and the host
  *
  * The tables stand in build/gen/embedded.c, which `premake5 embed` (lua/embed.lua) writes before each build.
  */
@@ -21,5 +21,8 @@ extern const km_embedded km_embedded_modules[];
 
 /* The shipped policies by name: "iis5" (scripts/policies/iis5.lua), ... Sorted and ended likewise. */
 extern const km_embedded km_embedded_policies[];
+
+/* The golden cases by name: "kb" (tests/golden/cases/kb.lua), ..., whose volumes `policies test` makes. */
+extern const km_embedded km_embedded_cases[];
 
 #endif
