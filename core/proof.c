@@ -310,7 +310,7 @@ static held_key *new_place(km_proof *proof) {
     return &proof->held[proof->held_count++];
   }
   held_key *place = &proof->held[proof->oldest];
-  proof->oldest = (proof->oldest + 1) % proof->held_room;
+  proof->oldest = (proof->oldest + 1) % KM_MAX_HELD_KEYS;
   km_wipe(place, sizeof *place);
   return place;
 }
@@ -385,7 +385,7 @@ static km_decryptable open_own(km_proof *proof, const km_dpapi_blob *blob, km_by
 /* Opens a blob; KM_DECRYPT_YES with the clear text, which is to be dropped, or the reason in `text`. */
 static km_decryptable open_blob(km_proof *proof, km_bytes bytes, km_bytes entropy,
                                 clear_text *clear, char text[256]) {
-  km_error why;
+  km_error why = {KM_OK, 0, ""};
   km_dpapi_blob blob;
   memset(clear, 0, sizeof *clear);
   if (km_dpapi_blob_parse(bytes.data, bytes.size, "encrypted part", 0, &blob, &why)) {

@@ -129,12 +129,13 @@ static void read_secrets(bool texts) {
   while (fgets(line, sizeof line, stdin) != NULL) {
     char *hex = strchr(line, ' ');
     size_t size = 0;
-    unsigned byte;
     if (hex == NULL)
       fail("a line of the secrets has no space");
     *hex++ = '\0';
-    for (; size < MAX_SECRET && sscanf(hex, "%2x", &byte) == 1; hex += 2)
-      bytes[size++] = (uint8_t)byte;
+    for (; size < MAX_SECRET && strspn(hex, "0123456789abcdef") >= 2; hex += 2) {
+      const char digits[3] = {hex[0], hex[1], '\0'};
+      bytes[size++] = (uint8_t)strtoul(digits, NULL, 16);
+    }
     if (size < CHUNK)
       fail("a secret is too short to be told from chance");
     char *name = strdup(line);
@@ -226,6 +227,27 @@ static void search_mapping(int memory, const mapping *map) {
   }
 }
 
+/* A line "begin-end rwxp offset device inode path"; the others of smaps are "Name: value". */
+static bool read_mapping(char *line, mapping *out) {
+  char *at;
+  memset(out, 0, sizeof *out);
+  out->begin = strtoul(line, &at, 16);
+  if (at == line || *at != '-')
+    return false;
+  out->end = strtoul(at + 1, &at, 16);
+  const char *words[5] = {"", "", "", "", ""}; /* rights, offset, device, inode, path */
+  for (size_t i = 0; i < 5; i++) {
+    at += strspn(at, " \n");
+    words[i] = at;
+    at += strcspn(at, i < 4 ? " \n" : "\n");
+    if (*at != '\0')
+      *at++ = '\0';
+  }
+  (void)snprintf(out->rights, sizeof out->rights, "%s", words[0]);
+  (void)snprintf(out->path, sizeof out->path, "%s", words[4][0] != '\0' ? words[4] : "no file");
+  return true;
+}
+
 static void search_image(pid_t pid) {
   char name[64], line[512];
   mapping map = {0};
@@ -236,9 +258,8 @@ static void search_image(pid_t pid) {
   if (memory < 0 || maps == NULL)
     fail("the child's memory cannot be read");
   while (fgets(line, sizeof line, maps) != NULL) {
-    mapping next = {0};
-    if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %255[^\n]", &next.begin, &next.end, next.rights,
-               next.path) >= 3) {
+    mapping next;
+    if (read_mapping(line, &next)) {
       map = next;
     } else if (strncmp(line, "VmFlags:", 8) == 0) { /* the last line of a mapping */
       map.locked = strstr(line, " dd") != NULL;

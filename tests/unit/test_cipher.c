@@ -12,10 +12,12 @@
 #define MAX_HEX 256
 
 static km_bytes of_hex(const char *text, uint8_t out[MAX_HEX]) {
-  size_t size = 0;
-  unsigned byte;
-  for (; sscanf(text, "%2x", &byte) == 1 && size < MAX_HEX; text += 2)
-    out[size++] = (uint8_t)byte;
+  size_t size = strlen(text) / 2;
+  assert_true(size <= MAX_HEX);
+  for (size_t i = 0; i < size; i++) {
+    const char digits[3] = {text[2 * i], text[2 * i + 1], '\0'};
+    out[i] = (uint8_t)strtoul(digits, NULL, 16);
+  }
   return (km_bytes){out, size};
 }
 
@@ -357,8 +359,10 @@ static void locked_pages(void **state) {
   FILE *maps = fopen("/proc/self/smaps", "r");
   assert_non_null(maps);
   while (fgets(line, sizeof line, maps) != NULL) {
-    unsigned long begin, end;
-    if (sscanf(line, "%lx-%lx ", &begin, &end) == 2)
+    char *rest;
+    unsigned long begin = strtoul(line, &rest, 16);
+    unsigned long end = *rest == '-' ? strtoul(rest + 1, &rest, 16) : 0;
+    if (end != 0)
       here = (unsigned long)block >= begin && (unsigned long)block < end;
     if (here && strncmp(line, "VmFlags:", 8) == 0) {
       locked = strstr(line, " lo") != NULL;

@@ -134,6 +134,7 @@ static km_status open_blob(const uint8_t *data, size_t size, const uint8_t *key,
                            uint8_t *out, size_t *out_size) {
   km_dpapi_blob blob;
   km_error error;
+  *out_size = 0;
   km_status status = km_dpapi_blob_parse(data, size, "blob", 0, &blob, &error);
   return status == KM_OK ? km_dpapi_blob_open(&blob, key, entropy, out, out_size, &error) : status;
 }
