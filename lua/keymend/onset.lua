@@ -308,6 +308,31 @@ local function weigh_times(case, chosen)
   end
 end
 
+local function hive_of(old)
+  return (old.path or "") .. (old.before_logs and ", before its logs were replayed," or "")
+end
+
+-- The hives that tell an earlier machine GUID, with the time at which it was held: no reset from it was earlier. The
+-- newest of before the onset speaks for it; what is later cannot be.
+local function weigh_history(case, chosen)
+  local newest
+  for _, old in ipairs(case.info.old_guids or {}) do
+    local known = false
+    for _, key in ipairs(case.candidates) do known = known or key.guid == old.guid end
+    if known and old.saved and old.saved > chosen.time + M.MARGIN then
+      local text = ("%s tells that the machine GUID was still %s"):format(hive_of(old), old.guid)
+      row(chosen.contra, "backup", text, old.saved, old.saved_ticks)
+      row(case.contradictions, "backup", text, old.saved, old.saved_ticks)
+    elseif known and old.saved and (not newest or old.saved > newest.saved) then
+      newest = old
+    end
+  end
+  if newest then
+    row(chosen.pro, "backup", ("%s tells that the machine GUID was %s then"):format(hive_of(newest), newest.guid),
+      newest.saved, newest.saved_ticks)
+  end
+end
+
 local function weigh_log(case, chosen, log)
   local open = log.open
   if open and chosen.kind == "events" then
@@ -440,6 +465,7 @@ local function settle(case, chosen, log)
   local late = exclude(case, chosen)
   weigh_log(case, chosen, log)
   weigh_times(case, chosen)
+  weigh_history(case, chosen)
   contradict(case, chosen, log)
   list_all(case, log, late)
   return chosen

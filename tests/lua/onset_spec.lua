@@ -287,6 +287,19 @@ describe("contradictions", function()
     assert.equal(0, rows(judge(kb(), { log = log(failure(RESET + 90)) }, given)))
   end)
 
+  it("are a backup that still names the old GUID later", function()
+    local function with(saved)
+      return { log = log(failure(RESET + 90)), info = { old_guids = { { guid = OLD, path = "repair\\software",
+        saved = saved, saved_ticks = fake.ticks(saved) } } } }
+    end
+    assert.equal(1, rows(judge(kb(), with(RESET + 5 * DAY))))
+    local found = judge(kb(), with(RESET - 5 * DAY))
+    assert.equal(0, rows(found))
+    local pro = chosen(found).pro
+    assert.equal("backup", pro[#pro].kind)
+    assert.equal(RESET - 5 * DAY, pro[#pro].time)
+  end)
+
   it("leave a backup of before the regeneration its say", function()
     local old = { { guid = OLD, path = "repair\\software", saved = RESET - 10 * DAY } }
     local keys = { fake.key(OLD, { made = LONG_AGO }), fake.key(THIRD, { made = LONG_AGO + DAY }),
