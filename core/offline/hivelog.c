@@ -288,8 +288,8 @@ static bool plan_old(const uint8_t *base, const km_hive_log *log, km_replay *out
                   km_time_text(b > INT64_MAX ? 0 : (km_time)b, own),
                   km_time_text(a > INT64_MAX ? 0 : (km_time)a, hive));
   }
-  if (!sound_bins(bins) || memcmp(log->data + BLOCK, "DIRT", 4) != 0 ||
-      first_page(bins) > log->size)
+  if (!sound_bins(bins) || first_page(bins) > log->size ||
+      memcmp(log->data + BLOCK, "DIRT", 4) != 0)
     return cannot(out, "%s is damaged: it holds no map of pages", log->name);
   size_t pages = 0;
   for (size_t i = 0; i < bins / BLOCK; i++)

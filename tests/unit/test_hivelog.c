@@ -395,6 +395,9 @@ static void refuses_old_logs_made_to_harm(void **state) {
   bytes cut = {log.data, log.size - 1};
   expect(open_with(&before, &cut, NULL, NULL), false, "one",
          "H.LOG ends before the last of its 1 pages");
+  cut.size = BLOCK + 1;
+  expect(open_with(&before, &cut, NULL, NULL), false, "one",
+         "H.LOG is damaged: it holds no map of pages");
   static const uint32_t bins[] = {0, 4097, 0xfffff000, 0x10000000};
   for (size_t i = 0; i < COUNT_OF(bins); i++) {
     put32(log.data + 40, bins[i]);
