@@ -186,6 +186,12 @@ static int core_user_is_root(lua_State *L) {
   return 1;
 }
 
+/* clock() -> seconds since some moment; see km_console_clock */
+static int core_clock(lua_State *L) {
+  lua_pushnumber(L, km_console_clock() / 1000.0);
+  return 1;
+}
+
 /* save_file(path, text, {folders}) -> true; the file must not lie in one of the folders */
 static int core_save_file(lua_State *L) {
   size_t length = 0, count = 0;
@@ -336,6 +342,7 @@ static const luaL_Reg functions[] = {
     {"match", core_match},
     {"status_text", core_status_text},
     {"time_now", core_time_now},
+    {"clock", core_clock},
     {"time_text", core_time_text},
     {"time_parse", core_time_parse},
     {"host", core_host},

@@ -1,6 +1,7 @@
--- policies.lua: the verb policies: list them, show the text of one
+-- policies.lua: the verb policies: list them, show the text of one; check, test and make new ones
 
 local cli = require "keymend.cli"
+local core = require "keymend.core"
 local policy = require "keymend.policy"
 local spelling = require "keymend.spelling"
 
@@ -73,14 +74,206 @@ local function show(context)
   return EXIT.done
 end
 
-local WORDS = { list = list, show = show }
+-- ---- check ----
+
+-- Loads and lints one policy: its problems, a list of { text, line? }; or nil, message, code when it cannot be read.
+local function problems_of(name)
+  local loaded, message, code = policy.load(name)
+  if not loaded then
+    if code ~= "policy" then return nil, message, code end
+    return { { text = message } }
+  end
+  local found = {}
+  for index, one in ipairs(require("keymend.lint").problems(loaded)) do
+    found[index] = { line = one.line, text = ("%s:%d: %s"):format(loaded.shown, one.line, one.text) }
+  end
+  policy.close { loaded }
+  return found, loaded
+end
+
+local function print_check(page, name, problems, loaded)
+  for _, one in ipairs(problems) do page:item("error", one.text, { style = "error" }) end
+  if #problems == 0 then
+    page:item("good", ('%s: policy "%s" of api %d, containers %s'):format(name, loaded.name, loaded.api,
+      containers(loaded)), { style = "good" })
+  end
+end
+
+local function check(context)
+  if #context.arguments < 2 then
+    return context:fail("policies check needs a policy: keymend policies check FILE", "usage")
+  end
+  local rows, status = {}, EXIT.done
+  for index = 2, #context.arguments do
+    local name = context.arguments[index]
+    local problems, loaded, code = problems_of(name)
+    if not problems then return context:fail(loaded, code == "not-found" and "usage" or code) end
+    if #problems > 0 then status = EXIT.findings end
+    rows[#rows + 1] = { policy = name, good = #problems == 0, problems = problems }
+    if not context.options.json then print_check(context:page(), name, problems, loaded) end
+  end
+  if context.options.json then return context:document { exit = status, checks = rows } end
+  return status
+end
+
+-- ---- test ----
+
+local STYLES = { repair = "strong", healthy = "good", failed = "error" }
+
+local function print_steps(page, one)
+  for _, kind in ipairs { "retire", "adopt" } do
+    if one[kind] then
+      page:line(("      %s %s"):format(kind, one[kind]))
+      local why = one["why_" .. kind]
+      if (why or "") ~= "" then page:text_block("because " .. why, 8) end
+    end
+  end
+end
+
+-- What the gravest findings say, for a volume on which nothing can be done.
+local function print_gravest(page, findings)
+  for _, one in ipairs(findings) do
+    if one.severity ~= "error" then break end
+    page:text_block(one.id .. ": " .. one.text, 6)
+  end
+end
+
+local function print_expected(page, result)
+  local words = {}
+  for index, step in ipairs(result.expected) do
+    words[index] = ("%s %s"):format(step.kind or step[1], step.name or step[2])
+  end
+  page:item("    differs:", "the shipped policies would " .. (#words > 0 and table.concat(words, ", then ")
+    or "change nothing"), { indent = 13, style = "warning" })
+end
+
+local function print_result(page, result)
+  page:item(result.name .. ":", result.title, { style = "strong" })
+  page:item("    " .. result.verdict, result.problem or "", { style = STYLES[result.verdict] or "warning" })
+  local refused = false
+  for _, one in ipairs(result.containers) do
+    page:line('    "' .. one.container .. '"' .. (one.healthy and ": healthy" or ""))
+    print_steps(page, one)
+    if one.refused then page:text_block("refused: " .. one.refused, 6) end
+    refused = refused or one.refused ~= nil
+  end
+  local idle = result.verdict == "broken" or result.verdict == "refused"
+  if idle and not refused then print_gravest(page, result.findings) end
+  if #result.stop > 0 then page:item("    stop:", table.concat(result.stop, ", "), { indent = 13 }) end
+  if #result.start > 0 then page:item("    start:", table.concat(result.start, ", "), { indent = 13 }) end
+  if result.differs then print_expected(page, result) end
+  page:blank()
+end
+
+local COUNTED = {
+  { "repair", "would be repaired" }, { "healthy", "healthy" }, { "refused", "refused" },
+  { "broken", "nothing to adopt" }, { "failed", "failed" }, { "none", "where the policy does not apply" },
+}
+
+local function print_sum(page, counts, differing, none)
+  local parts = {}
+  for _, row in ipairs(COUNTED) do
+    if counts[row[1]] then parts[#parts + 1] = ("%d %s"):format(counts[row[1]], row[2]) end
+  end
+  page:text_block(("%d golden volumes: %s."):format(counts.all, table.concat(parts, ", ")))
+  if #none > 0 then page:text_block("It does not apply to: " .. table.concat(none, ", ") .. ".") end
+  page:text_block(#differing == 0 and "It decides as the shipped policies do." or
+    ("It decides otherwise than the shipped policies on: %s."):format(table.concat(differing, ", ")))
+end
+
+local function row_of(result)
+  local findings = {}
+  for index, one in ipairs(result.findings) do
+    findings[index] = { id = one.id, severity = one.severity, text = one.text }
+  end
+  return {
+    volume = result.name, title = result.title, verdict = result.verdict, problem = result.problem,
+    containers = result.containers, stop = result.stop, start = result.start, findings = findings,
+    differs = result.differs,
+  }
+end
+
+local function print_trials(context, loaded, cases)
+  local page, counts, differing, none, rows = context:page(), { all = 0 }, {}, {}, {}
+  local meter = require("keymend.progress").new { what = "volumes", total = #cases }
+  local ran, message, code, native = require("keymend.trial").run({ loaded }, cases, function(result)
+    counts.all, counts[result.verdict] = counts.all + 1, (counts[result.verdict] or 0) + 1
+    if result.differs then differing[#differing + 1] = result.name end
+    if result.verdict == "none" then none[#none + 1] = result.name end
+    meter:clear()
+    if context.options.json then
+      rows[#rows + 1] = row_of(result)
+    elseif not context.options.quiet and (result.verdict ~= "none" or result.differs) then
+      print_result(page, result)
+    end
+    meter:add(1)
+  end)
+  meter:clear()
+  if not ran then return context:fail(message, code, native) end
+  local status = counts.failed and EXIT.findings or EXIT.done
+  if context.options.json then return context:document { exit = status, trials = rows } end
+  print_sum(page, counts, differing, none)
+  return status
+end
+
+local function test(context)
+  local name = context.arguments[2]
+  if not name then
+    return context:fail("policies test needs a policy: keymend policies test FILE [VOLUME...]", "usage")
+  end
+  local names = { unpack(context.arguments, 3) }
+  local cases, missing = require("keymend.trial").cases(#names > 0 and names or nil)
+  if not cases then return context:fail(missing, "usage") end
+  local problems, loaded, code = problems_of(name)
+  if not problems then return context:fail(loaded, code == "not-found" and "usage" or code) end
+  if not loaded then return context:fail(problems[1].text, "policy") end
+  loaded, problems, code = policy.load(name)
+  if not loaded then return context:fail(problems, code) end
+  context.loaded = { loaded }
+  return print_trials(context, loaded, cases)
+end
+
+-- ---- new ----
+
+local function new(context)
+  local given = context.arguments[2]
+  if not given then return context:fail("policies new needs a name: keymend policies new NAME", "usage") end
+  local name = given:gsub("%.lua$", ""):match "([%w_-]+)$"
+  local path = given:find "%.lua$" and given or given .. ".lua"
+  if not name or not given:find "^[^%c]+$" or given:match "[^/\\]*$":gsub("%.lua$", "") ~= name then
+    return context:fail(('policies new %s: a name of letters, digits, _ and - was expected'):format(given), "usage")
+  end
+  local text = require("keymend.template")(name)
+  local made, message, code, native = core.new_file(path, text)
+  if not made and code == "exists" then
+    return context:fail(('"%s" is there already, and is left as it is; give another name'):format(path), "refused")
+  elseif not made then
+    return context:fail("the policy cannot be written: " .. message, code, native)
+  end
+  if context.options.json then return context:document { exit = EXIT.done, file = path, text = text } end
+  local page = context:page()
+  page:line("Written: " .. path)
+  if not context.options.quiet then
+    page:text_block "Edit it; then look at what it does, which needs no target:"
+    page:line("  " .. context.program .. " policies check " .. path)
+    page:line("  " .. context.program .. " policies test " .. path)
+  end
+  return EXIT.done
+end
+
+local WORDS = { list = list, show = show, check = check, test = test, new = new }
+local MOST = { list = 1, show = 2, new = 2 } -- words; check and test take more
 
 function M.policies(context)
   local word = context.arguments[1] or "list"
   local run = WORDS[word]
   if not run then
-    return context:fail(('policies: list or show expected, not "%s"%s'):format(word,
-      spelling.hint(word, { "list", "show" })), "usage")
+    return context:fail(('policies: list, show, check, test or new expected, not "%s"%s'):format(word,
+      spelling.hint(word, { "list", "show", "check", "test", "new" })), "usage")
+  end
+  local most = MOST[word]
+  if most and #context.arguments > most then
+    return context:fail(('policies %s: "%s" is one word too many'):format(word, context.arguments[most + 1]), "usage")
   end
   return run(context)
 end
