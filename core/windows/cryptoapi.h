@@ -14,4 +14,9 @@ km_status km_win_unprotect(km_target *target, const uint8_t *blob, size_t size,
                            const uint8_t *entropy, size_t entropy_size, uint8_t *out,
                            size_t *out_size, km_decryptable *verdict, km_error *error);
 
+/* What a code of CryptUnprotectData means for the key that the blob holds. Where the folder of master keys cannot be seen,
+ * nothing is said. */
+km_decryptable km_win_unprotect_verdict(km_target *target, const uint8_t *blob, size_t size,
+                                        uint32_t code);
+
 #endif

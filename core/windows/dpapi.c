@@ -34,10 +34,13 @@ static unprotect_call find_call(void) {
   return call;
 }
 
-/* What a code means for the key. That the master key is there or not is seen in its folder: some versions tell both with
- * the same code. Where nothing is to be seen (Wine keeps no master keys), nothing is said. */
-static km_decryptable verdict_of(km_target *target, const uint8_t *blob, size_t size,
-                                 uint32_t code) {
+/* What stands for the master key in every blob of Wine's own: "Wine Crypt32 ok" and NUL. */
+static const char wine_master_key[] = "656e6957-4320-7972-7074-3332206f6b00";
+
+/* Some versions tell a master key that is not there and one that does not open with the same code, hence the look into its
+ * folder. Wine opens only what it protected itself: of other blobs its failure says nothing. */
+km_decryptable km_win_unprotect_verdict(km_target *target, const uint8_t *blob, size_t size,
+                                        uint32_t code) {
   km_dpapi_blob parts;
   bool present;
   if (km_dpapi_blob_parse(blob, size, "blob", 0, &parts, NULL) != KM_OK ||
@@ -45,6 +48,8 @@ static km_decryptable verdict_of(km_target *target, const uint8_t *blob, size_t 
     return KM_DECRYPT_UNKNOWN;
   if (!present)
     return KM_DECRYPT_NO_MASTER_KEY;
+  if (km_is_wine() && strcmp(parts.master_key, wine_master_key) != 0)
+    return KM_DECRYPT_UNKNOWN;
   switch (code) {
   case (uint32_t)NTE_BAD_KEY_STATE:
     return KM_DECRYPT_MASTER_KEY_CLOSED;
@@ -84,7 +89,7 @@ km_status km_win_unprotect(km_target *target, const uint8_t *blob, size_t size,
   if (!call(&in, NULL, entropy_size > 0 ? &salt : NULL, NULL, NULL, CRYPTPROTECT_UI_FORBIDDEN,
             &clear)) {
     uint32_t code = (uint32_t)GetLastError();
-    *verdict = verdict_of(target, blob, size, code);
+    *verdict = km_win_unprotect_verdict(target, blob, size, code);
     return km_fail(error, KM_REFUSED, (int32_t)code, "Windows does not open the DPAPI blob: %s",
                    km_windows_words(code, words));
   }
