@@ -16,7 +16,7 @@ describe("the table of findings", function()
       assert.equal("string", type(entry.remedy), id)
       for field in pairs(entry) do
         local known = " severity text remedy fixable refuses blocks chosen retired current contradiction unknown "
-          .. "choices works failing live repair undecided interrupted adopted after busy logged prerequisite "
+          .. "choices works failing live repair undecided interrupted adopted after busy logged replayed prerequisite "
         assert.truthy(known:find(" " .. field .. " ", 1, true), id .. ": " .. field)
       end
     end
