@@ -8,6 +8,7 @@
 #define HOOK_STEP 100     /* instructions between two looks at the limits */
 #define LOOK_STEP 20000   /* work between two looks at the clock inside a C function */
 #define SOURCE_PIECE 4096 /* bytes compiled between two looks */
+#define MAX_SHARES 10     /* all calls together: this many times what one call may use */
 #define MAX_UNPACKED 8000 /* as much as a C function's stack holds */
 #define WATCHDOG_STATUS 8 /* "the operation failed", as keymend's exit status */
 
@@ -483,9 +484,18 @@ static const char *reason_of(km_lua_sandbox *box) {
   return box->message;
 }
 
+/* Whether a call may begin: what runs in a circle does so once, and not again for every container. */
+static bool may_begin(km_lua_sandbox *box) {
+  if (box->exhausted == NULL && box->earlier_work > MAX_SHARES * box->work_limit)
+    box->exhausted = no_work;
+  if (box->exhausted == NULL && box->earlier_time > MAX_SHARES * (double)box->time_limit)
+    box->exhausted = no_time;
+  return box->exhausted == NULL;
+}
+
 const char *km_lua_sandbox_call(km_lua_sandbox *box, lua_CFunction function, void *argument) {
-  if (box->exhausted != NULL)
-    return box->exhausted;   /* so what runs in a circle does it once, not for every container */
+  if (!may_begin(box))
+    return box->exhausted;
   lua_settop(box->state, 0); /* the message of the call before */
   box->work = box->unseen = 0;
   box->started = km_console_clock();
@@ -498,6 +508,8 @@ const char *km_lua_sandbox_call(km_lua_sandbox *box, lua_CFunction function, voi
     return "the system gives no thread to watch over the policy";
   int status = lua_cpcall(box->state, function, argument);
   km_console_watch_end(watch);
+  box->earlier_work += box->work;
+  box->earlier_time += (double)(km_console_clock() - box->started);
   return status == 0 && box->exhausted == NULL ? NULL : reason_of(box);
 }
 

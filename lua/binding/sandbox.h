@@ -43,6 +43,8 @@ typedef struct km_lua_sandbox {
   size_t memory, memory_limit;
   double work, work_limit; /* of the call that runs */
   double unseen;           /* work since the clock was looked at */
+  double earlier_work;     /* of the calls before */
+  double earlier_time;     /* milliseconds */
   uint32_t started;        /* km_console_clock */
   uint32_t time_limit;     /* milliseconds; the watchdog waits twice as long */
   const char *exhausted;   /* what was used up, else NULL; static */
@@ -53,8 +55,8 @@ typedef struct km_lua_sandbox {
 bool km_lua_sandbox_open(km_lua_sandbox *box);
 void km_lua_sandbox_close(km_lua_sandbox *box); /* also one that could not be made */
 
-/* Calls a function in the state as lua_cpcall does; each call may use all of the work and time. NULL when it ended well; else why not: a limit,
- * or what it raised, which lives until the next call. */
+/* Calls a function in the state as lua_cpcall does. Each call may use all of the work and time, and all calls together ten
+ * times as much. NULL when it ended well; else why not: a limit, or what it raised, which lives until the next call. */
 const char *km_lua_sandbox_call(km_lua_sandbox *box, lua_CFunction function, void *argument);
 
 /* ---- For the functions in the state ---- */

@@ -192,6 +192,31 @@ describe("a policy's instructions are used up", function()
   end)
 end)
 
+describe("all calls into a policy together", function()
+  it("are bounded too", function()
+    local state = core.policy_new { instructions = 1e6, seconds = 10 }
+    local number = state:run("return function() for i = 1, 8e5 do end return 1 end")["function"]
+    local calls, answer, message = 0
+    repeat
+      calls = calls + 1
+      answer, message = state:call(number)
+    until answer ~= 1 or calls == 1000
+    assert.is_true(calls > 8 and calls < 20, calls)
+    assert.is_truthy(message:find "instructions")
+    state:close()
+    state = core.policy_new { instructions = 1e12, seconds = 0.05 }
+    number = state:run("return function() for i = 1, 2e6 do end return 1 end")["function"]
+    calls = 0
+    repeat
+      calls = calls + 1
+      answer, message = state:call(number)
+    until answer ~= 1 or calls == 1000
+    assert.is_true(calls < 1000)
+    assert.is_truthy(message:find "time")
+    state:close()
+  end)
+end)
+
 describe("what C functions do for one instruction is work:", function()
   it("string.rep", function()
     assert.equal("", (run [[return ("").rep("", 2^29)]]))
