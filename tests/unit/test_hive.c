@@ -541,6 +541,58 @@ static void reads_a_real_class_name(void **state) {
   free(bytes);
 }
 
+/* ---- Secrets ---- */
+
+#ifdef __SANITIZE_ADDRESS__ /* its mlock does nothing */
+#define LOCKS 0
+#else
+#define LOCKS 1
+#endif
+
+typedef struct mappings {
+  size_t all, undumped, locked;
+} mappings;
+
+/* The mappings of hives' copies, libhivex's own too, as the kernel tells them. */
+static mappings count_mappings(void) {
+  char line[512];
+  bool ours = false;
+  mappings found = {0, 0, 0};
+  FILE *file = fopen("/proc/self/smaps", "re");
+  assert_non_null(file);
+  while (fgets(line, sizeof line, file) != NULL) {
+    if (strstr(line, "-") != NULL && strchr(line, ':') != NULL && strstr(line, " r") != NULL)
+      ours = strstr(line, "/memfd:hive") != NULL;
+    if (!ours || strncmp(line, "VmFlags:", 8) != 0)
+      continue;
+    found.all++;
+    found.undumped += strstr(line, " dd") != NULL;
+    found.locked += strstr(line, " lo") != NULL;
+  }
+  (void)fclose(file);
+  return found;
+}
+
+static void keeps_secrets_out_of_core_dumps(void **state) {
+  (void)state;
+  size_t size;
+  km_hive *hive = NULL;
+  uint8_t *bytes = hive_bytes(hive_new(), 7, 7, HIVE_TIME, &size);
+  for (int secret = 0; secret < 2; secret++) {
+    int fd = file_of(bytes, size);
+    const km_hive_source source = {.path = "C:\\x", .fd = fd, .secret = secret == 1};
+    assert_int_equal(km_hive_open_source(&source, &hive, NULL), KM_OK);
+    close(fd);
+    mappings found = count_mappings();
+    assert_true(found.all > 0);
+    assert_int_equal(found.undumped, secret == 1 ? found.all : 0);
+    assert_int_equal(found.locked, secret == 1 && LOCKS ? 1 : 0);
+    km_hive_close(hive);
+    assert_int_equal(count_mappings().all, 0);
+  }
+  free(bytes);
+}
+
 static void reads_odd_real_hives(void **state) {
   (void)state;
   size_t size;
@@ -580,6 +632,7 @@ int test_hive(void) {
       cmocka_unit_test(reads_class_names),
       cmocka_unit_test(refuses_damaged_class_names),
       cmocka_unit_test(reads_a_real_class_name),
+      cmocka_unit_test(keeps_secrets_out_of_core_dumps),
       cmocka_unit_test(reads_odd_real_hives),
   };
   return cmocka_run_group_tests_name("hive", tests, NULL, NULL);
