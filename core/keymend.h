@@ -417,7 +417,7 @@ typedef struct km_key_info {
   km_status parse_status;      /* KM_OK, KM_DAMAGED, or why the content was not read */
   char damage[256];            /* what is damaged, else "" */
   bool cng;
-  km_key_file key; /* for CNG files only container and container_hash are filled */
+  km_key_file key; /* of CNG files: container, container_hash, and as `exchange` an RSA key */
 } km_key_info;
 
 /* Stats, reads and takes one file of a store apart. A damaged, unreadable or odd file is an answer
@@ -681,11 +681,26 @@ KM_API km_status km_identity_try(const km_identity_set *set, km_proof *proof, co
                                  km_store_kind kind, const char *name, km_identity *out, size_t max,
                                  size_t *count, km_error *error);
 
+/* A certificate of a user or a service that names a machine key container, or what could not be looked at. */
+typedef struct km_reference {
+  const char *container; /* UTF-8; NULL: `problem` tells why this place could not be read */
+  const char *where;     /* Windows path of the file, or the registry key */
+  const char *problem;   /* NULL: none */
+} km_reference;
+
+/* Looks through the certificate stores of all profiles and services for names of machine key containers (CryptoAPI's) and
+ * gives each to `each` (borrowed texts), until it returns false. The machine's own stores are km_identity_find's. What is
+ * not there is no problem. KM_MEMORY, KM_MISUSE alone fail. */
+KM_API km_status km_references_find(km_target *target,
+                                    bool (*each)(void *user, const km_reference *reference),
+                                    void *user, km_error *error);
+
 /* ---- Plan and transaction ---------------------------------------------------------------------- */
 
 typedef enum km_step_kind {
   KM_STEP_RETIRE, /* take `name` out of the store into the vault */
-  KM_STEP_ADOPT   /* give the file `name` the name `to` */
+  KM_STEP_ADOPT,  /* give the file `name` the name `to` */
+  KM_STEP_PRUNE   /* as retire, of any machine GUID: nothing needs the file any more */
 } km_step_kind;
 
 /* One step with what was seen when the plan was made; apply checks it again. */

@@ -56,6 +56,13 @@ static km_status check_retire(const km_step *step, const km_target_info *info, k
   return check_container(step, name.hash, error);
 }
 
+static km_status check_prune(const km_step *step, km_error *error) {
+  km_unique_name name;
+  if (!km_unique_name_parse(step->name, &name))
+    return km_fail(error, KM_MISUSE, 0, "plan: prune %s: it is not a unique name", step->name);
+  return check_container(step, name.hash, error);
+}
+
 static km_status check_step(const km_step *step, const km_target_info *info, km_error *error) {
   if (step->name == NULL || !km_store_name_valid(step->name))
     return km_fail(error, KM_MISUSE, 0, "plan: a step's file name is not one of a key store");
@@ -66,8 +73,10 @@ static km_status check_step(const km_step *step, const km_target_info *info, km_
                    step->name, KM_MAX_KEY_FILE);
   if (is_adopt(step))
     return check_adopt(step, info, error);
+  if (step->kind == KM_STEP_PRUNE)
+    return check_prune(step, error);
   if (step->kind != KM_STEP_RETIRE)
-    return km_fail(error, KM_MISUSE, 0, "plan: %s: the step neither retires nor adopts it",
+    return km_fail(error, KM_MISUSE, 0, "plan: %s: the step neither retires, adopts nor prunes it",
                    step->name);
   return check_retire(step, info, error);
 }

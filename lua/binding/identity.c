@@ -128,7 +128,52 @@ static int identities_tostring(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg km_lua_identity_methods[] = {{"identities", target_identities}, {NULL, NULL}};
+/* ---- Certificates of users and services ---- */
+
+typedef struct found_reference {
+  lua_State *L;
+  const km_reference *reference;
+  bool failed; /* the error is at the top of the stack */
+} found_reference;
+
+/* Appends one reference to the list at 1; the protected part of the callback. */
+static int add_reference(lua_State *L) {
+  const found_reference *at = lua_touserdata(L, 2);
+  lua_createtable(L, 0, 3);
+  km_lua_set_text(L, "container", at->reference->container);
+  km_lua_set_text(L, "where", at->reference->where);
+  km_lua_set_text(L, "problem", at->reference->problem);
+  lua_rawseti(L, 1, (int)lua_objlen(L, 1) + 1);
+  return 0;
+}
+
+static bool each_reference(void *user, const km_reference *reference) {
+  found_reference *at = user;
+  at->reference = reference;
+  lua_pushvalue(at->L, 2);
+  lua_pushvalue(at->L, 3);
+  lua_pushlightuserdata(at->L, at);
+  at->failed = lua_pcall(at->L, 2, 0, 0) != 0;
+  return !at->failed;
+}
+
+/* target:references() -> {{container, where}, {where, problem}, ...}: the machine key containers that certificates of
+ * users and services name, and what could not be looked at */
+static int target_references(lua_State *L) {
+  km_lua_target *self = km_lua_check_target(L, 1);
+  km_error error;
+  lua_settop(L, 1);
+  lua_pushcfunction(L, add_reference);
+  lua_newtable(L);
+  found_reference at = {.L = L};
+  km_status status = km_references_find(self->target, each_reference, &at, &error);
+  if (at.failed)
+    return lua_error(L);
+  return status == KM_OK ? 1 : km_lua_fail(L, &error);
+}
+
+const luaL_Reg km_lua_identity_methods[] = {
+    {"identities", target_identities}, {"references", target_references}, {NULL, NULL}};
 
 void km_lua_register_identities(lua_State *L) {
   static const luaL_Reg methods[] = {

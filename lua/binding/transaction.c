@@ -270,9 +270,10 @@ static km_time read_time(const reader *from, const char *name) {
 
 static km_step_kind read_step_kind(const reader *from) {
   const char *kind = read_text(from, "kind", NULL);
-  if (strcmp(kind, "retire") != 0 && strcmp(kind, "adopt") != 0)
-    luaL_error(from->L, "%s.kind: \"retire\" or \"adopt\" expected, got \"%s\"", from->where, kind);
-  return kind[0] == 'r' ? KM_STEP_RETIRE : KM_STEP_ADOPT;
+  if (strcmp(kind, "retire") != 0 && strcmp(kind, "adopt") != 0 && strcmp(kind, "prune") != 0)
+    luaL_error(from->L, "%s.kind: \"retire\", \"adopt\" or \"prune\" expected, got \"%s\"",
+               from->where, kind);
+  return kind[0] == 'r' ? KM_STEP_RETIRE : kind[0] == 'a' ? KM_STEP_ADOPT : KM_STEP_PRUNE;
 }
 
 static km_time_source read_source(const reader *from) {

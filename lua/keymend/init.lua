@@ -16,7 +16,7 @@ local keymend = { version = core.version, hash = core.hash, cng_hash = core.cng_
 -- keymend.findings, keymend.policies, keymend.cli ...
 local MODULES = {
   cli = "keymend.cli", diagnosis = "keymend.diagnosis", findings = "keymend.findings", plans = "keymend.plan",
-  core = "keymend.core", repl = "keymend.repl", policies = "keymend.policy", -- names(), load(name), find(name)
+  core = "keymend.core", repl = "keymend.repl", progress = "keymend.progress", policies = "keymend.policy", -- names(), load(name), find(name)
 }
 
 local function names_to_load(options)
@@ -72,6 +72,16 @@ function methods.plan(target, options)
   local diagnosis, message, code, native = methods.diagnose(target, options)
   if not diagnosis then return nil, message, code, native end
   return require("keymend.plan").make(diagnosis)
+end
+
+-- target:keep_set() -> which key containers must keep their key files, and what could not be looked at (keep.lua)
+function methods.keep_set(target)
+  return require("keymend.keep").of(target)
+end
+
+-- target:prune_plan(names, reason) -> a plan that moves these key files into the vault, or nil, message, code (plan.lua)
+function methods.prune_plan(target, names, reason, keep)
+  return require("keymend.plan").prune(target, names, reason, keep)
 end
 
 -- Gives the core's targets the methods above, and makes the transactions that they hand out objects.

@@ -4,7 +4,7 @@
 -- policy_list = { { name, source, sha256 } }, overrides, accept_dirty_hive, steps, stop, start, notes, blocked (false,
 -- or why apply refuses: the keymend folder), no_order (nil, or why: the services), running (the names in stop that run
 -- now; nil where that is not known). A step:
--- kind "retire" or "adopt", container, name, to (adopt), reason, and what was seen: size, identity, device,
+-- kind "retire", "adopt" or "prune", container, name, to (adopt), reason, and what was seen: size, identity, device,
 -- created_ticks, created_source, written_ticks, sha256. apply checks all that again under the lock, so that a stale
 -- plan is refused.
 
@@ -259,6 +259,47 @@ function M.make(diagnosis)
   end
   return plan
 end
+
+-- ---- Pruning ----
+
+-- Why a key file may not be pruned, or nil.
+local function kept_because(key, keep)
+  local parts = core.unique_name(key.name)
+  if not parts then return "its name is not <container hash>_<GUID>" end
+  if key.status ~= "ok" then return (key.damage or "") ~= "" and key.damage or key.status end
+  if key.regular == false or key.reparse or (key.links or 1) > 1 then return "it is no ordinary file with one name" end
+  if key.container_hash ~= parts.hash then return "the file says that it is of another key container" end
+  return keep:why(parts.hash)
+end
+
+-- A plan that moves the key files `names` of the open target into the vault, at most M.MAX_STEPS, because of `reason`.
+-- Nothing is stopped or started. keep: target:keep_set(), made anew when it is nil. It refuses when the keep-set is not
+-- complete, and files that it keeps: nil, message, "refused".
+function M.prune(target, names, reason, keep)
+  local info, steps = target:info(), {}
+  keep = keep or target:keep_set()
+  if #keep.missing > 0 then
+    return nil, "it cannot be told which key files are needed: " .. keep.missing[1], "refused"
+  end
+  if #names > M.MAX_STEPS then
+    return nil, ("%d files in one plan, and %d are the most"):format(#names, M.MAX_STEPS), "limit"
+  end
+  for index, name in ipairs(names) do
+    local key, message, code, native = target:inspect(name)
+    if not key then return nil, message, code, native end
+    local why = kept_because(key, keep)
+    if why then return nil, ('"%s" is not pruned: %s'):format(name, why), "refused" end
+    steps[index] = step_of("prune", { container = key.container }, key, reason or "nothing is known to need it")
+  end
+  return setmetatable({
+    machine_guid = info.machine_guid, key_store = info.key_store, policies = "", policy_list = {}, overrides = "",
+    accept_dirty_hive = false, steps = steps, stop = {}, start = {}, notes = {}, blocked = false, target = target,
+    info = info,
+  }, Plan)
+end
+
+-- Why one key file would be refused by M.prune, or nil.
+M.kept_because = kept_because
 
 -- ---- Saving and loading ----
 

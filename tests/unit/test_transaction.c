@@ -572,7 +572,7 @@ static void test_forged_folder(void **state) {
 
 static void test_bad_plans(void **state) {
   (void)state;
-  for (int change = 0; change < 17; change++) {
+  for (int change = 0; change < 19; change++) {
     test_plan plan;
     km_status status = KM_MISUSE;
     fake_volume *v = make_volume(&scenarios[0], false);
@@ -612,9 +612,42 @@ static void test_bad_plans(void **state) {
       adopt->container = "MS IIS DCOM Server";
     if (change == 16)
       adopt->container = NULL;
+    if (change >= 17)
+      adopt->kind = KM_STEP_PRUNE;
+    if (change == 17)
+      adopt->name = "not unique";
+    if (change == 18)
+      adopt->container = "MS IIS DCOM Server";
     expect(v, &plan.plan, status, NULL);
     fake_free(v);
   }
+}
+
+/* A key file of another machine GUID leaves the store, and comes back. */
+static void test_prune(void **state) {
+  test_plan plan;
+  km_outcome outcome;
+  km_error error;
+  km_txn *txn = NULL;
+  (void)state;
+  fake_volume *v = make_volume(&scenarios[0], false);
+  make_plan(v, &scenarios[0], &plan);
+  plan.steps[0] = plan.steps[1];
+  plan.steps[0].kind = KM_STEP_PRUNE;
+  plan.steps[0].to = NULL;
+  plan.plan.step_count = 1;
+  assert_int_equal(km_apply(fake_target(v), &plan.plan, NULL, &outcome, &txn, &error), KM_OK);
+  assert_int_equal(outcome, KM_DONE);
+  assert_int_equal(txn->file_count, 1);
+  assert_string_equal(txn->files[0].before, A "_" OLD);
+  assert_null(txn->files[0].after);
+  assert_false(fake_has(v, FAKE_STORE, A "_" OLD));
+  assert_true(fake_has(v, FAKE_STORE, A "_" NEW));
+  nothing_lost(v, &scenarios[0]);
+  assert_int_equal(km_undo(fake_target(v), txn->id, NULL, &outcome, NULL, &error), KM_OK);
+  assert_true(fake_has(v, FAKE_STORE, A "_" OLD));
+  km_txn_free(txn);
+  fake_free(v);
 }
 
 static void test_open_is_refused(void **state) {
@@ -1026,6 +1059,7 @@ int test_transaction(void) {
       cmocka_unit_test(test_replayed_hive),
       cmocka_unit_test(test_forged_folder),
       cmocka_unit_test(test_bad_plans),
+      cmocka_unit_test(test_prune),
       cmocka_unit_test(test_open_is_refused),
       cmocka_unit_test(test_never_begun),
       cmocka_unit_test(test_intruders),
