@@ -1,5 +1,6 @@
 /* inspect.c: what one file of a store is, and whether a DPAPI master key is there. */
 #include "backend.h"
+#include "keyfile.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,13 +25,24 @@ static void say(km_key_info *out, km_status status, const char *text) {
   snprintf(out->damage, sizeof out->damage, "%.*s", (int)sizeof out->damage - 1, text);
 }
 
+/* A CNG file's key stands where a CAPI file's exchange key does. */
+static km_status parse_cng(const uint8_t *data, size_t size, km_key_file *out, km_error *error) {
+  km_cng_file file;
+  km_status status = km_cng_file_read(data, size, &file, error);
+  memcpy(out->container, file.container, sizeof out->container);
+  if (!status) {
+    out->exchange = file.key;
+  }
+  return status;
+}
+
 static void parse(km_key_info *out, const uint8_t *data, size_t size) {
   km_error why;
   km_key_file *key = &out->key;
   why.message[0] = 0;
   km_sha256(data, size, out->sha256);
-  out->parse_status = out->cng ? km_cng_file_parse(data, size, key->container, &why)
-                               : km_key_file_parse(data, size, key, &why);
+  out->parse_status =
+      out->cng ? parse_cng(data, size, key, &why) : km_key_file_parse(data, size, key, &why);
   if (out->parse_status) {
     say(out, out->parse_status, why.message);
   } else if (out->cng && km_cng_container_hash(key->container, key->container_hash, NULL)) {

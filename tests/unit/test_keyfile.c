@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "data.h"
-#include "keymend.h"
+#include "keyfile.h"
 #include "unit.h"
 
 #define CONTAINER "Microsoft Internet Information Server"
@@ -382,6 +382,8 @@ static const byte_change changes[] = {
     {SIG_BLOB, 2, "signature key's private part at offset 190: expected a DPAPI blob"},
     {SIG_BLOB + 4, 0, "offset 194: expected DPAPI's provider"},
     {SIG_BLOB + 19, 0, "offset 194: expected DPAPI's provider"},
+    {SIG_BLOB + 47, 0x80, "signature key's private part, its description at offset 234"},
+    {SIG_BLOB + 63, 0x80, "signature key's private part, its salt at offset 252"},
 };
 
 static void changed_bytes(void **state) {
@@ -568,6 +570,81 @@ static void cng_damaged(void **state) {
   assert_int_equal(parse_cng(b.data, b.size, container), KM_DAMAGED);
 }
 
+/* A CNG file with an RSA key among its public properties; bits 512. *key_at gets where that key begins. */
+static void make_cng_rsa(buffer *b, size_t *key_at) {
+  size_t lengths[3], from;
+  memset(b, 0, sizeof *b);
+  const uint32_t head[] = {1, 0, 4, 0x30001, 0, 0, 0, 0, 0, 0, 0};
+  for (size_t i = 0; i < COUNT_OF(head); i++)
+    put_u32(b, head[i]);
+  put(b, "a\0b\0", 4);
+  from = b->size;
+  const uint32_t modified[] = {20 + 2 + 8, 0, 0, 2, 8}, key[] = {20 + 24 + 3 + 64, 10, 0, 0, 91};
+  for (size_t i = 0; i < COUNT_OF(modified); i++)
+    put_u32(b, modified[i]);
+  put_fill(b, 'M', 10);
+  for (size_t i = 0; i < COUNT_OF(key); i++)
+    put_u32(b, key[i]);
+  *key_at = b->size;
+  const uint32_t rsa[] = {0x31415352, 512, 3, 64, 0, 0};
+  for (size_t i = 0; i < COUNT_OF(rsa); i++)
+    put_u32(b, rsa[i]);
+  put(b, "\1\0\1", 3);
+  for (int i = 0; i < 64; i++)
+    put(b, &(char){(char)(0xC0 + i)}, 1);
+  lengths[0] = b->size - from;
+  for (int i = 1; i < 3; i++) {
+    from = b->size;
+    put_blob(b, i == 1 ? SIGNATURE_MASTER : EXCHANGE_MASTER, 40);
+    lengths[i] = b->size - from;
+  }
+  for (int i = 0; i < 3; i++)
+    set_u32(b->data + 16 + 4 * i, (uint32_t)lengths[i]);
+}
+
+static void cng_parts(void **state) {
+  (void)state;
+  static buffer b;
+  static km_cng_file file;
+  km_error error;
+  size_t key_at;
+  make_cng_rsa(&b, &key_at);
+  assert_int_equal(km_cng_file_read(b.data, b.size, &file, &error), KM_OK);
+  assert_string_equal(file.container, "ab");
+  assert_true(file.key.present);
+  assert_int_equal(file.key.bits, 512);
+  assert_int_equal(file.key.exponent, 65537);
+  assert_int_equal(file.key.modulus[0], 0xC0 + 63); /* little endian here */
+  assert_int_equal(file.key.modulus[63], 0xC0);
+  assert_string_equal(file.key.master_key, EXCHANGE_MASTER);
+  assert_string_equal(file.key.export_master_key, SIGNATURE_MASTER);
+  assert_int_equal(file.parts.private_part.size, file.parts.export_flag.size);
+  assert_int_equal(file.parts.private_offset + file.parts.private_part.size, b.size);
+  static const struct {
+    size_t at; /* from the key's begin; the key's property begins 20 before */
+    uint32_t value;
+    const char *words;
+  } rows[] = {
+      {4, 511, "CNG public key's bit length"},    {4, 0x80000000, "CNG public key's bit length"},
+      {8, 5, "CNG public key's exponent length"}, {8, 0, "CNG public key's exponent length"},
+      {12, 63, "CNG public key's bit length"},    {(size_t)-20, 0, "CNG public property"},
+      {(size_t)-20, 0xFFFFFFFF, "property"},      {(size_t)-8, 0xFFFFFFFF, "property"},
+      {(size_t)-4, 92, "CNG public property"},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    make_cng_rsa(&b, &key_at);
+    set_u32(b.data + key_at + rows[i].at, rows[i].value);
+    assert_int_equal(km_cng_file_read(b.data, b.size, &file, &error), KM_DAMAGED);
+    if (strstr(error.message, rows[i].words) == NULL)
+      fail_msg("\"%s\" does not say \"%s\"", error.message, rows[i].words);
+    assert_string_equal(file.container, "ab");
+  }
+  make_cng_rsa(&b, &key_at);
+  set_u32(b.data + key_at, 0x31534345); /* ECS1: no RSA key */
+  assert_int_equal(km_cng_file_read(b.data, b.size, &file, &error), KM_OK);
+  assert_false(file.key.present);
+}
+
 static void cng_long_name(void **state) {
   (void)state;
   static buffer b;
@@ -621,14 +698,17 @@ static void real_capi(void **state) {
 static void real_cng(void **state) {
   (void)state;
   static const struct {
-    const char *path, *container;
+    const char *path, *container, *master_key;
+    uint32_t bits; /* 0: no RSA key */
   } files[] = {
       {"cng/nemesis/SystemKeys/"
        "7096db7aeb75c0d3497ecd56d355a695_f26c165b-53c8-414e-8abb-ec5f0f52df22",
-       "Google Chromekey1"},
+       "Google Chromekey1", "fb1190c1-123d-45f8-95f4-32aee28fe2eb", 0},
       {"cng/dsinternals/B6AF1EF9D302A7332208091CC8C1EFF836F60620",
-       "te-SWSmartcardLogon-3462dcbf-1252-4619-ad7f-9296e1f2b426"},
+       "te-SWSmartcardLogon-3462dcbf-1252-4619-ad7f-9296e1f2b426",
+       "563e7e10-0351-4855-8f9a-5c6ba86a2c04", 2048},
   };
+  static km_cng_file file;
   char container[KM_MAX_CONTAINER];
   for (size_t i = 0; i < COUNT_OF(files); i++) {
     size_t size = 0;
@@ -639,6 +719,9 @@ static void real_cng(void **state) {
     }
     assert_int_equal(parse_cng(data, size, container), KM_OK);
     assert_string_equal(container, files[i].container);
+    assert_int_equal(km_cng_file_read(data, size, &file, NULL), KM_OK);
+    assert_string_equal(file.key.master_key, files[i].master_key);
+    assert_int_equal(file.key.bits, files[i].bits);
     for (size_t cut = 0; cut < size; cut++)
       assert_int_equal(parse_cng(data, cut, container), KM_DAMAGED);
     free(data);
@@ -666,6 +749,7 @@ int test_keyfile(void) {
       cmocka_unit_test(private_parts_stay),
       cmocka_unit_test(cng_sound),
       cmocka_unit_test(cng_damaged),
+      cmocka_unit_test(cng_parts),
       cmocka_unit_test(cng_long_name),
       cmocka_unit_test(real_capi),
       cmocka_unit_test(real_cng),
