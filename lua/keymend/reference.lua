@@ -18,6 +18,8 @@ return {
     { "target:diagnose()", "what is wrong, with evidence and remedy; options as the command line: "
       .. [[target:diagnose{policies = "iis5", onset = "2004-09-12T01:30:00Z"}]] },
     { "target:plan()", "the steps proposed; nothing is done yet; options as target:diagnose" },
+    { "target:keep_set()", "which key containers must keep their key files, and what could not be looked at" },
+    { "target:prune_plan({NAME, ...}, REASON)", "a plan that moves these key files into the vault" },
     { "target:info()", "Windows version, machine GUID, paths, hives, capabilities" },
     { "target:survey{HASH, ...}", "counts of the key store, and the files of these containers" },
     { "target:inspect(NAME, KIND)", "one key file: container, keys, times, owner" },
