@@ -34,6 +34,7 @@ return {
     { "target:master_key_present(GUID)", "whether the system's DPAPI master key is there" },
     { "target:master_key(GUID)", "the file of that master key: times, owner" },
     { "target:identities()", "what names key containers: certificates, IIS's configuration, the metabase" },
+    { "target:references()", "the key containers that certificates of users and services name" },
     { "target:proof()", "what can be decrypted to prove a key; no secret is shown" },
     { "target:test_container(CONTAINER)", "asks CryptoAPI to open and use a container; on a running Windows alone" },
     { "target:history()", "the transactions keymend made on this target" },
