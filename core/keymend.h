@@ -639,8 +639,8 @@ typedef struct km_identity_source {
   const char *container; /* as it stands there */
   const char *where;     /* Windows path of a file, or a registry key */
   const char *what;      /* which one there: "provider AesProvider", "certificate of CN=..." */
-  const char *use; /* what uses it now: it then disproves every other key, unless it is history; NULL: nothing that
-                      is known, it can only prove */
+  const char *use; /* what uses it now: unless it is history, it then disproves every other key;
+                            NULL: nothing that is known, it can only prove */
   bool cng;        /* it names a CNG container */
   bool history;    /* a backup, or a certificate that has expired */
   km_time
