@@ -12,6 +12,9 @@ local builders = {
 files["scripts/policies"].read_globals = builders
 files["lua/keymend/policy_env.lua"].globals = builders
 
+-- What `keymend run` gives a script.
+files["scripts/repair"].read_globals = { "keymend", "target" }
+
 files["tests/lua"].std = "lua51+busted"
 
 -- premake's own Lua is 5.3 with premake's functions as globals.
