@@ -69,15 +69,16 @@ static void take_file(search *s, km_folder *folder, const char *path, const char
   uint8_t *data = NULL;
   size_t size = 0;
   (void)snprintf(where, sizeof where, "%s\\%s", path, name);
-  km_status status = s->target->backend->file_read(folder, name, KM_MAX_CERTIFICATE, &data, &size,
-                                                   &info, &why);
+  km_status status =
+      s->target->backend->file_read(folder, name, KM_MAX_CERTIFICATE, &data, &size, &info, &why);
   if (status == KM_OK)
     take_blob(s, where, data, size);
   complain(s, status, where, &why);
   km_secret_free(data, size);
 }
 
-typedef void visit(search *s, km_folder *folder, const char *path, const char *name, bool is_folder);
+typedef void visit(search *s, km_folder *folder, const char *path, const char *name,
+                   bool is_folder);
 
 /* Visits the names of a folder. */
 static void walk_folder(search *s, const char *path, visit *visit_name) {
@@ -129,8 +130,8 @@ static void visit_profile(search *s, km_folder *folder, const char *path, const 
   /* Since Vista, Application Data is a junction to AppData\Roaming, which is visited itself. */
   bool real = is_folder && s->target->backend->file_info(folder, name, &info, NULL) == KM_OK &&
               !info.reparse && !info.regular;
-  if (real && snprintf(inner, sizeof inner, "%s\\%s%s\\" STORES, path, name, below) <
-                       (int)sizeof inner)
+  if (real &&
+      snprintf(inner, sizeof inner, "%s\\%s%s\\" STORES, path, name, below) < (int)sizeof inner)
     walk_folder(s, inner, visit_store);
 }
 

@@ -20,7 +20,8 @@ km_status km_scratch_begin(char path[KM_MAX_CONSOLE_PATH], km_error *error) {
   if (length < 0 || length >= KM_MAX_CONSOLE_PATH)
     return km_fail(error, KM_LIMIT, 0, "make %s: the path is too long; set TMPDIR to another",
                    base);
-  return mkdtemp(path) != NULL ? KM_OK : km_posix_fail(error, errno, "make a folder in", base, NULL);
+  return mkdtemp(path) != NULL ? KM_OK
+                               : km_posix_fail(error, errno, "make a folder in", base, NULL);
 }
 
 km_status km_scratch_folder(const char *path, km_error *error) {
