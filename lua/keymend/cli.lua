@@ -123,7 +123,9 @@ function Context:command(verb, ...)
     for _, name in ipairs { "policy", "trust-file", "onset", "adopt", "retire" } do
       if not (name == "adopt" and select("#", ...) > 0) then add(name) end
     end
-    if given["accept-dirty-hive"] then words[#words + 1] = "--accept-dirty-hive" end
+    for _, name in ipairs { "force-disproved", "accept-dirty-hive" } do
+      if given[name] then words[#words + 1] = "--" .. name end
+    end
     if given["no-services"] then words[#words + 1] = "--no-services" end
   end
   for index, word in ipairs(words) do words[index] = shell_word(word) end
@@ -206,6 +208,7 @@ function Context:judging()
   local given = self.options
   local judging = {
     adopt = given.adopt, retire = given.retire, times = given.times, onset_text = given.onset,
+    force_disproved = given["force-disproved"] or false,
     accept_dirty_hive = given["accept-dirty-hive"] or false, no_services = given["no-services"] or false,
     command = function(verb, ...) return self:command(verb, ...) end,
   }

@@ -2,7 +2,7 @@
 --
 -- A case: container, hash, policy, info, options, history, keys (inspected files), chosen_adopt, chosen_retire,
 -- too_many, use (how its services stand, or nil; use.lua). study() sorts the keys into current, foreign, strays,
--- candidates and says of each what speaks against it; onset.lua says when the problem began,
+-- candidates and says of each what speaks against it; proof.lua tries them, onset.lua says when the problem began,
 -- eras.lua what the master keys tell. Each judge gets the case and returns a verdict or nil ("not mine"):
 --   { healthy = true, undecided = true? } | { adopt = key?, retire = key?, reason = text, why_retire = text }
 --   | { refused = text } | {}
@@ -13,6 +13,7 @@ local rules = require "keymend.rules"
 local eras = require "keymend.eras"
 local facts = require "keymend.facts"
 local onset = require "keymend.onset"
+local proof = require "keymend.proof"
 local use = require "keymend.use"
 
 local M = {}
@@ -40,7 +41,8 @@ local function oversized(key)
   return key.status == "limit" and (key.size or 0) > M.MAX_KEY_FILE
 end
 
--- id: the finding; unsound: the file cannot work or is not safe, so nothing adopts it; says(key, case): why, or nil
+-- id: the finding; unsound: the file cannot work or is not safe, so nothing adopts it; says(key, case): why, or nil;
+-- second: the wording of the finding
 local FAULTS = {
   { id = "key.reparse", unsound = true, says = function(key)
     if key.reparse then return "it is a symbolic link or reparse point" end
@@ -73,6 +75,7 @@ local FAULTS = {
     if key.master_keys_present == false then
       return ("its DPAPI master key %s is not on this computer"):format(key.missing_master_key or "")
     end
+    if key.refuted then return key.refuted.why, key.refuted.wording end
   end },
   { id = "key.foreign-owner", says = function(key)
     if key.owner_trusted == false then return ("its owner is %s"):format(key.owner or "unknown") end
@@ -84,9 +87,10 @@ local function study_key(case, key)
   key.sound = true
   key.disproved = false
   for _, fault in ipairs(FAULTS) do
-    local why = fault.says(key, case)
+    if fault.disproves then proof.study(case, key) end
+    local why, wording = fault.says(key, case)
     if why then
-      key.faults[#key.faults + 1] = { id = fault.id, why = why }
+      key.faults[#key.faults + 1] = { id = fault.id, why = why, wording = wording }
       if fault.unsound then key.sound = false end
       if fault.disproves then key.disproved = true end
     end
@@ -298,6 +302,7 @@ local function repair_findings(case, key, retire, why)
   if retire then made_evidence(list, case, retire, "the current key file") end
   onset.evidence(list, case)
   eras.evidence(list, case)
+  proof.evidence(list, case, { key })
   evidence(list, "choice", "the old key file was chosen because " .. why)
   use_evidence(list, case)
   find(case, retire and "key.regenerated" or "key.orphaned", { old_guid = key.guid },
@@ -311,6 +316,7 @@ local function ambiguous(case, among, reason, by_hand)
   if not by_hand then
     onset.evidence(list, case)
     eras.evidence(list, case)
+    proof.evidence(list, case, among)
   end
   use_evidence(list, case)
   find(case, "key.ambiguous", { count = files(among), reason = reason },
@@ -358,12 +364,16 @@ end
 -- Why the core would not touch a file whatever the administrator says, or nil.
 local HARMLESS = { ["key.stray"] = true, ["key.foreign-owner"] = true, ["key.disproved"] = true }
 
-local function no_adopt(key)
+local function no_adopt(case, key)
   if key.class == "current" then return ('--adopt: "%s" is the current key file already'):format(key.name) end
   for _, fault in ipairs(key.faults) do
     if not HARMLESS[fault.id] then
       return ('--adopt: "%s" cannot be adopted: %s'):format(key.name, fault.why)
     end
+  end
+  if key.disproved and not case.options.force_disproved then
+    return ('--adopt: "%s" is disproved: %s. If you are sure all the same, add --force-disproved'):format(key.name,
+      has_fault(key, "key.disproved"))
   end
 end
 
@@ -377,6 +387,7 @@ local function no_retire(case, key)
     or ((key.sha256 or "") == "" and "its content was not read")
     or how == "certain" and ("%s was started with it and runs; stop it first if you are sure that it is wrong"):format(
       service.name)
+    or key.proved and not key.disproved and "it is proved by the " .. proof.row_text(key.proved)
   return why and ('"%s" cannot be retired: %s'):format(key.name, why)
 end
 
@@ -387,7 +398,7 @@ local function overruled(case)
   local retire = case.chosen_retire or (adopt and case.current)
   if not adopt and not retire then return nil end
   if case.too_many and not adopt then return nil end
-  case.refused_choice = adopt and no_adopt(adopt) or retire and no_retire(case, retire) or nil
+  case.refused_choice = adopt and no_adopt(case, adopt) or retire and no_retire(case, retire) or nil
   if case.refused_choice then return nil end
   if not adopt and #case.candidates > 0 then return choose(case, case.candidates, retire, "named with --retire") end
   local list = evidence({}, "option", adopt and "named with --adopt" or "named with --retire")
@@ -396,6 +407,7 @@ local function overruled(case)
   end
   if adopt then made_evidence(list, case, adopt, "the chosen key file") end
   if retire then made_evidence(list, case, retire, "the current key file") end
+  if adopt then proof.evidence(list, case, { adopt }) end
   use_evidence(list, case)
   find(case, retire and "key.regenerated" or "key.orphaned",
     { name = adopt and adopt.name or "", retired = retire and retire.name or "" },
@@ -427,7 +439,13 @@ local function unreadable(case)
   return { refused = "key files could not be read" }
 end
 
--- The newest transaction that stands and whose adopted file is the current one, byte for byte.
+-- Whether the administrator insisted on a disproved key when a transaction was made.
+local function is_forced(txn)
+  return (" " .. (txn.overrides or "") .. " "):find(" --force-disproved ", 1, true) ~= nil
+end
+
+-- The newest transaction that stands and whose adopted file is the current one, byte for byte. One that is disproved
+-- since then is judged anew, unless somebody insisted on it.
 local function adopted_before(case)
   local current = case.current
   if not current or not current.sound or (current.sha256 or "") == "" then return nil end
@@ -435,7 +453,7 @@ local function adopted_before(case)
     local txn = case.history[index]
     for _, file in ipairs(facts.stands(txn) and txn.files or {}) do
       if file.before and file.after and file.after:lower() == current.name:lower()
-        and file.sha256 == current.sha256 then
+        and file.sha256 == current.sha256 and not (current.disproved and not is_forced(txn)) then
         local list = evidence({}, "transaction", ("it was %s before"):format(file.before), txn.ended, txn.ended_ticks)
         find(case, "key.adopted", { id = txn.id, ended = facts.time(txn.ended, txn.ended_ticks) },
           { evidence = list, keys = { current.name } })
@@ -469,8 +487,15 @@ local function nothing_there(case)
 end
 
 local function lost_remedy(case, choices)
-  local only_disproved = #case.foreign > 0
-  for _, key in ipairs(case.foreign) do only_disproved = only_disproved and key.disproved end
+  local only_disproved, other = #case.foreign > 0, false
+  for _, key in ipairs(case.foreign) do
+    only_disproved = only_disproved and key.disproved
+    other = other or proof.is_other(key)
+  end
+  if only_disproved and other then
+    return "Adopting cannot help: each of them is disproved (see above). Restore the key file from a backup, or use a "
+      .. "backup of the whole system."
+  end
   if only_disproved then
     return "Adopting cannot help: none of them can be decrypted here. Use a backup of the whole system, or the "
       .. "program's own way to make a new key."
@@ -509,6 +534,26 @@ local function current_unsound(case)
       evidence = evidence({}, "content", fault.why), commands = adopt_commands(case, choices) }, current)
   end
   return {}
+end
+
+-- Rule: a key that is proved is never retired, whatever the times say. That of something else may be proved too, by what
+-- nothing is known to use; then only a person can tell which one is needed.
+local function current_proved(case)
+  local current = case.current
+  if not current.sound or not current.proved then return nil end
+  local rivals = { current }
+  for _, key in ipairs(case.candidates) do
+    if key.proved and not M.same_bytes(key, current) then rivals[#rivals + 1] = key end
+  end
+  if #rivals > 1 and not proof.is_in_use(current) then
+    return ambiguous(case, rivals, "each of them is proved, by something else")
+  end
+  local list = {}
+  made_evidence(list, case, current, "it")
+  proof.evidence(list, case, { current })
+  use_evidence(list, case)
+  find(case, "key.healthy", {}, { evidence = list, keys = { current.name } })
+  return { healthy = true }
 end
 
 -- Rule: a key whose service was started with it and runs is never retired.
@@ -561,10 +606,38 @@ local function no_candidate(case)
   return healthy(case)
 end
 
--- A current file without a key, or one that cannot be decrypted here, serves nobody, whatever the times say.
+-- Rule: a key whose service was started with it and runs is never retired, even when it is disproved. One that cannot be
+-- decrypted here is none that a service could use.
+local function runs_disproved(case)
+  local how, service = use.of_key(case.use, case.current, case.info.guid_written)
+  if how ~= "certain" then return nil end
+  local list = {}
+  made_evidence(list, case, case.current, "the current key file")
+  evidence(list, "service", ("%s, which runs, was started then or later"):format(service.name), service.started,
+    service.started_ticks)
+  proof.evidence(list, case, case.candidates)
+  find(case, "key.in-use", { names = service.name }, { evidence = list, wording = "disproved",
+    keys = names_of { case.current, unpack(case.candidates) } })
+  return { refused = ("the current key file is disproved, but %s was started with it and runs"):format(service.name) }
+end
+
+-- What is in use proves a candidate, and the current key file is not known to be another key: the candidate, or nil.
+local function proved_in_use(case)
+  if case.current.identity_verdict == "contradictory" then return nil end
+  for _, key in ipairs(case.candidates) do
+    if proof.is_in_use(key) then return key end
+  end
+end
+
+-- A current file without a key, or one that cannot be decrypted here, serves nobody, whatever the times say; nor does
+-- one that is not the key of what is in use.
 local function current_useless(case)
-  local why = has_fault(case.current, "key.keyless") or has_fault(case.current, "key.disproved")
-  return why and choose(case, case.candidates, case.current, why) or nil
+  local current = case.current
+  local why = has_fault(current, "key.keyless") or has_fault(current, "key.disproved")
+  local other = why == nil and proved_in_use(case)
+  if other then why = "it is not the key of the " .. proof.source_text(other.proved) end
+  if not why then return nil end
+  return (other or proof.is_other(current)) and runs_disproved(case) or choose(case, case.candidates, current, why)
 end
 
 local function times_useless(case)
@@ -715,11 +788,24 @@ end
 -- The order is the rule: proof of history beats times, times beat names.
 M.chain = {
   two_currents, overruled, unreadable, adopted_before, too_many, nothing_there, same_key, current_missing,
-  current_unsound, in_use,
+  current_unsound, current_proved, in_use,
   no_candidate, current_useless, times_useless, newer_foreign, guid_time_contradicts, onset_elsewhere, regenerated,
 }
 
 -- ---- What is told of the other files ----
+
+-- How the finding of a kind of fault is worded: { id, keys, wording, current, chosen }.
+local function wording_of(kind)
+  local role = #kind.keys == 1 and (kind.current and "current" or kind.chosen and "chosen") or nil
+  if role == "current" and kind.wording == "identity" then return "other" end
+  return role or kind.wording
+end
+
+-- Of the current key file, by what is wrong with it.
+local function remedy_of(kind)
+  local entry = require("keymend.findings")[kind.id]
+  return (entry[wording_of(kind) == "other" and "other" or kind.wording] or entry).remedy
+end
 
 -- One finding for each kind of fault among the files that the verdict leaves where they are.
 local function tell_faults(case, verdict)
@@ -727,9 +813,9 @@ local function tell_faults(case, verdict)
   for _, key in ipairs(case.keys) do
     for _, fault in ipairs(key == verdict.retire and {} or key.faults) do
       if not key.told[fault.id] and fault.id ~= "key.unreadable" then
-        local of = fault.id .. (key == case.current and " current" or "") -- told apart: other words, graver
-        if not kinds[of] then
-          kinds[of] = { id = fault.id, keys = {}, whys = {} }
+        local of = ("%s %s%s"):format(fault.id, fault.wording or "", key == case.current and " current" or "")
+        if not kinds[of] then -- told apart: other words, graver
+          kinds[of] = { id = fault.id, keys = {}, whys = {}, wording = fault.wording }
           order[#order + 1] = of
         end
         local kind = kinds[of]
@@ -748,10 +834,11 @@ local function tell_faults(case, verdict)
     end
     for index, key in ipairs(kind.keys) do
       evidence(list, "content", (#kind.keys > 1 and key.name .. ": " or "") .. kind.whys[index])
+      if key.proved then evidence(list, "identity", ("%s is %s"):format(key.name, proof.line(key))) end
     end
     find(case, kind.id, { names = some_names(kind.keys) }, { evidence = list, keys = names_of(kind.keys),
       severity = kind.current and not verdict.adopted and "error" or verdict.healthy and "info" or nil,
-      wording = #kind.keys == 1 and (kind.current and "current" or kind.chosen and "chosen") or nil })
+      wording = wording_of(kind), remedy = kind.current and kind.wording and remedy_of(kind) or nil })
   end
 end
 
@@ -766,6 +853,7 @@ local function tell_running(case, verdict)
 end
 
 local function why_left(key)
+  if key.proved then return "proved by the " .. proof.row_text(key.proved) end
   if key.faults[1] then return key.faults[1].why end
   if key.regenerated then return key.regenerated end
   if key.same_key then return "the same key as the current one, byte for byte" end

@@ -319,9 +319,17 @@ local function events_of(facts)
   return list
 end
 
--- Diagnoses an open target under loaded policies. options: onset, onset_ticks, adopt, retire, command (a function
--- (verb, ...) -> command line for remedies), after a change service_results and undo (a command line). nil, message,
--- code, native when facts cannot be had.
+-- Runs the judges: nil, or why not.
+local function judge_all(diagnosis)
+  for _, judge in ipairs(M.judges) do
+    local ok, why = judge(diagnosis)
+    if ok == nil and why then return why end
+  end
+end
+
+-- Diagnoses an open target under loaded policies. options: onset, onset_ticks, adopt, retire, force_disproved,
+-- command (a function (verb, ...) -> command line for remedies), after a change service_results and undo (a command
+-- line). nil, message, code, native when facts cannot be had.
 function M.run(target, loaded, options)
   local facts, message, code, native = facts_of.gather(target, loaded, options)
   if not facts then return nil, message, code, native end
@@ -329,10 +337,10 @@ function M.run(target, loaded, options)
     target = target, facts = facts, info = facts.info, policies = facts.policies, cases = facts.cases,
     findings = {}, refusals = {}, blocked = false,
   }, Diagnosis)
-  for _, judge in ipairs(M.judges) do
-    local ok, why = judge(diagnosis)
-    if ok == nil and why then return nil, why, "policy" end
-  end
+  local ran, problem = pcall(judge_all, diagnosis)
+  facts.close_proof()
+  if not ran then error(problem, 0) end
+  if problem then return nil, problem, "policy" end
   diagnosis.events = events_of(facts)
   diagnosis.verdict = overall(diagnosis)
   diagnosis.findings[#diagnosis.findings + 1] = require("keymend.hotfix").prevention(diagnosis)

@@ -222,6 +222,29 @@ local KEY = {
   "keyless",
 }
 
+local PART = { "decryptable", "exportable", "master_key", "text" }
+
+-- What proof says of a key file (proof.lua); of one that was not tried, or where nothing could be decrypted, little.
+function M.proof(found)
+  local out = { decryptable = "unknown", text = json.null, signature = json.null, exchange = json.null }
+  if found then
+    out.decryptable, out.text = found.decryptable, found.text
+    for _, part in ipairs { "signature", "exchange" } do
+      local one = found[part]
+      out[part] = one and one.decryptable ~= "unknown" and some(one, PART) or json.null
+    end
+  end
+  return out
+end
+
+local IDENTITY = { "kind", "verdict", "container", "where", "what", "use", "text", "history" }
+
+function M.identities(rows)
+  local out = {}
+  for index, row in ipairs(rows or {}) do out[index] = timed(row, some(row, IDENTITY), { "dated" }) end
+  return out
+end
+
 -- One inspected key file.
 function M.key(key)
   local out = timed(key, some(key, KEY), { "created", "written" })
@@ -241,6 +264,8 @@ function M.cases(cases)
       keys[at].candidate = key.candidate or false
       keys[at].faults = {}
       for place, fault in ipairs(key.faults or {}) do keys[at].faults[place] = { id = fault.id, text = fault.why } end
+      keys[at].proof, keys[at].identities = M.proof(key.proof), M.identities(key.identities)
+      keys[at].proved, keys[at].disproved = key.proved ~= nil, key.disproved or false
       keys[at].time_problem = key.time_problem or json.null
       keys[at].regenerated = key.regenerated or json.null
     end

@@ -10,6 +10,8 @@
 --   services()                    { handle, graph } or nil, message; loaded when first asked for
 --   events()                      what the System log tells (events.survey), or nil, { code, message }; read when first
 --                                 asked for
+--   proof()                       the session that keys are tried with (proof.lua); made when first asked for
+--   close_proof()                 wipes it; nothing is tried after that
 -- A case's `use` tells how the services that use its container stand (see use.lua); nil where that is not known.
 
 local core = require "keymend.core"
@@ -68,6 +70,15 @@ local function events_of(facts)
     end
     return reading, problem
   end
+end
+
+local function proof_of(facts)
+  local session
+  local function proof()
+    session = session or require("keymend.proof").open(facts.target)
+    return session
+  end
+  return proof, function() if session then session:close() end end
 end
 
 -- Several policies for one container: the most specific one has it; when two are, that is a load error.
@@ -302,6 +313,7 @@ function M.gather(target, policies, options)
     master_keys = {}, services = services_of(target),
   }
   facts.events = events_of(facts)
+  facts.proof, facts.close_proof = proof_of(facts)
   read_history(facts)
   for _, policy in ipairs(policies) do
     local holds = rules.applies(policy.applies, facts)

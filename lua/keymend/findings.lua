@@ -12,7 +12,8 @@
 --             choices (there are other key files), works, failing (the services do), logged (a log tells it), replayed
 --             (a hive's logs were), live (this Windows runs), repair, undecided, interrupted, adopted (what the plan or
 --             keymend does about the keys), after (of undo and recover), busy (another program has the file open),
---             prerequisite (what has to be there before it is not)
+--             prerequisite (what has to be there before it is not), disproved (the current key file is); of a disproved key
+--             closed, forged, mismatch, identity (why it is; see proof.lua), other (the current one is another key)
 -- A policy may add ids that begin with its own name and a dot, and may give its own text or remedy for the
 -- ids here (policy.lua); it cannot change severity, fixable and refuses.
 
@@ -277,6 +278,12 @@ return {
       remedy = "Look in the event log why they failed. If they only wait for something else, mend that: the current "
         .. "key is in use. If you know that it is the wrong one, name the right key file:",
     },
+    disproved = {
+      text = 'The current key file of "%{container}" is not the key of what is in use here (see below), but %{names} '
+        .. "was started with it and runs. keymend never retires a key that a service runs with.",
+      remedy = "If what needs the key fails all the same, stop that service, then run keymend again: then it plans the "
+        .. "repair.",
+    },
   },
   ["onset.contradiction"] = {
     severity = "warning",
@@ -405,6 +412,35 @@ return {
     text = "Cannot be decrypted on this computer, so adopting cannot help: %{names}",
     remedy = "Its DPAPI master key is gone (Sysprep, or a file from another computer). Use the program's own way "
       .. "to make a new key, or a backup of the whole system.",
+    closed = {
+      remedy = "Its DPAPI master key is here but was sealed with another system's secret (Sysprep, files copied from "
+        .. "another computer, or a restored SECURITY hive). Restore what belongs together from one backup, or use the "
+        .. "program's own way to make a new key.",
+    },
+    forged = {
+      text = "Its private key fails the check of DPAPI, so adopting cannot help: %{names}",
+      remedy = "The file is damaged or forged; anyone may create files in a key store. Look where it came from, and "
+        .. "restore the key file from a backup.",
+    },
+    mismatch = {
+      text = "Its private key is not the one of its public key, so adopting cannot help: %{names}",
+      remedy = "The file is damaged or forged; anyone may create files in a key store. Look where it came from, and "
+        .. "restore the key file from a backup.",
+    },
+    identity = {
+      text = "Not the key of what is in use here, so adopting cannot help: %{names}",
+      remedy = "Leave it where it is. If you know better than what is in use, name it with --adopt and "
+        .. "--force-disproved.",
+    },
+    other = {
+      text = 'The current key file of "%{container}" is not the key of what is in use here: %{names}',
+      remedy = "Restore the former key file from a backup of this computer, or let the program make anew what it "
+        .. "protects with the key.",
+    },
+    chosen = {
+      text = "You insisted on a key file that is disproved: %{names}",
+      remedy = "If the program does not work with it, undo the repair.",
+    },
     current = {
       text = 'The current key file of "%{container}" cannot be decrypted on this computer: '
         .. '%{names}',

@@ -8,6 +8,7 @@ local facts = require "keymend.facts"
 local first = require "keymend.html.first"
 local marks = require "keymend.html.marks"
 local plans = require "keymend.plan"
+local proof = require "keymend.proof"
 local report = require "keymend.report"
 local tag = require "keymend.html.tag"
 local timeline = require "keymend.timeline"
@@ -248,10 +249,15 @@ end
 
 local function key_entry(case, key)
   local against = {}
-  for index, fault in ipairs(key.faults or {}) do against[index] = tag.p { "Against: ", first.prose(fault.why) } end
+  for index, fault in ipairs(key.faults or {}) do
+    local word = fault.id == "key.disproved" and key.refuted and "Disproved: " or "Against: "
+    against[index] = tag.p { word, first.prose(fault.why) }
+  end
+  local said = not key.refuted and proof.line(key)
   return tag.li {
     marks.icon(timeline.class_of(case, key)),
-    tag.div { tag.p { first.name(key.name) }, tag.p { ("%s, %s"):format(key.class, report.role(case, key)) }, against,
+    tag.div { tag.p { first.name(key.name) }, tag.p { ("%s, %s"):format(key.class, report.role(case, key)) },
+      said and tag.p { "Proof: ", first.prose(said) }, against,
       key.regenerated and tag.p { "Against: ", first.prose(key.regenerated) },
       key.time_problem and not case.verdict.healthy and tag.p { "Time: ", first.prose(key.time_problem) } },
     tag.div { tag.p { report.made_text(key) }, tag.p { "written " .. facts.time(key.written, key.written_ticks) } },

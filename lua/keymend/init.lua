@@ -53,7 +53,8 @@ end
 
 local methods = {}
 
--- target:diagnose(options) -> diagnosis. options: policies, onset, adopt, retire, accept_dirty_hive, no_services.
+-- target:diagnose(options) -> diagnosis. options: policies, onset, adopt, retire, force_disproved, accept_dirty_hive,
+-- no_services.
 function methods.diagnose(target, options)
   options = options or {}
   local judging, message, code = judging_of(options)

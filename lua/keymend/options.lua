@@ -16,6 +16,7 @@ M.options = {
   { name = "onset", value = "TIME", help = "when the problem began, RFC 3339 with a zone: 2004-09-14T07:08:00Z" },
   { name = "adopt", value = "NAME", many = true, help = "this key file is the right one" },
   { name = "retire", value = "NAME", many = true, help = "this current key file has to go" },
+  { name = "force-disproved", help = "let --adopt take a key file that proof speaks against" },
   { name = "accept-dirty-hive", help = "trust the machine GUID of a hive that was not closed cleanly" },
   { name = "no-services", help = "leave services alone" },
   { name = "save", value = "FILE", help = "write the plan to FILE for a later apply --plan FILE" },
@@ -23,6 +24,7 @@ M.options = {
   { name = "plan", value = "FILE", help = "apply this saved plan" },
   { name = "yes", help = "do not ask" },
   { name = "purge", value = "ID", help = "empty the vault of a transaction; it cannot be undone after that" },
+  { name = "proof", help = "try to decrypt each key file that is listed, and say what came of it" },
   { name = "all", help = "print the name of every key file" },
   { name = "container", value = "NAME", many = true, help = "look at this container; may be given several times" },
   { name = "guid", value = "GUID", help = "print the key files with this GUID suffix" },
@@ -45,7 +47,8 @@ M.options = {
 }
 
 local TARGET = { "root", "volume", "windows", "times" }
-local JUDGE = { "policy", "trust-file", "onset", "adopt", "retire", "accept-dirty-hive", "no-services" }
+local JUDGE = { "policy", "trust-file", "onset", "adopt", "retire", "force-disproved", "accept-dirty-hive",
+  "no-services" }
 -- What a saved plan was made with, so that apply --plan takes none of them.
 local JUDGED = { "policy", "onset", "adopt", "retire" }
 local TEXT = { "quiet", "no-color", "detailed-exitcode", "help" }
@@ -73,7 +76,7 @@ M.verbs = {
     help = "finish or put back what was interrupted" },
   { name = "history", module = "change", max = 0, takes = join(TARGET, { "purge", "yes" }, OUTPUT),
     help = "list the transactions of the target" },
-  { name = "keys", module = "keys", max = 0, takes = join(TARGET, { "all", "container", "guid" }, OUTPUT),
+  { name = "keys", module = "keys", max = 0, takes = join(TARGET, { "proof", "all", "container", "guid" }, OUTPUT),
     help = "what the key stores hold" },
   { name = "verify", module = "verify", max = 0, takes = join(TARGET, { "policy", "trust-file", "container" }, OUTPUT),
     help = "whether each key container works now, and by what proof" },

@@ -10,6 +10,7 @@
 
 local core = require "keymend.core"
 local facts = require "keymend.facts"
+local proof = require "keymend.proof"
 
 local M = {}
 
@@ -124,6 +125,7 @@ local function overrides_of(options)
   for _, name in ipairs(options.adopt or {}) do parts[#parts + 1] = "--adopt " .. name end
   for _, name in ipairs(options.retire or {}) do parts[#parts + 1] = "--retire " .. name end
   if options.times then parts[#parts + 1] = "--times " .. options.times end
+  if options.force_disproved then parts[#parts + 1] = "--force-disproved" end
   if options.accept_dirty_hive then parts[#parts + 1] = "--accept-dirty-hive" end
   if options.no_services then parts[#parts + 1] = "--no-services" end
   for _, path in ipairs(require("keymend.trust").needed()) do parts[#parts + 1] = "--trust-file " .. path end
@@ -454,6 +456,10 @@ local function overruled(plan, option, name)
   return (" " .. plan.overrides .. " "):find((" --%s %s "):format(option, name), 1, true) ~= nil
 end
 
+local function is_forced(plan)
+  return (" " .. plan.overrides .. " "):find(" --force-disproved ", 1, true) ~= nil
+end
+
 local function misfit_adopt(plan, step, key, parts)
   if key.container_hash ~= parts.hash then return "it is of another key container than its new name" end
   if key.status ~= "ok" or key.keyless then return "it holds no sound key" end
@@ -483,18 +489,41 @@ local function misfit(plan, info, step, key)
   return misfit_retire(plan, step)
 end
 
-local function step_change(plan, target, step)
+-- What proof says against a step now, whatever it said when the plan was made; nil when nothing.
+local function disproof(plan, session, step)
+  local found = session:try("rsa", step.name, step.container)
+  if step.kind == "adopt" and found.refuted and not is_forced(plan) then
+    return ("it is disproved: %s; the plan does not say --force-disproved"):format(found.refuted.why)
+  end
+  if step.kind == "retire" and found.proved and not found.refuted then
+    return ("it is proved by the %s, so it is never retired"):format(proof.row_text(found.proved))
+  end
+end
+
+local function step_change(plan, target, step, session)
   local key, message = target:inspect(step.name)
   if not key then return message or "it is gone" end
   if key.sha256 ~= step.sha256 or key.size ~= step.size then return "its content is another" end
   if (key.written_ticks or "0") ~= step.written_ticks then return "it was written since" end
-  local why = misfit(plan, target:info(), step, key)
+  local why = misfit(plan, target:info(), step, key) or disproof(plan, session, step)
   if why then return nil, why end
   -- Identities mean something on the device alone where they were seen.
   if (key.device or "0") ~= step.device then step.identity = "0" end
 end
 
--- Whether a loaded plan fits an open target as it is now: true, or nil, message, "stale".
+local function steps_fit(plan, target, session)
+  for _, step in ipairs(plan.steps) do
+    local change, why = step_change(plan, target, step, session)
+    if why then
+      return ('the plan file does not fit: %s "%s": %s; make a new plan'):format(step.kind, step.name, why)
+    end
+    if change then
+      return ('the key store has changed since the plan was made: "%s": %s; make a new plan'):format(step.name, change)
+    end
+  end
+end
+
+-- Whether a loaded plan fits an open target as it is now: true, or nil, message, "stale". Its keys are tried anew.
 function Plan:fit(target)
   local info = target:info()
   if (info.machine_guid or "") ~= self.machine_guid then
@@ -505,17 +534,11 @@ function Plan:fit(target)
     return nil, ('the plan was made for the key store "%s", but here it is "%s"; make a new plan'):format(
       self.key_store, info.key_store or ""), "stale"
   end
-  for _, step in ipairs(self.steps) do
-    local change, why = step_change(self, target, step)
-    if why then
-      return nil, ('the plan file does not fit: %s "%s": %s; make a new plan'):format(step.kind, step.name, why),
-        "stale"
-    end
-    if change then
-      return nil, ('the key store has changed since the plan was made: "%s": %s; make a new plan'):format(
-        step.name, change), "stale"
-    end
-  end
+  local session = proof.open(target)
+  local ran, problem = pcall(steps_fit, self, target, session)
+  session:close()
+  if not ran then error(problem, 0) end
+  if problem then return nil, problem, "stale" end
   self.target, self.info = target, info
   return true
 end

@@ -5,6 +5,7 @@
 local codes = require "keymend.codes"
 local facts = require "keymend.facts"
 local finding = require "keymend.finding"
+local proof = require "keymend.proof"
 
 local M = {}
 
@@ -48,6 +49,7 @@ local LINES = {
   ["key.onset-mismatch"] = { "%c: --onset does not fit." },
   ["key.in-use"] = {
     "%c: its key may be in use.", "restart its services once, then diagnose again (see below).",
+    disproved = { "%c: not the right key, but a service runs.", "look whether what needs it works (see below)." },
     failing = "look why other services fail, then diagnose again (see below).",
   },
   ["onset.contradiction"] = { "%c: its times contradict one another.", "check when it began (see below)." },
@@ -62,7 +64,10 @@ local LINES = {
   ["key.damaged"] = { "%c: its key file is damaged.", "restore it from a backup (see below)." },
   ["key.name-mismatch"] = { "%c: another container's key.", "find out where the file came from (see below)." },
   ["key.keyless"] = { "%c: no key in its key file.", "restore the key file from a backup (see below)." },
-  ["key.disproved"] = { "%c: cannot be decrypted here.", "use a backup of the whole system (see below)." },
+  ["key.disproved"] = {
+    "%c: cannot be decrypted here.", "use a backup of the whole system (see below).",
+    other = { "%c: not the key of what is in use.", "restore the former key file from a backup (see below)." },
+  },
   ["key.foreign-owner"] = { "%c: owned by a user.", "make sure that the file is what it should be (see below)." },
   ["key.hard-link"] = { "%c: has hard links elsewhere.", "find and remove the other links (see below)." },
   ["key.reparse"] = { "%c: no ordinary file.", "find out who made it (see below)." },
@@ -153,7 +158,7 @@ end
 -- Whether a file beside a key in order is damaged or disproved: it may have been the right one once.
 local function is_doubtful(diagnosis)
   for _, case in ipairs(diagnosis.cases) do
-    for _, key in ipairs(case.keys) do
+    for _, key in ipairs(case.current and case.current.proved and {} or case.keys) do
       if key.class ~= "current" and (key.status == "damaged" or key.disproved) then return true end
     end
   end
@@ -464,7 +469,10 @@ local function key_lines(page, case, key)
   page:text_block(("%s, written %s"):format(M.made_text(key), facts.time(key.written, key.written_ticks)), 4)
   page:text_block(("%s, %s, owner %s"):format(plural(key.size or 0, "byte"), M.keys_inside(key),
     key.owner or "unknown"), 4)
-  for _, fault in ipairs(key.faults) do page:item("    against:", fault.why) end
+  if proof.line(key) and not key.refuted then page:item("    proof:", proof.line(key)) end
+  for _, fault in ipairs(key.faults) do
+    page:item(fault.id == "key.disproved" and key.refuted and "    disproved:" or "    against:", fault.why)
+  end
   if key.regenerated then page:item("    against:", key.regenerated) end
   if key.time_problem and not case.verdict.healthy then page:item("    time:", key.time_problem) end
 end

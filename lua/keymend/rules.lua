@@ -4,6 +4,7 @@
 -- run in the policy's own state with plain copies of the facts.
 
 local core = require "keymend.core"
+local proof = require "keymend.proof"
 
 local M = {}
 
@@ -87,8 +88,14 @@ end
 
 local adopt = {}
 
--- No proof can be had yet: it needs the program's own data.
-function adopt.proved()
+-- The only candidate that a certificate, a configuration or a metabase proves. That a key can be decrypted is no proof.
+function adopt.proved(_, candidates)
+  local found = {}
+  for _, key in ipairs(candidates) do
+    if key.proved then found[#found + 1] = key end
+  end
+  if #found == 1 then return found[1], "it is proved by the " .. proof.source_text(found[1].proved) end
+  if #found > 1 then return nil, ("%d of them are proved, each by something else"):format(#found) end
   return nil, "none of them is proved by the data it protects"
 end
 
@@ -141,10 +148,14 @@ function adopt.guid_history(_, candidates, case)
 end
 
 function adopt.sole_candidate(_, candidates, case)
-  local late = false
-  for _, key in ipairs(case.foreign or {}) do late = late or key.regenerated ~= nil end
+  local late, disproved = false, false
+  for _, key in ipairs(case.foreign or {}) do
+    late = late or key.regenerated ~= nil
+    disproved = disproved or key.refuted ~= nil
+  end
   if #candidates == 1 then
     return candidates[1], "it is the only candidate" .. (late and " that was made before the problem began" or "")
+      .. (disproved and (late and " and is not disproved" or " that is not disproved") or "")
   end
   return nil, "more than one is left"
 end
@@ -178,7 +189,16 @@ local PLAIN = {
 
 local function plain_key(key)
   if not key then return nil end
-  local copy = { time_usable = key.usable_time ~= nil, regenerated = key.regenerated ~= nil }
+  local copy = {
+    time_usable = key.usable_time ~= nil, regenerated = key.regenerated ~= nil, proved = key.proved ~= nil,
+    disproved = key.disproved, decryptable = key.proof and key.proof.decryptable or "unknown", identity = {},
+  }
+  for index, row in ipairs(key.identities or {}) do
+    copy.identity[index] = {
+      kind = row.kind, verdict = row.verdict, where = row.where, what = row.what, use = row.use, text = row.text,
+      history = row.history, dated = row.dated,
+    }
+  end
   for _, field in ipairs(PLAIN) do copy[field] = key[field] end
   for _, part in ipairs { "signature", "exchange" } do
     local public = key[part]

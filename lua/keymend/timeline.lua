@@ -78,7 +78,8 @@ local function key_item(case, key)
     container = case.container, plan = plan, certain = key.created ~= nil and not key.time_problem,
     why_not = key.time_problem, label = class .. " key file", key = key,
     text = ("%s key file of \"%s\" was made%s%s"):format(class, case.container,
-      SOURCE[key.created_source] and " (" .. SOURCE[key.created_source] .. ")" or "", role and "; " .. role or ""),
+      SOURCE[key.created_source] and " (" .. SOURCE[key.created_source] .. ")" or "", (role and "; " .. role or "")
+      .. (key.proved and "; proved" or key.refuted and "; disproved" or "")),
   }
 end
 

@@ -138,6 +138,29 @@ function Target:master_key_present(guid)
   return self.master_keys[guid] or false
 end
 
+-- proofs: by file name { decryptable, text }; others cannot be decrypted, since there is no SECURITY hive.
+function Target:proof()
+  self.opened_proofs = (self.opened_proofs or 0) + 1
+  if self.proof_error then return nil, unpack(self.proof_error) end
+  local target = self
+  return {
+    key = function(_, _, name)
+      return target.proofs and target.proofs[name] or { decryptable = "unknown", text = "no SECURITY hive" }
+    end,
+    problem = function() return not target.proofs and "no SECURITY hive" or nil end,
+    close = function() target.closed_proofs = (target.closed_proofs or 0) + 1 end,
+  }
+end
+
+-- rows: by file name what the sources of its container say of it.
+function Target:identities()
+  local target = self
+  return {
+    list = function() return target.sources or {} end, problem = function() end, close = function() end,
+    try = function(_, _, _, _, name) return target.rows and target.rows[name] or {} end,
+  }
+end
+
 -- The file of a master key: of master_key_times[guid] = seconds.
 function Target:master_key(guid)
   local made = (self.master_key_times or {})[guid]

@@ -84,7 +84,7 @@ describe("the onset by events", function()
     assert.same({ "error key.regenerated" }, fake.lines(found))
     local rows = {}
     for _, row in ipairs(found.findings[1].evidence) do rows[#rows + 1] = row.kind end
-    assert.equal("created guid-written created onset for for for choice", table.concat(rows, " "))
+    assert.equal("created guid-written created onset for for for proof choice", table.concat(rows, " "))
   end)
 
   it("passes over failures that ended", function()
@@ -194,8 +194,11 @@ describe("two resets", function()
 
   it("leave a proved key, whenever it was made", function()
     local keys = twice()
-    keys[2].proved = true
-    local found = judge(keys, twice_more(log(unpack(first))))
+    local more = twice_more(log(unpack(first)))
+    more.rows = { [keys[2].name] = {
+      { kind = "certificate", verdict = "proved", what = "certificate of WEB01", where = "MY", text = "it fits" },
+    } }
+    local found = judge(keys, more)
     assert.equal(2, #found.cases[1].candidates)
   end)
 end)

@@ -117,6 +117,7 @@ local function saved_plan(context, diagnosis, parts)
   if not plan then
     return nil, context:fail(message, code == "not-found" and "usage" or code, nil, "untouched", parts)
   end
+  if context.options["force-disproved"] then plan:overrule "--force-disproved" end
   local fits, why, stale = plan:fit(context.opened)
   if not fits then
     parts.exit = judge.left(diagnosis)

@@ -1,0 +1,196 @@
+-- proof.lua: what proof says of key files: tried with the target's own secrets and with what was made with them
+--
+-- The core says whether a key can be decrypted (target:proof) and whether a certificate, a configuration or a metabase
+-- was made with it (target:identities). That a key decrypts proves nothing, that it does not disproves it. What is in
+-- use disproves every key it was not made with; what is of the past, or what nothing is known to use, only proves. What
+-- could not be checked is unknown: it speaks neither for a key nor against it.
+--
+-- What try() gives of a key:
+--   proof     { decryptable, text, signature, exchange } as the core tells it; nil where it could not be tried
+--   rows      of identity: { kind, verdict, container, where, what, use, text, history, dated, dated_ticks }
+--   verdict   of these rows: "proved", "disproved", "consistent", "contradictory" or "unknown"
+--   proved    the row that proves it, of one that is in use if there is one; nil unless the verdict is that
+--   refuted   { why, wording } where it is disproved: wording nil (its master key is not here), "closed", "forged",
+--             "mismatch" or "identity"
+
+local M = {}
+
+local Session = {}
+Session.__index = Session
+
+-- Of a verdict of the core, how the finding words it.
+local REFUTES = {
+  ["no-master-key"] = "missing", ["master-key-closed"] = "closed", ["bad-signature"] = "forged", mismatch = "mismatch",
+}
+M.REFUTES = REFUTES
+
+-- A session to try keys of `target` with; nothing is read before the first one is tried. close() it.
+function M.open(target)
+  return setmetatable({ target = target }, Session)
+end
+
+local function begin(session)
+  if session.begun then return end
+  session.begun = true
+  local message
+  session.handle, message = session.target:proof()
+  if not session.handle then session.failed = message end
+  session.set, message = session.target:identities()
+  if not session.set then session.unread = message end
+end
+
+-- Why nothing can be decrypted here, or nil.
+function Session:problem()
+  begin(self)
+  return self.failed or self.handle and self.handle:problem() or nil
+end
+
+-- What names containers here: rows { kind, container, where, what, use, cng, history, dated, dated_ticks }, and what
+-- could not be read.
+function Session:sources()
+  begin(self)
+  if not self.set then return {}, self.unread end
+  self.list = self.list or self.set:list()
+  return self.list, self.set:problem()
+end
+
+local function weigh(rows)
+  local in_use, once, against, consistent
+  for _, row in ipairs(rows) do
+    if row.verdict == "proved" and row.use and not row.history then
+      in_use = in_use or row
+    elseif row.verdict == "proved" then
+      once = once or row
+    elseif row.verdict == "disproved" then
+      against = against or row
+    end
+    consistent = consistent or row.verdict == "consistent"
+  end
+  if in_use and against then return "contradictory" end
+  if against then return "disproved", nil, against end
+  if in_use or once then return "proved", in_use or once end
+  return consistent and "consistent" or "unknown"
+end
+
+-- "certificate of WEB01 in SOFTWARE\..."
+function M.source_text(row)
+  return ("%s in %s"):format(row.what or row.kind, row.where or "")
+end
+
+-- "certificate of WEB01 in SOFTWARE\...: the public key is the one of the certificate (2048 bits)"
+function M.row_text(row)
+  return ("%s: %s"):format(M.source_text(row), row.text or row.verdict)
+end
+
+local function refuted(found, against)
+  local wording = found.proof and REFUTES[found.proof.decryptable]
+  if wording then
+    local why = found.proof.text
+    if found.proved then
+      why = ("%s; yet it is the key of %s"):format(why, M.source_text(found.proved))
+    end
+    return { why = why, wording = wording ~= "missing" and wording or nil }
+  end
+  return against and { why = M.row_text(against), wording = "identity" } or nil
+end
+
+-- Tries the key file `name` of a store ("rsa", "cng", "cng-system") as that of `container`.
+function Session:try(kind, name, container)
+  begin(self)
+  local found, against = { rows = {} }
+  found.proof = self.handle and self.handle:key(kind, name) or nil
+  if self.set and (container or "") ~= "" then
+    found.rows = self.set:try(self.handle, container, kind, name) or {}
+  end
+  found.verdict, found.proved, against = weigh(found.rows)
+  found.refuted = refuted(found, against)
+  return found
+end
+
+-- Wipes what it held; again is allowed.
+function Session:close()
+  if self.handle then self.handle:close() end
+  if self.set then self.set:close() end
+  self.begun, self.handle, self.set, self.list = true, nil, nil, nil
+  self.failed = self.failed or "the session is closed"
+end
+
+-- ---- What it says of a case (container.lua) ----
+
+-- Tries a sound key of a case: sets its proof, identities (rows), identity_verdict, proved and refuted.
+function M.study(case, key)
+  key.identities, key.identity_verdict = {}, "unknown"
+  if not key.sound or not case.facts.proof then return end
+  local found = case.facts.proof():try("rsa", key.name, key.container)
+  key.proof, key.identities, key.identity_verdict = found.proof, found.rows, found.verdict
+  key.proved, key.refuted = not found.refuted and found.proved or nil, found.refuted
+end
+
+-- Whether what proves a key is in use now.
+function M.is_in_use(key)
+  return key.proved ~= nil and key.proved.use ~= nil and not key.proved.history
+end
+
+-- Whether what is in use, not decrypting, disproves it.
+function M.is_other(key)
+  return key.refuted ~= nil and key.refuted.wording == "identity"
+end
+
+local function row_evidence(list, key, verdict)
+  for _, row in ipairs(key.identities or {}) do
+    if row.verdict == verdict then
+      list[#list + 1] = { kind = "identity", text = ("%s is %s by the %s"):format(key.name, verdict, M.row_text(row)),
+        time = row.dated, ticks = row.dated_ticks }
+    end
+  end
+end
+
+-- Why nothing was proved of `keys`, in a few words.
+function M.unproved(case, keys)
+  for _, key in ipairs(keys) do
+    if key.identity_verdict == "contradictory" then return "what is in use contradicts itself" end
+    if key.identity_verdict == "consistent" then return "what fits here is no proof" end
+  end
+  local problem = case.facts.proof and case.facts.proof():problem()
+  if problem then return (problem:gsub("%.%s*$", "")) end
+  for _, key in ipairs(keys) do
+    if key.identities and key.identities[1] then return M.row_text(key.identities[1]) end
+  end
+  return "no certificate, configuration or metabase here names this key container"
+end
+
+-- Adds to a finding's evidence what speaks for `keys` (the chosen one, or those among which nobody can choose) and what
+-- disproves the others of the case; one line where nothing was proved.
+function M.evidence(list, case, keys)
+  local among, proved = {}, false
+  for _, key in ipairs(keys) do
+    among[key] = true
+    if key.proof and key.proof.decryptable == "yes" then
+      list[#list + 1] = { kind = "proof", text = ("%s: %s"):format(key.name, key.proof.text) }
+    end
+    for _, verdict in ipairs { "proved", "consistent", "disproved" } do row_evidence(list, key, verdict) end
+    proved = proved or key.proved ~= nil
+  end
+  for _, key in ipairs(case.keys) do
+    if not among[key] and key.refuted then
+      list[#list + 1] = { kind = M.is_other(key) and "identity" or "proof",
+        text = ("%s is disproved: %s"):format(key.name, key.refuted.why) }
+    end
+  end
+  if not proved then
+    list[#list + 1] = { kind = "proof", text = "nothing was proved: " .. M.unproved(case, keys) }
+  end
+end
+
+-- What proof says of a key in one line, or nil where it says nothing.
+function M.line(key)
+  if key.refuted then return "disproved: " .. key.refuted.why end
+  if key.proved then return "proved by the " .. M.row_text(key.proved) end
+  if key.identity_verdict == "contradictory" then return "what is in use here contradicts itself" end
+  for _, row in ipairs(key.identities or {}) do
+    if row.verdict == "consistent" then return "consistent with the " .. M.row_text(row) end
+  end
+  if key.proof and key.proof.decryptable == "yes" then return "it decrypts; that alone proves nothing" end
+end
+
+return M
