@@ -6,8 +6,8 @@
 --   debug, sanitize         build/<configuration>/bin, build/<configuration>/tests
 --   release on win32, win64 build/<platform>, build/<platform>/tests
 --   debug on win32, win64   build/<platform>/debug, build/<platform>/debug/tests
--- Libraries that are built here stand in build/third (.ci/linux, .ci/windows), the imports of keymend.dll and lua51.dll in
--- build/<platform>/lib.
+-- Libraries that are built here stand in build/third (.ci/linux, .ci/windows), the imports of keymend.dll and of
+-- lua51.dll in build/<platform>/lib.
 -- A project whose folder holds no source is left out, so that generation never depends on one.
 
 local top = path.getabsolute "."

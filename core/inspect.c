@@ -216,7 +216,7 @@ static km_status check_guid(const char *guid, char name[KM_GUID_TEXT], km_error 
 km_status km_master_key_present(km_target *target, const char *guid, bool *present,
                                 km_error *error) {
   char name[KM_GUID_TEXT];
-  km_file_info info;
+  km_file_info info = {0};
   *present = false;
   km_status status = check_guid(guid, name, error);
   return status ? status : look_for(target, name, &info, present, error);

@@ -19,7 +19,7 @@ static void try_blob(const uint8_t *data, size_t size) {
   static const uint8_t key[KM_MASTER_KEY_SIZE] = "the master key of the corpus";
   static const km_bytes entropies[] = {{NULL, 0}, {key, 16}};
   km_dpapi_blob blob;
-  km_error error;
+  km_error error = {.message = ""};
   km_status status = km_dpapi_blob_parse(data, size, "blob", 0, &blob, &error);
   require(memchr(blob.master_key, '\0', sizeof blob.master_key) != NULL);
   if (status != KM_OK) {

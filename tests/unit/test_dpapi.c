@@ -38,7 +38,7 @@ static void master_keys(void **state) {
   for (size_t i = 0; i < COUNT_OF(master_vectors); i++) {
     km_master_key master;
     uint8_t key[KM_MASTER_KEY_SIZE] = {0}, wrong[KM_SYSTEM_KEY_SIZE];
-    km_error error;
+    km_error error = {.message = ""};
     assert_int_equal(
         km_master_key_parse(master_vectors[i].file, master_vectors[i].size, &master, &error),
         KM_OK);
@@ -61,7 +61,7 @@ static void damaged_master_keys(void **state) {
   (void)state;
   uint8_t file[sizeof master_3des], key[KM_MASTER_KEY_SIZE];
   km_master_key master;
-  km_error error;
+  km_error error = {.message = ""};
   for (size_t at = 132; at < sizeof file; at++) {
     memcpy(file, master_3des, sizeof file);
     file[at] ^= 0x80;
@@ -103,7 +103,7 @@ static void master_key_fields(void **state) {
   for (size_t i = 0; i < COUNT_OF(field_changes); i++) {
     uint8_t file[sizeof master_aes];
     km_master_key master;
-    km_error error;
+    km_error error = {.message = ""};
     memcpy(file, master_aes, sizeof file);
     put_u32(file + field_changes[i].at, field_changes[i].value);
     assert_int_equal(km_master_key_parse(file, sizeof file, &master, &error),
@@ -133,7 +133,7 @@ static const km_bytes with_entropy = {blob_entropy, sizeof blob_entropy};
 static km_status open_blob(const uint8_t *data, size_t size, const uint8_t *key, km_bytes entropy,
                            uint8_t *out, size_t *out_size) {
   km_dpapi_blob blob;
-  km_error error;
+  km_error error = {.message = ""};
   *out_size = 0;
   km_status status = km_dpapi_blob_parse(data, size, "blob", 0, &blob, &error);
   return status == KM_OK ? km_dpapi_blob_open(&blob, key, entropy, out, out_size, &error) : status;
@@ -189,7 +189,7 @@ static void blob_fields(void **state) {
   uint8_t copy[sizeof blob_aes + 1], out[512];
   size_t size;
   km_dpapi_blob blob;
-  km_error error;
+  km_error error = {.message = ""};
   assert_int_equal(km_dpapi_blob_parse(blob_aes, sizeof blob_aes, "part", 1000, &blob, &error),
                    KM_OK);
   assert_string_equal(blob.master_key, VECTOR_GUID);
@@ -217,7 +217,7 @@ static void boot_keys(void **state) {
   (void)state;
   static const char *const odd[] = {"", "0123456", "012345678", "0123456g", "01 34567"};
   uint8_t key[KM_BOOT_KEY_SIZE];
-  km_error error;
+  km_error error = {.message = ""};
   assert_int_equal(km_lsa_boot_key(boot_classes, key, &error), KM_OK);
   assert_memory_equal(key, boot_key, sizeof key);
   for (size_t i = 0; i < COUNT_OF(odd); i++) {
@@ -244,7 +244,7 @@ static void lsa_secrets(void **state) {
     const lsa_vector *v = &lsa_vectors[i];
     uint8_t secret[KM_DPAPI_SYSTEM_SIZE], other[KM_BOOT_KEY_SIZE];
     km_lsa_key key;
-    km_error error;
+    km_error error = {.message = ""};
     assert_int_equal(km_lsa_key_open(v->form, boot_key, v->value, &key, &error), KM_OK);
     assert_int_equal(key.size, v->key.size);
     assert_memory_equal(key.key, v->key.data, v->key.size);
@@ -266,7 +266,7 @@ static void cut_secrets(void **state) {
     const lsa_vector *v = &lsa_vectors[i];
     uint8_t secret[KM_DPAPI_SYSTEM_SIZE];
     km_lsa_key key, found;
-    km_error error;
+    km_error error = {.message = ""};
     assert_int_equal(km_lsa_key_open(v->form, boot_key, v->value, &key, &error), KM_OK);
     for (size_t size = 0; size < v->value.size; size++) {
       uint8_t *part = malloc(size + 1);
