@@ -222,7 +222,8 @@ end
 
 -- ---- Help ----
 
-local EXIT = {
+-- What each exit status says; the manual page has it from here too.
+M.exit = {
   { "0", "done as asked (a repair included)" }, { "4", "findings of warning or worse are left" },
   { "8", "the operation failed; what had begun was put back" }, { "16", "wrong usage" },
   { "32", "refused: stale, ambiguous, unconfirmed, dirty hive" },
@@ -246,7 +247,7 @@ function M.help(page)
     .. "--purge change anything.")
   page:blank()
   page:line "Exit status (4, 8, 32 and 64 add up):"
-  for _, row in ipairs(EXIT) do page:item("  " .. row[1], row[2], { indent = 6 }) end
+  for _, row in ipairs(M.exit) do page:item("  " .. row[1], row[2], { indent = 6 }) end
 end
 
 function M.verb_help(page, verb)
