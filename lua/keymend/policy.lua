@@ -4,7 +4,9 @@
 -- shown (in messages), sha256, text, api,
 -- applies, containers = { { name, hash } }, onset, retire, adopt, services = { dependents, start }, service_patterns
 -- (all that are restarted), user_patterns (those that use the containers: without `also`),
--- findings = { id = { severity?, text?, remedy? } }, checks, state (runs its functions; closed by policy.close).
+-- findings = { id = { severity?, text?, remedy? } }, checks, state (runs its functions; closed by policy.close),
+-- use ("always"; "named": only where somebody names it), orphans (true: its containers are those that facts.lua finds),
+-- order (services in the order in which they start), bases (the policies it extends: { name, source }).
 
 local core = require "keymend.core"
 local rules = require "keymend.rules"
@@ -21,6 +23,10 @@ if M.folder == "" then M.folder = nil end
 M.MAX_BYTES = 1024 * 1024
 -- Entries of one list: containers, services, symptoms.
 M.MAX_ENTRIES = 1000
+-- Policies that extend one another.
+M.MAX_BASES = 8
+-- What `policies new` starts from is no policy to judge by.
+M.TEMPLATE = "template"
 
 -- ---- Finding the text ----
 
@@ -59,7 +65,9 @@ end
 -- The names of the shipped policies, sorted.
 function M.names()
   local names = {}
-  for name in pairs(core.embedded_policies()) do names[#names + 1] = name end
+  for name in pairs(core.embedded_policies()) do
+    if name ~= M.TEMPLATE then names[#names + 1] = name end
+  end
   table.sort(names)
   return names
 end
@@ -97,11 +105,18 @@ local function describe(value)
   return type(value) == "number" and "the number " .. value or "a " .. type(value)
 end
 
+-- "FILE:LINE" where a field is set: in the policy itself, or in the one that it extends.
+local function place_of(context, field)
+  local first = field:match "^[%w_]+" or field
+  local origin = context.origins and (context.origins[field] or context.origins[first]) or context
+  local line = line_of(origin.text, field:match "^services%.([%w_]+)$" or first) or line_of(origin.text, first)
+  return origin.source .. (line and ":" .. line or "")
+end
+
 -- Raises a table { message } that load() turns into its own result.
 local function wrong(context, field, wanted, found)
-  local line = line_of(context.text, field:match "^[%w_]+" or field)
-  error({ message = ("%s%s: %s: %s was expected, found %s"):format(context.source, line and ":" .. line or "",
-    field, wanted, describe(found)) }, 0)
+  error({ message = ("%s: %s: %s was expected, found %s"):format(place_of(context, field), field, wanted,
+    describe(found)) }, 0)
 end
 
 local function text_field(context, data, field, default)
@@ -160,6 +175,12 @@ local RULE_FORMS = {
   all_of = function(rule) return #rule == 0 and "at least one rule" end,
   any_of = function(rule) return #rule == 0 and "at least one rule" end,
   first_of = function(rule) return #rule == 0 and "at least one rule" end,
+  within = function(rule)
+    return not (type(rule.minutes) == "number" and rule.minutes > 0) and "a number of minutes above 0"
+  end,
+  by_guid = function(rule)
+    return not (type(rule.guid) == "string" and core.guid(rule.guid) == rule.guid) and "a GUID in lower case"
+  end,
   first_failure = function(rule)
     for _, one in ipairs(rule) do
       if not event_or_nil(one) then return "events, made by event { source = ..., id = ... }" end
@@ -192,13 +213,14 @@ local function rule_field(context, field, value, functions)
 end
 
 local function containers_field(context, value)
+  if type(value) == "table" and value.rule == "every_orphan" then return {} end
   local list = texts(context, value, "containers", "a list of container names")
   if #list == 0 then wrong(context, "containers", "at least one container name", nil) end
   local made, seen = {}, {}
   for index, name in ipairs(list) do
     local hash, message = core.hash(name)
     if not hash then
-      error({ message = ("%s: containers, entry %d: %s"):format(context.source, index, message) }, 0)
+      error({ message = ("%s: containers, entry %d: %s"):format(place_of(context, "containers"), index, message) }, 0)
     end
     if not seen[hash] then
       seen[hash] = true
@@ -209,10 +231,10 @@ local function containers_field(context, value)
 end
 
 local function services_field(context, value)
-  if value == nil then return { dependents = false, start = "auto" }, {}, {} end
+  if value == nil then return { dependents = false, start = "auto" }, {}, {}, {} end
   local patterns = texts(context, value, "services", "a list of service names")
   local users = { unpack(patterns) }
-  local settings = { dependents = false, start = "auto" }
+  local settings, order = { dependents = false, start = "auto" }, {}
   if type(value) == "table" then
     for key, inner in pairs(value) do
       if key == "also" then
@@ -222,15 +244,17 @@ local function services_field(context, value)
       elseif key == "dependents" then
         if type(inner) ~= "boolean" then wrong(context, "services.dependents", "true or false", inner) end
         settings.dependents = inner
+      elseif key == "order" then
+        order = texts(context, inner, "services.order", "a list of service names")
       elseif key == "start" then
         if inner ~= "auto" and inner ~= "none" then wrong(context, "services.start", '"auto" or "none"', inner) end
         settings.start = inner
       elseif type(key) ~= "number" then
-        wrong(context, "services", "names, dependents, also, start", tostring(key))
+        wrong(context, "services", "names, dependents, also, order, start", tostring(key))
       end
     end
   end
-  return settings, patterns, #users > 0 and users or patterns
+  return settings, patterns, #users > 0 and users or patterns, order
 end
 
 -- The %{fields} in texts that keymend fills for an id of its own: those of its own texts, and the container.
@@ -299,7 +323,7 @@ end
 
 local FIELDS = {
   "api", "name", "title", "kb", "cause", "symptoms", "after", "applies", "containers", "onset", "retire", "adopt",
-  "services", "findings", "checks",
+  "services", "findings", "checks", "use", "extends",
 }
 
 local function known_fields(context, data)
@@ -307,9 +331,8 @@ local function known_fields(context, data)
   for _, field in ipairs(FIELDS) do known[field] = true end
   for field in pairs(data) do
     if not known[field] then
-      local line = line_of(context.text, tostring(field))
-      error({ message = ('%s%s: there is no field "%s" in a policy%s'):format(context.source,
-        line and ":" .. line or "", tostring(field), spelling.hint(tostring(field), FIELDS)) }, 0)
+      error({ message = ('%s: there is no field "%s" in a policy%s'):format(place_of(context, tostring(field)),
+        tostring(field), spelling.hint(tostring(field), FIELDS)) }, 0)
     end
   end
 end
@@ -325,7 +348,10 @@ local function check(context, data)
   if not name or not name:find "^[%w_%-]+$" then
     wrong(context, "name", "a name of letters, digits, _ and -", data.name)
   end
-  local settings, patterns, users = services_field(context, data.services)
+  local settings, patterns, users, order = services_field(context, data.services)
+  if data.use ~= nil and data.use ~= "always" and data.use ~= "named" then
+    wrong(context, "use", '"always" or "named"', data.use)
+  end
   return {
     api = 1, name = name, title = text_field(context, data, "title", name),
     kb = text_field(context, data, "kb"), cause = text_field(context, data, "cause"),
@@ -338,51 +364,148 @@ local function check(context, data)
     adopt = rule_field(context, "adopt", data.adopt or {
       rule = "first_of", { rule = "proved" }, { rule = "guid_history" }, { rule = "sole_candidate" },
     }, true),
-    services = settings, service_patterns = patterns, user_patterns = users,
+    services = settings, service_patterns = patterns, user_patterns = users, order = order,
+    use = data.use or "always", orphans = type(data.containers) == "table" and data.containers.rule == "every_orphan",
     findings = findings_field(context, name, data.findings), checks = checks_field(context, data.checks),
   }
 end
 
 -- ---- Loading ----
 
-local function run(state, source, text)
+local NO_POLICY = "the file must end with: return policy { ... }"
+
+local function fail(message, code)
+  error({ message = message, code = code }, 0)
+end
+
+-- Runs one text: the plain data that it returns.
+local function run(state, origin)
+  -- Lua shows a chunk name after "@" as a file name, whole where it fits.
+  local data, message = state:run(origin.text, "@" .. origin.source)
+  if data == nil then
+    message = message or NO_POLICY
+    fail(message:find(origin.source, 1, true) and message or origin.source .. ": " .. message)
+  end
+  if type(data) ~= "table" or not data.policy_table then fail(("%s: %s"):format(origin.source, NO_POLICY)) end
+  return data
+end
+
+-- The policy that `origin` extends. Its own name, or one that is extended already, means the shipped one, so that a
+-- file in M.folder may change the policy that it stands in for.
+local function base_of(origin, name, chain)
+  local text, source, code = M.find(name)
+  if not text then fail(("%s: extends: %s"):format(origin.source, source), code) end
+  local function seen(one)
+    for _, other in ipairs(chain) do
+      if other.file == one then return true end
+    end
+  end
+  local file = source == "shipped" and "shipped " .. name or source
+  if seen(file) and core.embedded_policies()[name] then
+    text, source, file = core.embedded_policies()[name], "shipped", "shipped " .. name
+  end
+  if seen(file) or #chain > M.MAX_BASES then
+    fail(('%s: extends: "%s" extends itself, over %d policies'):format(origin.source, name, #chain))
+  end
+  return { name = name, text = text, file = file, from = source,
+    source = source == "shipped" and "policy " .. name or source }
+end
+
+-- Services are inherited part by part: the names, also, dependents, order, start.
+local function inherit_services(data, base, origins, origin)
+  if type(data.services) == "string" then data.services = { data.services } end
+  local own, other = data.services, base.services
+  if type(other) == "string" then other = { other } end
+  if type(own) ~= "table" or type(other) ~= "table" then return end
+  local named = own[1] ~= nil
+  for key, value in pairs(other) do
+    if type(key) == "number" then
+      if not named then own[key] = value end
+    elseif own[key] == nil then
+      own[key], origins["services." .. key] = value, origins["services." .. key] or origin
+    end
+  end
+end
+
+-- Lays the fields of `base` under those of `data`; what is set in both is the policy's own. Findings are laid under id
+-- by id. origins: where each field was set.
+local function inherit(data, base, origins, origin)
+  for field, value in pairs(base) do
+    if data[field] == nil then
+      data[field], origins[field] = value, origin
+    elseif field == "services" then
+      inherit_services(data, base, origins, origin)
+    elseif field == "findings" and type(value) == "table" and type(data.findings) == "table" then
+      for id, entry in pairs(value) do
+        if data.findings[id] == nil then data.findings[id] = entry end
+      end
+    end
+  end
+end
+
+-- Runs a policy and those that it extends, each in the same state: the data together, and the chain of texts.
+local function run_all(state, origin)
   local prelude = core.embedded_module "keymend.policy_env"
   local ok, message = state:run(prelude, "=policy_env")
-  if ok == nil and message then return nil, message end
-  -- Lua shows a chunk name after "@" as a file name, whole where it fits.
-  local data, problem = state:run(text, "@" .. source)
-  state:seal()
-  return data, problem
+  if ok == nil and message then fail(message) end
+  local data, chain, origins = run(state, origin), { origin }, {}
+  local wanted = data.extends
+  while wanted ~= nil do
+    local last = chain[#chain]
+    if type(wanted) ~= "string" or wanted == "" then
+      wrong(last, "extends", "the name of a policy, or a path", wanted)
+    end
+    local base = base_of(last, wanted, chain)
+    chain[#chain + 1] = base
+    local more = run(state, base)
+    wanted, more.extends = more.extends, nil
+    inherit(data, more, origins, base)
+  end
+  return data, chain, origins
+end
+
+-- The hash of a policy is that of its text; of one that extends others, that of all the texts together.
+local function hash_of(chain)
+  local texts_of = {}
+  for index, one in ipairs(chain) do texts_of[index] = one.text end
+  return core.sha256(table.concat(texts_of))
 end
 
 -- Loads the policy `name` (a name or a path): policy, or nil, message, code ("not-found" or "policy").
 function M.load(name)
   local text, source, code = M.find(name)
   if not text then return nil, source, code end
-  local shown = source == "shipped" and "policy " .. name or source
+  local origin = {
+    name = name, text = text, from = source, source = source == "shipped" and "policy " .. name or source,
+    file = source == "shipped" and "shipped " .. name or source,
+  }
   local state = core.policy_new {}
-  local data, message = run(state, shown, text)
-  if data == nil then
-    state:close()
-    message = message or "the file must end with: return policy { ... }"
-    return nil, message:find(shown, 1, true) and message or shown .. ": " .. message, "policy"
-  end
-  local context = { source = shown, text = text }
-  local ok, made = pcall(check, context, data)
+  local chain
+  local ok, made = pcall(function()
+    local data, origins
+    data, chain, origins = run_all(state, origin)
+    state:seal()
+    return check({ source = origin.source, text = text, origins = origins }, data)
+  end)
   if not ok then
     state:close()
     if type(made) ~= "table" then error(made, 0) end
-    return nil, made.message, "policy"
+    return nil, made.message, made.code == "refused" and made.code or "policy"
   end
-  made.state, made.text, made.sha256 = state, text, core.sha256(text)
-  made.source, made.shown = source, shown
+  made.state, made.text, made.sha256 = state, text, hash_of(chain)
+  made.source, made.shown, made.bases = source, origin.source, {}
+  for index = 2, #chain do
+    made.bases[index - 1] = { name = chain[index].name, source = chain[index].from, text = chain[index].text }
+  end
   return made
 end
 
--- Loads the policies of `names`; without names the shipped ones, each replaced by its file in M.folder.
+-- Loads the policies of `names`; without names the shipped ones, each replaced by its file in M.folder, but for those
+-- that are used only where somebody names them.
 function M.load_all(names)
   local loaded, seen = {}, {}
-  for _, name in ipairs(names and #names > 0 and names or M.names()) do
+  local named = names ~= nil and #names > 0
+  for _, name in ipairs(named and names or M.names()) do
     local policy, message, code = M.load(name)
     if policy and seen[policy.name] then
       policy.state:close()
@@ -394,7 +517,7 @@ function M.load_all(names)
       return nil, message, code
     end
     seen[policy.name] = policy
-    loaded[#loaded + 1] = policy
+    if policy.use == "named" and not named then policy.state:close() else loaded[#loaded + 1] = policy end
   end
   return loaded
 end

@@ -4,7 +4,8 @@
 -- that the error names the line, and return plain data that rules.lua understands; nothing here decides anything.
 
 -- luacheck: globals windows has_service all_of any_of first_of not_ always proved guid_history sole_candidate
--- luacheck: globals regenerated regeneration event first_failure policy
+-- luacheck: globals regenerated regeneration event first_failure policy newest_near_onset newest_before_onset
+-- luacheck: globals oldest_before_onset master_key_era by_guid ask within extends every_orphan
 
 -- `further`: how many calls further out than usual the policy's line is.
 local function expect(ok, what, wanted, found, further)
@@ -53,7 +54,7 @@ local function list_of(rule)
   end
 end
 
-all_of = list_of "all_of"     -- every condition holds
+all_of = list_of "all_of"     -- every condition holds; of rules for keys: every one names the same key
 any_of = list_of "any_of"     -- one of the conditions holds
 first_of = list_of "first_of" -- the first rule that names a key decides
 
@@ -69,9 +70,32 @@ always = { rule = "always" } -- the condition that always holds
 proved = { rule = "proved" }                 -- the key that the program's own data proves
 guid_history = { rule = "guid_history" }     -- the only one whose GUID a dated backup hive names
 sole_candidate = { rule = "sole_candidate" } -- the only candidate there is
+newest_before_onset = { rule = "newest_before_onset" } -- of those made before the onset, the newest
+oldest_before_onset = { rule = "oldest_before_onset" } -- of those made before the onset, the oldest
+master_key_era = { rule = "master_key_era" } -- the one whose DPAPI master key is the newest from before the onset
+ask = { rule = "ask" } -- none: the administrator names it with --adopt
 
--- retire rule: the current key file, made when Windows no longer found the old one
-regenerated = { rule = "regenerated" }
+-- by_guid "4cbde50a-...": the one whose name ends in this GUID
+function by_guid(guid)
+  local plain = type(guid) == "string" and guid:lower()
+    :match "^%x%x%x%x%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$"
+  expect(plain, "by_guid", "a GUID as text, without braces", guid)
+  return { rule = "by_guid", guid = plain }
+end
+
+-- retire rules
+regenerated = { rule = "regenerated" } -- the current key file, made when Windows no longer found the old one
+newest_near_onset = { rule = "newest_near_onset" } -- the same, if no key file is newer or was made nearer to the onset
+
+-- within(30): the current key file, if it was made at most so many minutes before or after the onset
+function within(minutes)
+  expect(type(minutes) == "number" and minutes > 0 and minutes < math.huge, "within", "a number of minutes above 0",
+    type(minutes) == "number" and tostring(minutes) or minutes)
+  return { rule = "within", minutes = minutes }
+end
+
+-- containers = every_orphan: all that have key files of other GUIDs alone and that no shipped policy knows
+every_orphan = { rule = "every_orphan" }
 
 -- onset rule: the creation time of the regenerated key file; the last write of the Cryptography key bounds it
 regeneration = { rule = "regeneration" }
@@ -135,6 +159,12 @@ function first_failure(events)
   return made
 end
 
+-- extends "iis5": every field that is not given is that of this policy; a shipped one, or a file
+function extends(name)
+  expect(type(name) == "string" and name ~= "", "extends", "the name of a policy, or a path", name)
+  return { rule = "extends", name = name }
+end
+
 -- Functions answer (key, reason); the host gets one table, so that nil with a reason differs from a failure.
 local function wrap(value, seen)
   if type(value) == "function" then
@@ -154,6 +184,10 @@ end
 function policy(fields)
   expect(type(fields) == "table", "policy", "a table of fields", fields)
   local copy = wrap(fields, {})
+  if type(copy[1]) == "table" and copy[1].rule == "extends" and copy.extends == nil then
+    copy.extends = table.remove(copy, 1).name
+  end
+  if type(copy.extends) == "table" and copy.extends.rule == "extends" then copy.extends = copy.extends.name end
   copy.policy_table = true
   return copy
 end

@@ -3,6 +3,7 @@
 -- In a policy a rule is data ({ rule = "windows", from = "5.0" }) or a Lua function. Here it is evaluated; functions
 -- run in the policy's own state with plain copies of the facts.
 
+local choice = require "keymend.choice"
 local core = require "keymend.core"
 local proof = require "keymend.proof"
 
@@ -160,14 +161,11 @@ function adopt.sole_candidate(_, candidates, case)
   return nil, "more than one is left"
 end
 
-function adopt.first_of(rule, candidates, case)
-  local reasons = {}
-  for _, inner in ipairs(rule) do
-    local key, reason, fault = M.adopt(inner, candidates, case)
-    if key or fault then return key, reason, fault end
-    reasons[#reasons + 1] = reason
+for name, rule in pairs(choice.adopt) do adopt[name] = rule end
+for _, name in ipairs { "first_of", "all_of" } do
+  adopt[name] = function(rule, candidates, case)
+    return choice[name](rule, function(inner) return M.adopt(inner, candidates, case) end)
   end
-  return nil, table.concat(reasons, "; ")
 end
 
 -- The key a policy's function named, found again among `keys`.
@@ -271,7 +269,9 @@ end
 
 function M.retire(rule, case)
   if rule["function"] then return M.call(rule, { case.current }, case, "retire") end
-  return case.current, "Windows made it after the machine GUID had changed"
+  local join = choice.retire[rule.rule] == nil and choice[rule.rule]
+  if join then return join(rule, function(inner) return M.retire(inner, case) end) end
+  return choice.retire[rule.rule](rule, case)
 end
 
 -- ---- onset: when the problem began: seconds, ticks, reason ----
@@ -333,8 +333,11 @@ end
 -- The rules that a policy may name, by field: for the checks in policy.lua.
 M.known = {
   applies = { windows = true, has_service = true, all_of = true, any_of = true, not_ = true, always = true },
-  adopt = { proved = true, guid_history = true, sole_candidate = true, first_of = true },
-  retire = { regenerated = true },
+  adopt = {
+    proved = true, guid_history = true, sole_candidate = true, newest_before_onset = true, oldest_before_onset = true,
+    master_key_era = true, by_guid = true, ask = true, first_of = true, all_of = true,
+  },
+  retire = { regenerated = true, newest_near_onset = true, within = true, first_of = true, all_of = true },
   onset = { regeneration = true, first_failure = true },
 }
 
