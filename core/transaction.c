@@ -262,6 +262,20 @@ static km_status run(km_work *work, km_outcome *outcome, km_error *error) {
   return status;
 }
 
+/* Nothing is begun whose journal, with those that are there, could not be read again: then nobody could undo. */
+static km_status check_room(const km_records *records, const km_journal *journal, km_error *error) {
+  size_t taken = km_journal_memory(journal);
+  for (size_t i = 0; i < records->count; i++)
+    taken += km_journal_memory(&records->rows[i].journal);
+  if (records->count < KM_MAX_TRANSACTIONS && taken <= KM_MAX_RECORDS_BYTES)
+    return KM_OK;
+  return km_fail(
+      error, KM_LIMIT, 0,
+      "the keymend folder has no room for one more transaction (%d, and %u MiB of journals, are"
+      " the most): move old ones away",
+      KM_MAX_TRANSACTIONS, KM_MAX_RECORDS_BYTES >> 20);
+}
+
 static km_status apply(km_hold *hold, const km_plan *plan, km_record_row *row, km_outcome *outcome,
                        km_error *error) {
   km_records records = {0};
@@ -269,6 +283,8 @@ static km_status apply(km_hold *hold, const km_plan *plan, km_record_row *row, k
   km_status status = km_records_read(hold, &records, error);
   if (status == KM_OK)
     status = check_all(hold, plan, &records, &row->journal, error);
+  if (status == KM_OK)
+    status = check_room(&records, &row->journal, error);
   if (status == KM_OK)
     status = km_txn_new_id(&records, work.id, error);
   km_records_clear(&records);

@@ -504,19 +504,19 @@ static void test_half_made_folders(void **state) {
   fake_free(v);
 }
 
-/* A begin record with as many files and as large descriptors as there may be. */
-static uint8_t *largest_journal(const char *store, size_t *size) {
+/* A begin record of `count` files with the largest descriptors, but for the last file's. */
+static uint8_t *large_journal(const char *store, size_t count, size_t last, size_t *size) {
   static uint8_t descriptor[KM_MAX_DESCRIPTOR];
   static char names[KM_MAX_STEPS][32];
   static km_entry entries[KM_MAX_STEPS];
   char *none[1] = {NULL};
   uint8_t *data = NULL;
-  for (size_t i = 0; i < KM_MAX_STEPS; i++) {
+  for (size_t i = 0; i < count; i++) {
     snprintf(names[i], sizeof names[i], "file %zu", i);
     entries[i] = (km_entry){.container = names[i], .reason = names[i], .before = names[i]};
     memset(entries[i].sha256, 'a', sizeof entries[i].sha256 - 1);
     entries[i].meta.descriptor = descriptor;
-    entries[i].meta.descriptor_size = sizeof descriptor;
+    entries[i].meta.descriptor_size = i + 1 < count ? sizeof descriptor : last;
   }
   char made_by[] = "test", text[] = "", path[128];
   snprintf(path, sizeof path, "%s", store);
@@ -527,11 +527,86 @@ static uint8_t *largest_journal(const char *store, size_t *size) {
                   .policies = text,
                   .overrides = text,
                   .entries = entries,
-                  .entry_count = KM_MAX_STEPS,
+                  .entry_count = count,
                   .stop = none,
                   .start = none};
   assert_int_equal(km_journal_encode(&j, &data, size, NULL), KM_OK);
   return data;
+}
+
+/* The records that a repair's journal has behind its first, with a zero length behind them; they fit any journal. */
+static uint8_t *closing_records(size_t *size) {
+  char folder[64];
+  km_outcome outcome;
+  km_error error;
+  told t;
+  fake_volume *v = make_volume();
+  assert_int_equal(apply(v, &t, &outcome, &error), KM_OK);
+  only(v, folder);
+  const uint8_t *data = fake_bytes(v, folder, "journal", size);
+  size_t at = KM_JOURNAL_HEADER;
+  at += 8 + (data[at] | (size_t)data[at + 1] << 8 | (size_t)data[at + 2] << 16);
+  *size = *size - at < KM_MAX_SHORT_RECORD ? *size - at : KM_MAX_SHORT_RECORD;
+  uint8_t *records = malloc(*size);
+  assert_non_null(records);
+  memcpy(records, data + at, *size);
+  fake_free(v);
+  return records;
+}
+
+/* Puts a transaction with this journal into the keymend folder; whether all can still be read. */
+static bool put_journal(fake_volume *v, unsigned number, size_t count, size_t last) {
+  km_history *history = NULL;
+  char id[KM_TXN_ID], folder[64];
+  size_t size, more;
+  uint8_t *data =
+      large_journal(km_without_letter(fake_target(v)->info.key_store), count, last, &size);
+  uint8_t *closing = closing_records(&more);
+  data = realloc(data, size + more);
+  assert_non_null(data);
+  memcpy(data + size - 4, closing, more); /* over the zero length */
+  size += more - 4;
+  free(closing);
+  snprintf(id, sizeof id, "20261123T1219%02uZ-3f9a2c", number);
+  snprintf(folder, sizeof folder, "app/keymend/%s", id);
+  if (!fake_has(v, "app/keymend", id))
+    fake_folder(v, "app/keymend", id, true);
+  else
+    fake_drop(v, folder, "journal");
+  fake_put_bytes(v, folder, "journal", data, size);
+  free(data);
+  bool good = km_history_read(fake_target(v), &history, NULL) == KM_OK;
+  km_history_free(history);
+  return good;
+}
+
+/* What can be read as it is, but not with one more transaction: none is begun. */
+static void test_room_for_one_more(void **state) {
+  km_history *history = NULL;
+  km_outcome outcome;
+  km_error error;
+  told t;
+  (void)state;
+  fake_volume *v = make_volume();
+  fake_folder(v, FAKE_APP_DATA, "keymend", true);
+  unsigned number = 0;
+  while (put_journal(v, number, KM_MAX_STEPS, KM_MAX_DESCRIPTOR))
+    number++;
+  size_t count = KM_MAX_STEPS - 1;
+  while (!put_journal(v, number, count, KM_MAX_DESCRIPTOR))
+    count--;
+  size_t fits = 0; /* bytes of one more file's descriptor */
+  for (size_t step = KM_MAX_DESCRIPTOR / 2; step >= 32; step /= 2)
+    if (put_journal(v, number, count + 1, fits + step))
+      fits += step;
+  assert_true(fits > 0);
+  assert_true(put_journal(v, number, count + 1, fits));
+  assert_int_equal(apply(v, &t, &outcome, &error), KM_LIMIT);
+  assert_int_equal(outcome, KM_UNTOUCHED);
+  assert_non_null(strstr(error.message, "has no room for one more transaction"));
+  assert_int_equal(km_history_read(fake_target(v), &history, &error), KM_OK);
+  km_history_free(history);
+  fake_free(v);
 }
 
 static void test_memory_for_journals(void **state) {
@@ -540,7 +615,8 @@ static void test_memory_for_journals(void **state) {
   size_t size;
   (void)state;
   fake_volume *v = make_volume();
-  uint8_t *data = largest_journal(km_without_letter(fake_target(v)->info.key_store), &size);
+  uint8_t *data = large_journal(km_without_letter(fake_target(v)->info.key_store), KM_MAX_STEPS,
+                                KM_MAX_DESCRIPTOR, &size);
   fake_folder(v, FAKE_APP_DATA, "keymend", true);
   for (unsigned i = 0; i < KM_MAX_RECORDS_BYTES / (KM_MAX_STEPS * KM_MAX_DESCRIPTOR); i++) {
     char id[KM_TXN_ID], folder[64];
@@ -611,6 +687,7 @@ int test_meanwhile(void) {
       cmocka_unit_test(test_unclean_is_told),
       cmocka_unit_test(test_half_made_folders),
       cmocka_unit_test(test_memory_for_journals),
+      cmocka_unit_test(test_room_for_one_more),
       cmocka_unit_test(test_attributes_compared),
       cmocka_unit_test(test_undo_tells_in_order),
   };
