@@ -1,4 +1,5 @@
--- keymend.lua: LuaLS definitions of the module; written by docs/make/generate.lua from lua/keymend/reference.lua and docs/make/types.lua; change it there
+-- keymend.lua: LuaLS definitions of the module
+-- written by docs/make/generate.lua from lua/keymend/reference.lua and docs/make/types.lua; change it there
 ---@meta keymend
 -- luacheck: ignore
 

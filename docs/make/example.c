@@ -1,6 +1,6 @@
 /* example.c: whether the key of IIS is found on a volume */
-#include <stdio.h>
 #include "keymend.h"
+#include <stdio.h>
 
 int main(int argc, char **argv) {
   char hash[KM_HASH_TEXT];
@@ -17,7 +17,8 @@ int main(int argc, char **argv) {
       km_survey_store(target, asked, 1, &survey, &error) == KM_OK) {
     bool found = false;
     for (size_t i = 0; i < survey->match_count; i++)
-      if (survey->matches[i].kind == KM_NAME_CURRENT) found = true;
+      if (survey->matches[i].kind == KM_NAME_CURRENT)
+        found = true;
     printf("%s: %s\n", km_target_describe(target)->machine_guid, found ? "found" : "not found");
   } else {
     fprintf(stderr, "%s\n", error.message);

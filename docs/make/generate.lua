@@ -162,8 +162,8 @@ local function c_api()
   out:line()
   out:line("<!-- c-api.md: %s -->", WARNING:format "core/keymend.h")
   out:line()
-  out:line "On Linux link with `-lkeymend` (`libkeymend.so`), on Windows with `keymend.dll`; the header is `core/keymend.h`. A"
-  out:line "program that opens a volume and asks whether IIS has its key:"
+  out:line "On Linux link with `-lkeymend` (`libkeymend.so`), on Windows with `keymend.dll`; the header is"
+  out:line "`core/keymend.h`. A program that opens a volume and asks whether IIS has its key:"
   out:line()
   out:line "```c"
   out:line("%s", (read "docs/make/example.c":gsub("\n$", "")))
@@ -289,8 +289,8 @@ end
 
 local function definitions()
   local out = writer()
-  out:line("-- keymend.lua: LuaLS definitions of the module; %s",
-    WARNING:format "lua/keymend/reference.lua and docs/make/types.lua")
+  out:line "-- keymend.lua: LuaLS definitions of the module"
+  out:line("-- %s", WARNING:format "lua/keymend/reference.lua and docs/make/types.lua")
   out:line "---@meta keymend"
   out:line "-- luacheck: ignore"
   out:line()
