@@ -550,7 +550,7 @@ local function current_proved(case)
   end
   local list = {}
   made_evidence(list, case, current, "it")
-  proof.evidence(list, case, { current })
+  proof.evidence(list, case, { current }, true)
   use_evidence(list, case)
   find(case, "key.healthy", {}, { evidence = list, keys = { current.name } })
   return { healthy = true }
@@ -591,6 +591,22 @@ local function healthy(case)
   use_evidence(list, case)
   find(case, "key.healthy", {}, { evidence = list, keys = { current.name } })
   return { healthy = true }
+end
+
+-- A program that makes its key and all that hangs on it anew needs no key that is not its own: one that is disproved
+-- goes, where there is none to adopt.
+local function remade(case)
+  if not case.policy.remakes or not case.current.disproved then return nil end
+  if #case.candidates > 0 and rules.adopt(case.policy.adopt, case.candidates, case) then return nil end
+  local how = use.of_key(case.use, case.current, case.info.guid_written)
+  if how == "certain" then return nil end
+  local list = {}
+  made_evidence(list, case, case.current, "the current key file")
+  proof.evidence(list, case, { case.current })
+  use_evidence(list, case)
+  find(case, "key.regenerated", { retired = case.current.name },
+    { evidence = list, keys = names_of { case.current }, wording = "remade" })
+  return { retire = case.current, why_retire = "it is disproved, none is proved, and the program makes a new one itself" }
 end
 
 local function no_candidate(case)
@@ -789,7 +805,7 @@ end
 M.chain = {
   two_currents, overruled, unreadable, adopted_before, too_many, nothing_there, same_key, current_missing,
   current_unsound, current_proved, in_use,
-  no_candidate, current_useless, times_useless, newer_foreign, guid_time_contradicts, onset_elsewhere, regenerated,
+  remade, no_candidate, current_useless, times_useless, newer_foreign, guid_time_contradicts, onset_elsewhere, regenerated,
 }
 
 -- ---- What is told of the other files ----
@@ -810,8 +826,10 @@ end
 -- One finding for each kind of fault among the files that the verdict leaves where they are.
 local function tell_faults(case, verdict)
   local kinds, order = {}, {}
+  local settled = verdict.healthy and case.current and case.current.proved -- then leftovers tell which keys are others
   for _, key in ipairs(case.keys) do
     for _, fault in ipairs(key == verdict.retire and {} or key.faults) do
+      if settled and fault.wording == "identity" then key.told[fault.id] = true end
       if not key.told[fault.id] and fault.id ~= "key.unreadable" then
         local of = ("%s %s%s"):format(fault.id, fault.wording or "", key == case.current and " current" or "")
         if not kinds[of] then -- told apart: other words, graver
@@ -834,7 +852,7 @@ local function tell_faults(case, verdict)
     end
     for index, key in ipairs(kind.keys) do
       evidence(list, "content", (#kind.keys > 1 and key.name .. ": " or "") .. kind.whys[index])
-      if key.proved then evidence(list, "identity", ("%s is %s"):format(key.name, proof.line(key))) end
+      if key.proved then evidence(list, "identity", ("%s is proved by the %s"):format(key.name, proof.row_text(key.proved))) end
     end
     find(case, kind.id, { names = some_names(kind.keys) }, { evidence = list, keys = names_of(kind.keys),
       severity = kind.current and not verdict.adopted and "error" or verdict.healthy and "info" or nil,

@@ -253,11 +253,11 @@ local function key_entry(case, key)
     local word = fault.id == "key.disproved" and key.refuted and "Disproved: " or "Against: "
     against[index] = tag.p { word, first.prose(fault.why) }
   end
-  local said = not key.refuted and proof.line(key)
+  local word, said = proof.line(key)
   return tag.li {
     marks.icon(timeline.class_of(case, key)),
     tag.div { tag.p { first.name(key.name) }, tag.p { ("%s, %s"):format(key.class, report.role(case, key)) },
-      said and tag.p { "Proof: ", first.prose(said) }, against,
+      word and tag.p { first.sentence(word):gsub("%.$", ": "), first.prose(said) }, against,
       key.regenerated and tag.p { "Against: ", first.prose(key.regenerated) },
       key.time_problem and not case.verdict.healthy and tag.p { "Time: ", first.prose(key.time_problem) } },
     tag.div { tag.p { report.made_text(key) }, tag.p { "written " .. facts.time(key.written, key.written_ticks) } },

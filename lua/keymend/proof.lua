@@ -159,20 +159,23 @@ function M.unproved(case, keys)
   return "no certificate, configuration or metabase here names this key container"
 end
 
--- Adds to a finding's evidence what speaks for `keys` (the chosen one, or those among which nobody can choose) and what
--- disproves the others of the case; one line where nothing was proved.
-function M.evidence(list, case, keys)
+-- Adds to a finding's evidence what speaks for `keys` (the chosen one, or those among which nobody can choose), what
+-- proves or disproves the others of the case (unless `alone`), and one line where nothing was proved.
+function M.evidence(list, case, keys, alone)
   local among, proved = {}, false
   for _, key in ipairs(keys) do
     among[key] = true
     if key.proof and key.proof.decryptable == "yes" then
       list[#list + 1] = { kind = "proof", text = ("%s: %s"):format(key.name, key.proof.text) }
     end
-    for _, verdict in ipairs { "proved", "consistent", "disproved" } do row_evidence(list, key, verdict) end
-    proved = proved or key.proved ~= nil
+    for _, verdict in ipairs { "proved", "consistent" } do row_evidence(list, key, verdict) end
+    proved = proved or key.proved ~= nil or key.refuted ~= nil
   end
-  for _, key in ipairs(case.keys) do
-    if not among[key] and key.refuted then
+  for _, key in ipairs(alone and {} or case.keys) do
+    if not among[key] and key.proved then
+      row_evidence(list, key, "proved")
+      proved = true
+    elseif not among[key] and key.refuted then
       list[#list + 1] = { kind = M.is_other(key) and "identity" or "proof",
         text = ("%s is disproved: %s"):format(key.name, key.refuted.why) }
     end
@@ -182,15 +185,24 @@ function M.evidence(list, case, keys)
   end
 end
 
--- What proof says of a key in one line, or nil where it says nothing.
-function M.line(key)
-  if key.refuted then return "disproved: " .. key.refuted.why end
-  if key.proved then return "proved by the " .. M.row_text(key.proved) end
-  if key.identity_verdict == "contradictory" then return "what is in use here contradicts itself" end
-  for _, row in ipairs(key.identities or {}) do
-    if row.verdict == "consistent" then return "consistent with the " .. M.row_text(row) end
+-- Of the rows of a key those that tell something; all where none does.
+function M.telling(rows)
+  local list = {}
+  for _, row in ipairs(rows) do
+    if row.verdict ~= "unknown" then list[#list + 1] = row end
   end
-  if key.proof and key.proof.decryptable == "yes" then return "it decrypts; that alone proves nothing" end
+  return #list > 0 and list or rows
+end
+
+-- What speaks for a key, as a word and a text, or nil where nothing does. What disproves it is one of its faults.
+function M.line(key)
+  if key.refuted then return nil end
+  if key.proved then return "proved", "by the " .. M.row_text(key.proved) end
+  if key.identity_verdict == "contradictory" then return "proof", "what is in use here contradicts itself" end
+  for _, row in ipairs(key.identities or {}) do
+    if row.verdict == "consistent" then return "proof", "consistent with the " .. M.row_text(row) end
+  end
+  if key.proof and key.proof.decryptable == "yes" then return "proof", "it decrypts; that alone proves nothing" end
 end
 
 return M

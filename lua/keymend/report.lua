@@ -469,7 +469,8 @@ local function key_lines(page, case, key)
   page:text_block(("%s, written %s"):format(M.made_text(key), facts.time(key.written, key.written_ticks)), 4)
   page:text_block(("%s, %s, owner %s"):format(plural(key.size or 0, "byte"), M.keys_inside(key),
     key.owner or "unknown"), 4)
-  if proof.line(key) and not key.refuted then page:item("    proof:", proof.line(key)) end
+  local word, said = proof.line(key)
+  if word then page:item(("    %s:"):format(word), said) end
   for _, fault in ipairs(key.faults) do
     page:item(fault.id == "key.disproved" and key.refuted and "    disproved:" or "    against:", fault.why)
   end

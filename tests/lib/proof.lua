@@ -254,6 +254,7 @@ local function undecided(container, options, description)
   description.master_keys = options.master_keys or { { id = "m", made = "2016-11-02T09:30:00Z" } }
   description.keys = candidates(container, options)
   for _, key in ipairs(options.keys or {}) do description.keys[#description.keys + 1] = key end
+  description.security = options.security
   local more = { guid = NEW, guid_written = RESET, more_services = SERVICES, services = CHANGES }
   for name, value in pairs(options.volume or {}) do more[name] = value end
   return proof.volume(description, more)
@@ -263,7 +264,8 @@ end
 -- of the GUID suffix options.right (default: the second candidate), and so were passwords of two
 -- application pools. options: right, candidates (GUIDs; default: two), current (true: a regenerated
 -- key too), bits, history (GUID: a backup of the configuration made with that one's key), keys and
--- master_keys (more of them, as in a description; the candidates' master key is "m"), volume.
+-- master_keys (more of them, as in a description; the candidates' master key is "m"), volume; security = false: no
+-- SECURITY hive; configuration = false: none; cng (true: a key of iisCngWasKey too, which a provider names).
 function proof.was(options)
   options = options or {}
   local function configuration(id, right, path)
@@ -280,7 +282,13 @@ function proof.was(options)
       },
     }
   end
-  local list = { configuration("present", options.right or THIRD) }
+  local list = options.configuration ~= false and { configuration("present", options.right or THIRD) } or {}
+  if options.cng then
+    options.keys = { { id = "cng", kind = "cng", container = "iisCngWasKey", guid = NEW, master_key = "m",
+      exchange = 2048, made = MADE } }
+    table.insert(list[1].providers, { name = "IISWASOnlyCngProvider", container = "iisCngWasKey", key = "cng",
+      kind = "cng" })
+  end
   if options.history then
     list[2] = configuration("history", options.history,
       "C:\\inetpub\\history\\CFGHISTORY_0000000001\\applicationHost.config")
@@ -302,6 +310,42 @@ function proof.rdp(options)
       begins = "20180102030405Z", ends = "20180702030405Z" }
   end
   return undecided("TSSecKeySet1", options, { certificates = list })
+end
+
+-- Policies for these volumes, written beside the volume of a case: their names, and the text.
+proof.policies = {
+  was = [[
+-- was.lua: the key of Windows Process Activation
+return policy {
+  api = 1, name = "was", title = "IIS 7 process activation key",
+  applies = all_of { windows { from = "6.0" }, has_service "WAS" },
+  containers = { "iisWasKey" },
+  adopt = first_of { proved, guid_history, sole_candidate },
+  services = { "WAS", dependents = true, start = "auto" },
+}
+]],
+  rdp = [[
+-- rdp.lua: the key of Remote Desktop
+return policy {
+  api = 1, name = "rdp", title = "Remote Desktop key",
+  applies = all_of { windows { from = "6.0" }, has_service "TermService" },
+  containers = { "TSSecKeySet1" },
+  adopt = first_of { proved, guid_history, sole_candidate },
+  services = { "TermService", dependents = true, start = "auto" },
+}
+]],
+}
+
+-- A golden case with the policy `name` of these; fields: the rest of the case.
+function proof.case(name, fields)
+  fields.needs = { "forge" }
+  fields.policy = { "--policy", ("./%s.lua"):format(name) }
+  local more = fields.prepare
+  function fields.prepare(t)
+    t:write(name .. ".lua", proof.policies[name])
+    if more then more(t) end
+  end
+  return fields
 end
 
 return proof

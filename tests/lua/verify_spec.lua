@@ -2,6 +2,7 @@
 
 local codes = require "keymend.codes"
 local fake = require "fake"
+local proof = require "keymend.proof"
 local verify = require "keymend.verbs.verify"
 
 local CONTAINER = { name = fake.IIS, hash = fake.HASH }
@@ -23,7 +24,7 @@ local function judge(keys, trial, more)
     if trial == nil then return nil, "only a running Windows", "unsupported", 0 end
     return trial
   end
-  return assert(verify.trial(target, CONTAINER))
+  return assert(verify.trial(target, CONTAINER, proof.open(target)))
 end
 
 describe("verify, live", function()

@@ -3,6 +3,7 @@
 local core = require "keymend.core"
 local cli = require "keymend.cli"
 local facts = require "keymend.facts"
+local proof = require "keymend.proof"
 local report = require "keymend.report"
 
 local EXIT = cli.exit
@@ -10,8 +11,8 @@ local M = {}
 
 local STORES = {
   { kind = "rsa", title = "Key store (RSA)" },
-  { kind = "cng", title = "CNG keys (Crypto\\Keys); keymend only lists them" },
-  { kind = "cng-system", title = "CNG system keys (Crypto\\SystemKeys); keymend only lists them" },
+  { kind = "cng", title = "CNG keys (Crypto\\Keys); keymend changes none of them" },
+  { kind = "cng-system", title = "CNG system keys (Crypto\\SystemKeys); keymend changes none of them" },
 }
 
 -- Containers whose key files the summary shows; hashes come from the names.
@@ -109,7 +110,35 @@ local function print_counts(page, result, machine_guid)
   if result.other > 0 then page:text_block(("%d under further GUIDs"):format(result.other), 4) end
 end
 
-local function print_key(page, target, store, found, name)
+-- What in the target names a container of a store: rows of identity.
+local function sources_of(session, store, container)
+  local list = {}
+  for _, one in ipairs((container or "") ~= "" and session:sources() or {}) do
+    if one.container:lower() == container:lower() and one.cng == (store.kind ~= "rsa") then list[#list + 1] = one end
+  end
+  return list
+end
+
+-- With --proof what came of trying the key, then what names its container.
+local function print_proof(context, store, name, container)
+  local page, session = context:page(), context.session
+  local tried = context.options.proof and session:try(store.kind, name, container)
+  if tried then
+    local said = tried.proof or { decryptable = "unknown", text = "it is no sound key file" }
+    page:text_block(("decryptable: %s; %s"):format(said.decryptable, said.text), 4)
+    for _, row in ipairs(tried.rows) do
+      page:text_block(("%s by the %s"):format(row.verdict ~= "unknown" and row.verdict or "named",
+        proof.row_text(row)), 4)
+    end
+    if #tried.rows > 0 then return end
+  end
+  for _, one in ipairs(sources_of(session, store, container)) do
+    page:text_block("named by the " .. proof.source_text(one), 4)
+  end
+end
+
+local function print_key(context, target, store, found, name)
+  local page = context:page()
   local key, message = target:inspect(found.name, store.kind)
   page:line("  " .. found.name, "strong")
   if not key then return page:text_block(message, 4) end
@@ -119,13 +148,22 @@ local function print_key(page, target, store, found, name)
   page:text_block(("%s, written %s, %s, owner %s"):format(report.made_text(key),
     facts.time(key.written, key.written_ticks), report.plural(key.size or 0, "byte"), key.owner or "unknown"), 4)
   if key.status ~= "ok" then page:text_block((key.damage or "") ~= "" and key.damage or key.status, 4, "warning") end
+  print_proof(context, store, found.name, container)
 end
 
--- What each line of --all and --guid is: name and class.
-local function lister(context, guid)
+-- With --proof, what came of trying a key file that is only listed: an id.
+local function decryptable(context, store, name)
+  local tried = context.session:try(store.kind, name)
+  return tried.proof and tried.proof.decryptable or "unknown"
+end
+
+-- What each line of --all and --guid is: name and class, with --proof what came of trying it.
+local function lister(context, store, guid)
   local page = context:page()
   return function(name, class, _, suffix)
-    if not guid or suffix == guid then page:line(("  %-8s %s"):format(class, name)) end
+    if guid and suffix ~= guid then return end
+    page:line(("  %-8s %s"):format(class, name))
+    if context.options.proof then page:line("           decryptable: " .. decryptable(context, store, name)) end
   end
 end
 
@@ -147,7 +185,7 @@ end
 local function print_store(context, store, wanted, guid)
   local page, target = context:page(), context.opened
   page:heading(store.title)
-  local each = (context.options.all or guid) and lister(context, guid) or nil
+  local each = (context.options.all or guid) and lister(context, store, guid) or nil
   local result, message, code, native = pass(target, store, wanted, each)
   if not result then
     if code == "not-found" then page:text_block("none", 2) return true end
@@ -156,13 +194,27 @@ local function print_store(context, store, wanted, guid)
   if not context.options.quiet then print_counts(page, result, target:info().guid) end
   table.sort(result.found, function(a, b) return a.name < b.name end)
   for _, found in ipairs(result.found) do
-    print_key(page, target, store, found, wanted[found.hash])
+    print_key(context, target, store, found, wanted[found.hash])
   end
   if wanted and not each then print_rest(context, result) end
   return true
 end
 
 -- ---- --json ----
+
+-- One key file of the document; with --proof what came of trying it, else what names its container.
+local function json_key(context, store, one)
+  local document, session = require "keymend.document", context.session
+  local key = context.opened:inspect(one.name, store.kind)
+  if not key then return { name = one.name } end
+  local out = document.key(key)
+  if context.options.proof then
+    local tried = session:try(store.kind, one.name, key.container)
+    out.proof, out.identities = document.proof(tried.proof), document.identities(tried.rows)
+  end
+  out.named_by = document.identities(sources_of(session, store, key.container))
+  return out
+end
 
 -- The document with the list of files streamed into it, so that memory stays constant.
 local function print_json(context, wanted, guid, findings)
@@ -173,8 +225,7 @@ local function print_json(context, wanted, guid, findings)
     if not result and code ~= "not-found" then return context:fail(message, code, native) end
     local found = {}
     for index, one in ipairs(result and result.found or {}) do
-      local key = target:inspect(one.name, store.kind)
-      found[index] = key and document.key(key) or { name = one.name }
+      found[index] = json_key(context, store, one)
     end
     stores[#stores + 1] = {
       store = store.kind, present = result ~= nil, files = result and result.files or 0,
@@ -195,7 +246,8 @@ local function print_json(context, wanted, guid, findings)
     local passed, message, code, native = pass(target, store, nil, function(name, class, hash, suffix)
       if guid and suffix ~= guid then return end
       io.stdout:write(first and "\n" or ",\n", '    {"store":"', store.kind, '","class":"', class, '","name":',
-        document.quote(name), ',"hash":', document.quote(hash), ',"guid":', document.quote(suffix), "}")
+        document.quote(name), ',"hash":', document.quote(hash), ',"guid":', document.quote(suffix),
+        context.options.proof and ',"decryptable":"' .. decryptable(context, store, name) .. '"' or "", "}")
       first = false
     end)
     if not passed and code ~= "not-found" then
@@ -205,6 +257,21 @@ local function print_json(context, wanted, guid, findings)
   local status = failure == document.null and EXIT.done or EXIT.failed
   io.stdout:write("],\n  ", (document.encode({ exit = status, error = failure }):gsub("^{%s*", "")), "\n")
   return status
+end
+
+-- The exit status, or nil, message, code, native.
+local function print_stores(context, wanted, guid)
+  for index, store in ipairs(STORES) do
+    if index > 1 then context:page():blank() end
+    local ok, message, code, native = print_store(context, store, wanted, guid)
+    if not ok then return nil, message, code, native end
+  end
+  local problem = context.options.proof and context.session:problem()
+  if problem then
+    context:page():blank()
+    context:page():text_block("Nothing can be decrypted here: " .. problem)
+  end
+  return EXIT.done
 end
 
 function M.keys(context)
@@ -220,15 +287,17 @@ function M.keys(context)
   if not target then return status end
   local open = context:report_open()
   if not wanted and not context.options.all and not guid then wanted = well_known_hashes() end
-  if context.options.json then
-    return print_json(context, wanted, guid, require("keymend.document").findings(open))
-  end
-  for index, store in ipairs(STORES) do
-    if index > 1 then context:page():blank() end
-    local ok, message, code, native = print_store(context, store, wanted, guid)
-    if not ok then return context:fail(message, code, native) end
-  end
-  return EXIT.done
+  context.session = proof.open(target)
+  local ran, result, more, code, native = pcall(function()
+    if context.options.json then
+      return print_json(context, wanted, guid, require("keymend.document").findings(open))
+    end
+    return print_stores(context, wanted, guid)
+  end)
+  context.session:close()
+  if not ran then error(result, 0) end
+  if not result then return context:fail(more, code, native) end
+  return result
 end
 
 return M

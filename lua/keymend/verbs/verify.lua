@@ -1,11 +1,13 @@
 -- verify.lua: the verb verify: whether each key container works now, and by what proof
 --
 -- On the running Windows its own CryptoAPI opens each container and uses its keys; nothing is created or changed. Of an
--- offline one only the key file can be looked at: it may disprove, it never proves.
+-- offline one the key file is decrypted with that system's own secrets. Beside that stands what proof (proof.lua) says
+-- of each key file of the container: whether it decrypts, and whether what was made with the key is there to tell.
 
 local core = require "keymend.core"
 local cli = require "keymend.cli"
 local codes = require "keymend.codes"
+local proof = require "keymend.proof"
 local report = require "keymend.report"
 
 local EXIT = cli.exit
@@ -20,15 +22,24 @@ local NOT_TRIED = { [0x80090008] = true, [0x80090022] = true, [0x80090029] = tru
 
 -- ---- What the key file says ----
 
--- What the store holds of a container: { name, foreign } of the current file and the number of foreign ones.
+-- Key files of one container that are tried and shown.
+M.MAX_FILES = 30
+
+-- What the store holds of a container: { name, foreign, files = { { name, class } } }: the current file, the number of
+-- foreign ones, and all.
 local function look(target, hash)
   local survey, message, code = target:survey { hash }
-  if not survey then return { foreign = 0, problem = code ~= "not-found" and message or nil } end
-  local found = { foreign = 0 }
+  if not survey then return { foreign = 0, files = {}, problem = code ~= "not-found" and message or nil } end
+  local found = { foreign = 0, files = {} }
   for _, match in ipairs(survey.matches) do
     if match.class == "current" then found.name = match.name end
     if match.class == "foreign" then found.foreign = found.foreign + 1 end
+    found.files[#found.files + 1] = { name = match.name, class = match.class }
   end
+  table.sort(found.files, function(a, b)
+    if a.class ~= b.class then return a.class < b.class end -- current, foreign, stray
+    return a.name < b.name
+  end)
   return found
 end
 
@@ -78,13 +89,54 @@ local function judge_offline(target, info, container, row)
     row.works, row.by, row.text = "no", "the registry", "there is no plain machine GUID, so no key file is current"
   elseif row.file then
     row.works, row.text = judge_file(target, container, row.file)
-    if row.works == "unknown" then
-      row.by, row.text = nil, row.text .. "; nothing is proved: only the running Windows can open it"
-    end
+    if row.works == "unknown" then row.by = nil end
   elseif row.problem then
     row.works, row.by, row.text = "unknown", nil, row.problem
   else
     row.works, row.by, row.text = "no", "the names in the key store", "no key file of it has the machine GUID"
+  end
+end
+
+-- ---- What proof says ----
+
+-- Tries the key files of a container: row.keys = { { name, class, and what proof.lua tells } }.
+local function try_files(row, container, session, files)
+  row.keys, row.more_keys = {}, math.max(0, #files - M.MAX_FILES)
+  for index = 1, math.min(M.MAX_FILES, #files) do
+    local key = session:try("rsa", files[index].name, container.name)
+    key.name, key.class = files[index].name, files[index].class
+    row.keys[index] = key
+    if key.name == row.file then row.key = key end
+  end
+end
+
+-- Of an offline container whose key file alone tells nothing against it.
+local function judge_decryption(row, key, session)
+  local decrypts = key.proof and key.proof.decryptable == "yes"
+  if decrypts then
+    row.works = "yes"
+    row.by = key.proved and "the " .. proof.source_text(key.proved) or "decryption with this system's own secrets"
+    row.text = key.proof.text .. (key.proved and "; " .. key.proved.text or "")
+    return
+  end
+  local why = session:problem() or key.proof and key.proof.text or "it cannot be tried"
+  if key.proved then
+    row.text = ("it is the key of the %s; whether it decrypts is not known: %s"):format(proof.source_text(key.proved),
+      why)
+  else
+    row.text = ("%s; nothing is proved: %s"):format(row.text, why)
+  end
+end
+
+-- What is proved of the current key file beside what was judged.
+local function judge_proof(row, session, live, doubtful)
+  local key = row.key
+  if not key or doubtful then return end
+  if key.refuted and row.works ~= "no" and (not live or key.refuted.wording == "identity") then
+    row.text = key.refuted.why .. (live and ("; %s says: %s"):format(row.by, row.text) or "")
+    row.works, row.by = "no", key.refuted.wording == "identity" and "what was made with its key" or "decryption"
+  elseif not live and row.works == "unknown" then
+    judge_decryption(row, key, session)
   end
 end
 
@@ -144,8 +196,9 @@ local function judge_trial(trial, row)
 end
 
 -- Tries one container: { container, hash, file?, foreign, works = "yes", "no" or "unknown", by?, text, code?, means?,
--- ... }, or nil, message, code, native when CryptoAPI must not be asked.
-function M.trial(target, container)
+-- keys = { { name, class, proof, rows, verdict, proved, refuted } }, more_keys, key (the current one of these), ... },
+-- or nil, message, code, native when CryptoAPI must not be asked. session: of proof.open.
+function M.trial(target, container, session)
   local info, found = target:info(), look(target, container.hash)
   local row = {
     container = container.name, hash = container.hash, policy = container.policy, file = found.name,
@@ -159,6 +212,8 @@ function M.trial(target, container)
   else
     return nil, message, code, native
   end
+  try_files(row, container, session, found.files)
+  judge_proof(row, session, trial ~= nil, not trial and doubtful_guid(info) ~= nil)
   return row
 end
 
@@ -208,24 +263,64 @@ local function print_row(page, row)
   end
 end
 
-local function print_rows(context, rows)
-  local page, worked = context:page(), false
+-- How what proof says of a key file is told by what: the rows that say something, else why nothing is known.
+local function print_proof(page, key)
+  local decryptable = key.proof and key.proof.decryptable or "unknown"
+  page:line("  " .. key.name, "strong")
+  page:line(("    %-9s %-19s %s"):format(key.class, decryptable, key.verdict))
+  if key.proof and decryptable ~= "yes" and decryptable ~= "unknown" then page:text_block(key.proof.text, 14) end
+  for index, one in ipairs(proof.telling(key.rows)) do
+    if index > M.MAX_FILES then
+      page:text_block("and more; --json shows all", 14)
+      break
+    end
+    page:text_block(("by the %s"):format(proof.row_text(one)), 14)
+  end
+end
+
+local function print_proofs(page, rows, problem)
+  local any = false
+  for _, row in ipairs(rows) do any = any or #row.keys > 0 end
+  if not any then return end
+  page:blank()
+  page:heading "Proof"
+  page:line(("    %-9s %-19s %s"):format("class", "decryptable", "identity"))
+  for _, row in ipairs(rows) do
+    if #row.keys > 0 then page:line(('"%s"'):format(row.container), "strong") end
+    for _, key in ipairs(row.keys) do print_proof(page, key) end
+    if row.more_keys > 0 then page:text_block(("and %d more key files"):format(row.more_keys), 2) end
+  end
+  if problem then page:text_block("Nothing can be decrypted here: " .. problem, 2) end
+end
+
+local function print_rows(context, rows, problem)
+  local page, worked, unproved = context:page(), false, false
   if #rows == 0 then
     page:text_block("No policy that applies here names a key container. Name one: keymend verify --container NAME")
   end
   for _, row in ipairs(rows) do
     worked = worked or row.works == "yes"
+    unproved = unproved or row.works == "yes" and not (row.key and row.key.proved)
     if context.options.quiet then
       page:item(('"%s"'):format(row.container), row.works, { text_style = STYLE[row.works] })
     else
       print_row(page, row)
     end
   end
-  if worked and not context.options.quiet then
+  if not context.options.quiet then print_proofs(page, rows, problem) end
+  if worked and unproved and not context.options.quiet then
     page:blank()
     page:text_block("That a key works does not say that it is the one its service needs: Windows may have made it "
       .. "anew.", 0, "faint")
   end
+end
+
+local function proof_part(key)
+  local document = require "keymend.document"
+  return {
+    name = key.name, class = key.class, proof = document.proof(key.proof), identity = key.verdict,
+    identities = document.identities(key.rows), disproved = key.refuted ~= nil,
+  }
 end
 
 local PLAIN = { "container", "hash", "policy", "file", "foreign", "works", "by", "text", "means", "provider",
@@ -239,9 +334,22 @@ local function document_part(rows)
     for _, name in ipairs(PLAIN) do
       if row[name] == nil then out[name] = null else out[name] = row[name] end
     end
+    out.keys = {}
+    for at, key in ipairs(row.keys) do out.keys[at] = proof_part(key) end
     list[index] = out
   end
   return list
+end
+
+-- All rows, or nil, message, code, native.
+local function try_all(target, list, session)
+  local rows = {}
+  for index, container in ipairs(list) do
+    local row, message, code, native = M.trial(target, container, session)
+    if not row then return nil, message, code, native end
+    rows[index] = row
+  end
+  return rows
 end
 
 function M.verify(context)
@@ -251,19 +359,20 @@ function M.verify(context)
   local open = context:report_open()
   list, status = containers_of(context)
   if not list then return status end
-  local rows, exit = {}, EXIT.done
-  for index, container in ipairs(list) do
-    local row, message, code, native = M.trial(target, container)
-    if not row then return context:fail(message, code, native) end
-    rows[index] = row
-    if row.works == "no" then exit = EXIT.findings end
-  end
+  local session = proof.open(target)
+  local ran, rows, message, code, native = pcall(try_all, target, list, session)
+  local problem = ran and rows and session:problem()
+  session:close()
+  if not ran then error(rows, 0) end
+  if not rows then return context:fail(message, code, native) end
+  local exit = EXIT.done
+  for _, row in ipairs(rows) do exit = row.works == "no" and EXIT.findings or exit end
   if context.options.json then
     return context:document {
       exit = exit, verify = document_part(rows), findings = require("keymend.document").findings(open),
     }
   end
-  print_rows(context, rows)
+  print_rows(context, rows, problem)
   return context:status(exit, {})
 end
 
