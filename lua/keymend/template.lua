@@ -46,5 +46,5 @@ return policy {
 -- The text of a new policy called `name`.
 return function(name)
   local text = core.embedded_policies().template or TEXT
-  return (text:gsub("%f[%w_]template%f[%W]", function() return name end))
+  return (text:gsub('"template"', '"' .. name .. '"'):gsub("%f[%w_]template%.lua", name .. ".lua"))
 end

@@ -84,7 +84,7 @@ table.sort(order, function(a, b)
   if a.alone + a.beside ~= b.alone + b.beside then return a.alone + a.beside > b.alone + b.beside end
   return a.guid < b.guid
 end)
-print(("%d files; machine GUID %s; %d foreign GUIDs"):format(files, info.guid or "absent", #order))
+print(("%d files; machine GUID %s; foreign GUIDs: %d"):format(files, info.guid or "absent", #order))
 for _, group in ipairs(order) do
   print(("\n%s  %d alone, %d beside a current file"):format(group.guid, group.alone, group.beside))
   table.sort(group.shown)
