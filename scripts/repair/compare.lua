@@ -24,6 +24,8 @@ local function is_of(name, part)
 end
 
 local function store_side(store)
+  local survey, why = store:survey {}
+  if not survey then error(why, 0) end
   return function(part, take)
     for name in assert(store:keys()) do
       if is_of(name, part) then
@@ -31,7 +33,7 @@ local function store_side(store)
         take(name, key and key.sha256 or problem, key and key.written and core.time_text(key.written))
       end
     end
-  end, assert(store:survey {}).files
+  end, survey.files
 end
 
 -- One line of an inventory, or nil.
@@ -43,7 +45,10 @@ local function key_in(line)
 end
 
 local function file_side(path)
-  local first = assert(io.lines(path))()
+  local file, why = io.open(path)
+  if not file then error(why, 0) end
+  local first = file:read "*l"
+  file:close()
   if not (first or ""):find('"document":"keymend inventory","schema":1,', 1, true) then
     error(path .. ": it is no inventory; make one with inventory.lua --json", 0)
   end
@@ -59,7 +64,8 @@ end
 
 local function side_of(path)
   if path:find "%.json$" then return file_side(path) end
-  return store_side(assert(keymend.open { root = path }))
+  local store, why = keymend.open { root = path }
+  return store_side(store or error(why, 0))
 end
 
 -- ---- Comparing ----

@@ -57,7 +57,9 @@ local function csv_line(row)
 end
 
 local info = target:info()
-local meter = keymend.progress.new { what = "files", total = assert(target:survey {}).files }
+local survey, problem = target:survey {}
+if not survey then error(problem, 0) end
+local meter = keymend.progress.new { what = "files", total = survey.files }
 if as_json then
   io.write('{"document":"keymend inventory","schema":1,"machine_guid":', json.encode(info.machine_guid or json.null),
     ',"key_store":', json.encode(info.key_store or json.null), ',"made":', json.encode(time(core.time_now())),

@@ -25,7 +25,8 @@ end
 if not target then error("there is no target: keymend run --root DIR orphans.lua", 0) end
 
 local info = target:info()
-local files = assert(target:survey {}).files
+local survey, problem = target:survey {}
+local files = survey and survey.files or error(problem, 0)
 local parts = math.max(1, math.ceil(files / PART))
 local meter = keymend.progress.new { what = "names", total = 2 * files * parts }
 

@@ -49,7 +49,10 @@ if not target then error("there is no target: keymend run --root DIR prune.lua",
 -- ---- What may go ----
 
 local keep = target:keep_set()
-for _, container in ipairs(options.keep) do assert(keep:add(container, "--keep names it")) end
+for _, container in ipairs(options.keep) do
+  local added, why = keep:add(container, "--keep names it")
+  if not added then error("--keep: " .. why, 0) end
+end
 if #keep.missing > 0 then
   print "Refused: it cannot be told which key files are needed, because not everything could be looked at:"
   for _, text in ipairs(keep.missing) do print("  " .. core.escape(text)) end
@@ -78,7 +81,9 @@ local function stays(name, class, hash, guid)
   return nil, key.size
 end
 
-local meter = keymend.progress.new { what = "files", total = assert(target:survey {}).files }
+local survey, problem = target:survey {}
+if not survey then error(problem, 0) end
+local meter = keymend.progress.new { what = "files", total = survey.files }
 local going, bytes, kept, more = {}, 0, {}, 0
 for name, class, hash, guid in assert(target:keys()) do
   local why, size = stays(name, class, hash, guid)

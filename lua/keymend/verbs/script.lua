@@ -42,9 +42,15 @@ local function hint(message, context)
   end
 end
 
+-- error(message, 0): a script that says so itself, such as how it is used, needs no frames.
+local function plain_error(message)
+  local first, frame = message:match "^([^\n]*)\nstack traceback:\n%s*%[C%]: in function '([%w_]+)'"
+  return frame == "error" and not first:find "^[^\n]-:%d+: " and first or nil
+end
+
 -- What went wrong in a script: its own frames alone, and what may help.
 local function explain(message, context)
-  message = message:gsub("\n%s*%[C%]: in function 'xpcall'.*$", "")
+  message = plain_error(message) or message:gsub("\n%s*%[C%]: in function 'xpcall'.*$", "")
   local help = hint(message, context)
   return help and message:gsub("\n", function() return "\n" .. help .. "\n" end, 1) or message
 end
