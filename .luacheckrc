@@ -7,7 +7,9 @@ exclude_files = { "build" }
 -- What a policy sees beside the safe part of Lua's library, as lua/keymend/policy_env.lua defines it.
 local builders = {
   "policy", "windows", "has_service", "all_of", "any_of", "not_", "always", "first_of", "proved", "guid_history",
-  "sole_candidate", "regenerated", "regeneration", "event", "first_failure",
+  "sole_candidate", "regenerated", "regeneration", "event", "first_failure", "newest_near_onset",
+  "newest_before_onset", "oldest_before_onset", "master_key_era", "by_guid", "ask", "within", "extends", "optional",
+  "every_orphan",
 }
 files["scripts/policies"].read_globals = builders
 files["lua/keymend/policy_env.lua"].globals = builders

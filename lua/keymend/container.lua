@@ -505,8 +505,18 @@ local function lost_remedy(case, choices)
     .. "one, name it:"
 end
 
+-- Nothing is missed where the program makes its key itself, unless an old one is the right one.
+local function is_made_anew(case)
+  if not case.policy.remakes then return nil end
+  if #case.candidates > 0 and rules.adopt(case.policy.adopt, case.candidates, case) then return nil end
+  find(case, "key.absent", {}, { severity = "info", wording = "remade" })
+  return { healthy = true }
+end
+
 local function current_missing(case)
   if case.current then return nil end
+  local anew = is_made_anew(case)
+  if anew then return anew end
   if #case.candidates > 0 then return choose(case, case.candidates) end
   local list = {}
   for _, key in ipairs(case.keys) do
@@ -606,7 +616,8 @@ local function remade(case)
   use_evidence(list, case)
   find(case, "key.regenerated", { retired = case.current.name },
     { evidence = list, keys = names_of { case.current }, wording = "remade" })
-  return { retire = case.current, why_retire = "it is disproved, none is proved, and the program makes a new one itself" }
+  return { retire = case.current,
+    why_retire = "it is disproved, none is proved, and the program makes a new one itself" }
 end
 
 local function no_candidate(case)

@@ -112,6 +112,8 @@ local function policies(diagnosis)
 end
 
 local function containers(diagnosis)
+  local more = diagnosis.facts.more_orphans or 0
+  if more > 0 then add(diagnosis, "store.more-orphans", { count = more }) end
   for _, case in ipairs(diagnosis.cases) do
     local verdict = container.judge(case)
     for _, made in ipairs(case.findings) do

@@ -90,7 +90,9 @@ local function owners(policies)
       local other = owner[container.hash]
       if not other then order[#order + 1] = container.hash end
       if not other or narrow > other.narrow then
-        owner[container.hash] = { policy = policy, name = container.name, hash = container.hash, narrow = narrow }
+        owner[container.hash] = {
+          policy = policy, name = container.name, hash = container.hash, narrow = narrow, optional = container.optional,
+        }
       elseif narrow == other.narrow then
         other.rival = other.rival or policy
       end
@@ -107,6 +109,74 @@ local function owners(policies)
     owned[#owned + 1] = one
   end
   return owned
+end
+
+-- What every_orphan may name at once (a plan has M.MAX_STEPS of plan.lua), and the names that are remembered for it.
+M.MAX_ORPHANS = 32
+M.MAX_ORPHAN_NAMES = 200000
+
+-- Container hashes that a shipped policy knows, whether it applies here or not.
+local function known_to_policies()
+  local policy, known = require "keymend.policy", {}
+  for _, name in ipairs(policy.names()) do
+    local loaded = policy.load(name)
+    for _, container in ipairs(loaded and loaded.containers or {}) do known[container.hash] = name end
+    if loaded then policy.close { loaded } end
+  end
+  return known
+end
+
+-- The containers with foreign files and no current one: { { hash, name = a file of it } }, sorted; nil, message, code.
+local function orphaned_hashes(facts)
+  local current, foreign, list, count = {}, {}, {}, 0
+  local names, message, code = facts.target:keys()
+  if not names then return nil, message, code end
+  for name, class, hash in names do
+    count = count + 1
+    if count > M.MAX_ORPHAN_NAMES then
+      return nil, ("every_orphan: the key store has more than %d files; name the containers in a policy, as "
+        .. "keymend run orphans.lua lists them"):format(M.MAX_ORPHAN_NAMES), "limit"
+    end
+    if class == "current" then current[hash] = true end
+    if class == "foreign" then foreign[hash] = foreign[hash] or name end
+  end
+  for hash, name in pairs(foreign) do
+    if not current[hash] then list[#list + 1] = { hash = hash, name = name } end
+  end
+  table.sort(list, function(a, b) return a.hash < b.hash end)
+  return list
+end
+
+-- Adds the containers of policies with every_orphan; facts.more_orphans: how many are left out.
+local function add_orphans(facts, owned)
+  local taker
+  for _, policy in ipairs(facts.policies) do taker = taker or policy.orphans and policy end
+  if not taker or not facts.info.key_store_found or not M.judgeable(facts) then return true end
+  local list, message, code = orphaned_hashes(facts)
+  if not list then return nil, message, code end
+  local known, taken = known_to_policies(), 0
+  for _, one in ipairs(owned) do known[one.hash] = one.policy.name end
+  for _, one in ipairs(list) do
+    if not known[one.hash] then
+      taken = taken + 1
+      if taken <= M.MAX_ORPHANS then
+        local key = facts.target:inspect(one.name)
+        local name = key and key.container_hash == one.hash and key.container or core.known_container(one.hash)
+        owned[#owned + 1] = { policy = taker, name = name or "hash " .. one.hash, hash = one.hash, narrow = 0 }
+      end
+    end
+  end
+  facts.more_orphans = math.max(0, taken - M.MAX_ORPHANS)
+  return true
+end
+
+-- Without the containers that need not be there and are not.
+local function without_absent(cases)
+  local list = {}
+  for _, case in ipairs(cases) do
+    if not case.optional or #case.keys > 0 or case.too_many then list[#list + 1] = case end
+  end
+  return list
 end
 
 -- Whether every master key of the private parts is there: true, false and the missing GUID, or nil for unknown.
@@ -285,6 +355,7 @@ local function case_of(facts, owned)
   return {
     container = owned.name, hash = owned.hash, policy = owned.policy, facts = facts, info = facts.info,
     options = facts.options, history = facts.history, keys = {}, matches = {}, findings = {},
+    optional = owned.optional,
   }
 end
 
@@ -322,6 +393,9 @@ function M.gather(target, policies, options)
   end
   local owned, message, code, native = owners(facts.policies)
   if not owned then return nil, message, code, native end
+  local ok
+  ok, message, code = add_orphans(facts, owned)
+  if not ok then return nil, message, code end
   local hashes, cases = {}, {}
   for index, one in ipairs(owned) do
     hashes[index] = one.hash
@@ -332,11 +406,11 @@ function M.gather(target, policies, options)
     if not facts.survey then return nil, message, code, native end
   end
   if not M.judgeable(facts) then return facts end
-  local ok
   ok, message, code, native = fill(facts, cases)
   if not ok then return nil, message, code, native end
   ok, message, code = overrule(facts, cases)
   if not ok then return nil, message, code end
+  cases = without_absent(cases)
   for _, case in ipairs(cases) do
     case.use = use.of(#case.policy.service_patterns > 0 and facts.services() or nil, case.policy)
   end

@@ -12,8 +12,9 @@
 --             choices (there are other key files), works, failing (the services do), logged (a log tells it), replayed
 --             (a hive's logs were), live (this Windows runs), repair, undecided, interrupted, adopted (what the plan or
 --             keymend does about the keys), after (of undo and recover), busy (another program has the file open),
---             prerequisite (what has to be there before it is not), disproved (the current key file is); of a disproved key
---             closed, forged, mismatch, identity (why it is; see proof.lua), other (the current one is another key)
+--             remade (the program makes its key anew), prerequisite (what has to be there before it is not),
+--             disproved (the current key file is); of a disproved key: closed, forged, mismatch, identity (why it is; see
+--             proof.lua), other (the current one is another key)
 -- A policy may add ids that begin with its own name and a dot, and may give its own text or remedy for the
 -- ids here (policy.lua); it cannot change severity, fixable and refuses.
 
@@ -227,6 +228,11 @@ return {
       text = 'You chose to retire the current key file of "%{container}", %{retired}; there is none to adopt.',
       remedy = "Retire it into the vault; Windows makes a new key when a program next asks for one.",
     },
+    remade = {
+      text = 'The current key file of "%{container}", %{retired}, is not the right one, and none of the others is '
+        .. "proved. The program makes a new key, and what hangs on it, itself.",
+      remedy = "Retire it into the vault; the program makes a new key when it is next started.",
+    },
   },
   ["key.ambiguous"] = {
     severity = "error",
@@ -331,6 +337,16 @@ return {
     severity = "warning",
     text = 'There is no key file for "%{container}" at all.',
     remedy = "If its service works, it has not needed a key yet. Else restore the key file from a backup.",
+    remade = {
+      text = 'There is no key file for "%{container}" under the machine GUID; its program makes one when it is next '
+        .. "started, and no old one is proved to be better.",
+      remedy = "",
+    },
+  },
+  ["store.more-orphans"] = {
+    severity = "warning",
+    text = "%{count} further key containers are orphaned and not looked at: one plan takes no more.",
+    remedy = "Repair these first, then run keymend again.",
   },
   ["case.guid-conflict"] = {
     severity = "error",

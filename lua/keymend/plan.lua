@@ -69,6 +69,49 @@ local function acting(diagnosis)
   return list
 end
 
+-- Whether `name` needs one of `others`, itself or over others.
+local function needs_any(graph, name, others)
+  local reached = graph:reach(others, true)
+  for _, service in ipairs(reached) do
+    if service.name:lower() == name:lower() then return true end
+  end
+  return false
+end
+
+-- `list` with the services of `order` in that order (in the opposite one where they are stopped), in the places that
+-- they have together. What Windows needs comes before what the policy wants: a service that needs another of them is
+-- never started before it, then the list stays as it is.
+function M.in_order(list, order, graph, stopping)
+  local rank, places, named = {}, {}, {}
+  for index, pattern in ipairs(order) do
+    for _, name in ipairs(list) do
+      if core.match(pattern, name) then rank[name] = rank[name] or index end
+    end
+  end
+  for index, name in ipairs(list) do
+    if rank[name] then
+      places[#places + 1] = index
+      named[#named + 1] = { name = name, index = index }
+    end
+  end
+  table.sort(named, function(a, b)
+    local first, second = rank[a.name], rank[b.name]
+    if first ~= second then return (first < second) ~= (stopping or false) end
+    return a.index < b.index
+  end)
+  local result = { unpack(list) }
+  for index, place in ipairs(places) do result[place] = named[index].name end
+  for at, name in ipairs(result) do
+    local rest = {}
+    for index = at + 1, #result do rest[#rest + 1] = result[index] end
+    local earlier = {}
+    for index = 1, at - 1 do earlier[#earlier + 1] = result[index] end
+    local wrong = stopping and earlier or rest
+    if #wrong > 0 and needs_any(graph, name, wrong) then return list end
+  end
+  return result
+end
+
 -- stop, start, and why they cannot be told (nil when they can). Automatic services only are started: what else runs
 -- is started again by the core, which knows what it stopped.
 local function services_of(diagnosis, policies)
@@ -92,6 +135,11 @@ local function services_of(diagnosis, policies)
   for _, name in ipairs(#start_patterns > 0 and order.start or {}) do
     local service = known.graph:find(name)
     if service and service.start == "automatic" and not service.driver then start[#start + 1] = name end
+  end
+  for _, policy in ipairs(policies) do
+    if #policy.order > 0 then
+      start, stop = M.in_order(start, policy.order, known.graph), M.in_order(stop, policy.order, known.graph, true)
+    end
   end
   return stop, start
 end

@@ -6,7 +6,8 @@
 -- (all that are restarted), user_patterns (those that use the containers: without `also`),
 -- findings = { id = { severity?, text?, remedy? } }, checks, state (runs its functions; closed by policy.close),
 -- use ("always"; "named": only where somebody names it), orphans (true: its containers are those that facts.lua finds),
--- order (services in the order in which they start), bases (the policies it extends: { name, source }).
+-- remakes (the program makes its key anew), order (services in the order in which they start),
+-- bases (the policies it extends: { name, source, text }).
 
 local core = require "keymend.core"
 local rules = require "keymend.rules"
@@ -214,7 +215,16 @@ end
 
 local function containers_field(context, value)
   if type(value) == "table" and value.rule == "every_orphan" then return {} end
-  local list = texts(context, value, "containers", "a list of container names")
+  if type(value) == "table" and value.rule == "optional" then value = { value } end
+  local optional, plain = {}, value
+  if type(value) == "table" and not value["function"] then
+    plain = {}
+    for index, one in ipairs(value) do
+      optional[index] = type(one) == "table" and one.rule == "optional"
+      plain[index] = optional[index] and one.name or one
+    end
+  end
+  local list = texts(context, plain, "containers", "a list of container names")
   if #list == 0 then wrong(context, "containers", "at least one container name", nil) end
   local made, seen = {}, {}
   for index, name in ipairs(list) do
@@ -224,7 +234,7 @@ local function containers_field(context, value)
     end
     if not seen[hash] then
       seen[hash] = true
-      made[#made + 1] = { name = name, hash = hash }
+      made[#made + 1] = { name = name, hash = hash, optional = optional[index] or nil }
     end
   end
   return made
@@ -323,7 +333,7 @@ end
 
 local FIELDS = {
   "api", "name", "title", "kb", "cause", "symptoms", "after", "applies", "containers", "onset", "retire", "adopt",
-  "services", "findings", "checks", "use", "extends",
+  "services", "findings", "checks", "use", "extends", "remakes",
 }
 
 local function known_fields(context, data)
@@ -352,6 +362,9 @@ local function check(context, data)
   if data.use ~= nil and data.use ~= "always" and data.use ~= "named" then
     wrong(context, "use", '"always" or "named"', data.use)
   end
+  if data.remakes ~= nil and type(data.remakes) ~= "boolean" then
+    wrong(context, "remakes", "true or false", data.remakes)
+  end
   return {
     api = 1, name = name, title = text_field(context, data, "title", name),
     kb = text_field(context, data, "kb"), cause = text_field(context, data, "cause"),
@@ -365,7 +378,8 @@ local function check(context, data)
       rule = "first_of", { rule = "proved" }, { rule = "guid_history" }, { rule = "sole_candidate" },
     }, true),
     services = settings, service_patterns = patterns, user_patterns = users, order = order,
-    use = data.use or "always", orphans = type(data.containers) == "table" and data.containers.rule == "every_orphan",
+    use = data.use or "always", remakes = data.remakes or false,
+    orphans = type(data.containers) == "table" and data.containers.rule == "every_orphan",
     findings = findings_field(context, name, data.findings), checks = checks_field(context, data.checks),
   }
 end

@@ -5,7 +5,7 @@
 
 -- luacheck: globals windows has_service all_of any_of first_of not_ always proved guid_history sole_candidate
 -- luacheck: globals regenerated regeneration event first_failure policy newest_near_onset newest_before_onset
--- luacheck: globals oldest_before_onset master_key_era by_guid ask within extends every_orphan
+-- luacheck: globals oldest_before_onset master_key_era by_guid ask within extends every_orphan optional
 
 -- `further`: how many calls further out than usual the policy's line is.
 local function expect(ok, what, wanted, found, further)
@@ -92,6 +92,12 @@ function within(minutes)
   expect(type(minutes) == "number" and minutes > 0 and minutes < math.huge, "within", "a number of minutes above 0",
     type(minutes) == "number" and tostring(minutes) or minutes)
   return { rule = "within", minutes = minutes }
+end
+
+-- optional "SMS": a key container that need not be there; nothing is said of it where it has no key file
+function optional(name)
+  expect(type(name) == "string" and name ~= "", "optional", "the name of a key container", name)
+  return { rule = "optional", name = name }
 end
 
 -- containers = every_orphan: all that have key files of other GUIDs alone and that no shipped policy knows

@@ -250,6 +250,20 @@ local function print_done(context, txn, after)
   report.diagnosis(page, after, { quiet = true })
 end
 
+-- Why the plan would cut the administrator's own session, or nil. Windows names the session of a Remote Desktop
+-- "RDP-Tcp#N".
+local function cuts_session(context, plan)
+  local session = os.getenv "SESSIONNAME" or ""
+  if context.opened:info().backend ~= "live" or not session:upper():find "^RDP%-" then return nil end
+  for _, name in ipairs(plan.stop) do
+    if name:lower() == "termservice" and not context.options.disconnect then
+      return ("the plan stops TermService, and this session (%s) comes over Remote Desktop: it would be cut, perhaps "
+        .. "for good. Work at the console, or give --disconnect"):format(core.escape(session))
+    end
+  end
+  if context.options.disconnect then plan:overrule "--disconnect" end
+end
+
 function M.apply(context)
   local diagnosis, status = context:diagnose(true)
   if not diagnosis then return status end
@@ -258,7 +272,7 @@ function M.apply(context)
   plan, status = plan_to_apply(context, diagnosis, parts)
   if not plan then return status end
   if context.options.json then parts.plan = require("keymend.document").plan(plan) end
-  local obstacle = plan:obstacle()
+  local obstacle = plan:obstacle() or cuts_session(context, plan)
   if obstacle then
     parts.exit = judge.left(diagnosis)
     return context:fail("refused: " .. obstacle, "refused", nil, "untouched", parts)

@@ -9,13 +9,14 @@ local EXIT = cli.exit
 local M = {}
 
 local function containers(one)
+  if one.orphans then return "every orphaned one that no other policy knows" end
   local names = {}
   for index, container in ipairs(one.containers) do names[index] = '"' .. container.name .. '"' end
   return table.concat(names, ", ")
 end
 
--- The policies of the own folder that are used only when they are named; none where --policy names others. Second:
--- whether one of them cannot be used, which is told.
+-- The policies that are used only where they are named: those of the own folder, and shipped ones; none where --policy
+-- names others. Second: whether one of them cannot be used, which is told.
 local function own_policies(context)
   local own, broken = {}, false
   if context.options.policy then return own, broken end
@@ -28,6 +29,10 @@ local function own_policies(context)
     local loaded, message = policy.load(name)
     if loaded then own[#own + 1] = loaded else context:say(message) end
     broken = broken or not loaded
+  end
+  for _, name in ipairs(policy.names()) do
+    local loaded = policy.load(name)
+    if loaded and loaded.use == "named" then own[#own + 1] = loaded elseif loaded then policy.close { loaded } end
   end
   return own, broken
 end
