@@ -87,7 +87,7 @@ local function refuted(found, against)
   if wording then
     local why = found.proof.text
     if found.proved then
-      why = ("%s; yet it is the key of %s"):format(why, M.source_text(found.proved))
+      why = ("%s; yet it is the key of the %s"):format(why, M.source_text(found.proved))
     end
     return { why = why, wording = wording ~= "missing" and wording or nil }
   end

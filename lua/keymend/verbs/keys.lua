@@ -83,6 +83,7 @@ local function pass(target, store, wanted, each)
   end)
   iterator:close()
   if not walked then return nil, cli.error_text(problem), "io" end
+  table.sort(result.found, function(a, b) return a.name < b.name end)
   return result
 end
 
@@ -192,7 +193,6 @@ local function print_store(context, store, wanted, guid)
     return nil, message, code, native
   end
   if not context.options.quiet then print_counts(page, result, target:info().guid) end
-  table.sort(result.found, function(a, b) return a.name < b.name end)
   for _, found in ipairs(result.found) do
     print_key(context, target, store, found, wanted[found.hash])
   end
