@@ -10,7 +10,7 @@
 -- A result: name, title, verdict ("repair", "healthy", "refused", "broken", "none": the policy does not apply,
 -- "failed"), problem ("failed": why), containers = { { container, retire, adopt, as, why_retire, why_adopt, refused,
 -- healthy } }, stop, start (services), findings (of the diagnosis), expected (the steps of the shipped policies for
--- these containers), differs (true: the steps are others).
+-- these containers), differs (true: the steps are others), other_steps = { { text, reason } }: of no container.
 
 local core = require "keymend.core"
 
@@ -128,7 +128,7 @@ end
 -- ---- Judging ----
 
 local function step_text(step)
-  return ("%s %s %s"):format(step.kind or step[1], step.name or step[2], step.to or step[3] or "")
+  return ("%s %s %s"):format(step.kind or step[1], tostring(step.name or step[2]), tostring(step.to or step[3] or ""))
 end
 
 local function steps_differ(steps, expected)
@@ -139,12 +139,13 @@ local function steps_differ(steps, expected)
   return false
 end
 
--- Those of the steps that are of the containers judged here.
+-- Those of the steps that are of the containers judged here, or of no container.
 local function expected_of(diagnosis, steps)
   local own, list = {}, {}
   for _, case in ipairs(diagnosis.cases) do own[case.hash] = true end
   for _, step in ipairs(steps) do
-    if own[(step[3] or step[2]):sub(1, 32):lower()] then list[#list + 1] = step end
+    local of_file = step[1] == "retire" or step[1] == "adopt"
+    if not of_file or own[(step[3] or step[2]):sub(1, 32):lower()] then list[#list + 1] = step end
   end
   return list
 end
@@ -165,7 +166,7 @@ end
 
 local function judge(target, policies, case)
   local result = { name = case.name, title = case.title, containers = {}, stop = {}, start = {}, findings = {},
-    expected = case.steps, differs = false }
+    expected = case.steps, differs = false, other_steps = {} }
   local diagnosis, message = require("keymend.diagnosis").run(target, policies, {})
   if not diagnosis then
     result.verdict, result.problem = "failed", message
@@ -182,6 +183,11 @@ local function judge(target, policies, case)
   local plan = require("keymend.plan").from_diagnosis(diagnosis)
   result.verdict = result.verdict or diagnosis.verdict
   result.containers, result.stop, result.start = containers_of(diagnosis), plan.stop, plan.start
+  for _, step in ipairs(plan.steps) do
+    if step.kind ~= "retire" and step.kind ~= "adopt" then
+      result.other_steps[#result.other_steps + 1] = { text = step_text(step), reason = step.reason }
+    end
+  end
   result.expected = expected_of(diagnosis, case.steps)
   result.differs = steps_differ(plan.steps, result.expected)
   return result
@@ -212,7 +218,7 @@ function M.run(policies, cases, each)
       local result, why = try(policies, case, folder)
       remove_made(1)
       each(result or { name = case.name, title = case.title, verdict = "failed", problem = why, containers = {},
-        stop = {}, start = {}, findings = {}, expected = case.steps, differs = false })
+        stop = {}, start = {}, findings = {}, expected = case.steps, differs = false, other_steps = {} })
     end
   end)
   remove_made(0)

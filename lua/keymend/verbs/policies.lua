@@ -162,6 +162,10 @@ local function print_result(page, result)
     if one.refused then page:text_block("refused: " .. one.refused, 6) end
     refused = refused or one.refused ~= nil
   end
+  for _, step in ipairs(result.other_steps) do
+    page:line("    " .. step.text)
+    if (step.reason or "") ~= "" then page:text_block("because " .. step.reason, 8) end
+  end
   local idle = result.verdict == "broken" or result.verdict == "refused"
   if idle and not refused then print_gravest(page, result.findings) end
   if #result.stop > 0 then page:item("    stop:", table.concat(result.stop, ", "), { indent = 13 }) end
