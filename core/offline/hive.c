@@ -22,6 +22,7 @@
 #define NK_NAME 0x50       /* offsets in a cell, its 4 bytes of length included */
 #define VK_NAME 0x18
 #define MIN_KEY 80    /* bytes of the smallest cell with a key */
+#define MIN_VALUE 24  /* the same of a value */
 #define CALL_WORK 31  /* what a call costs beside its names */
 #define UTF8_A_UNIT 3 /* bytes of UTF-8 that one UTF-16 unit needs at most */
 
@@ -631,22 +632,27 @@ static km_status check_value(km_hive *hive, uint64_t key, uint64_t value, km_err
   return KM_OK;
 }
 
-static km_status check_values(km_hive *hive, uint64_t key, km_error *error) {
+/* *left: how many values there is room for; keys that share one list would cost keys times values. */
+static km_status check_values(km_hive *hive, uint64_t key, size_t *left, km_error *error) {
   errno = 0;
   hive_value_h *values = hivex_node_values(hive->handle, (hive_node_h)key);
   km_status status = KM_OK;
+  size_t count = 0;
   if (values == NULL)
     return library_failure(hive, key, "its list of values is damaged", errno, error);
-  for (size_t i = 0; values[i] != 0 && status == KM_OK; i++)
-    status = check_value(hive, key, values[i], error);
+  for (; values[count] != 0 && status == KM_OK; count++)
+    status = check_value(hive, key, values[count], error);
   free(values);
+  if (status == KM_OK && count > *left)
+    status = damaged_key(hive, key, "the tree has more values than the hive has room for", error);
+  *left -= count < *left ? count : *left;
   return status;
 }
 
 /* Whether every key and value is a whole record. There cannot be more keys than fit into the file: a tree that seems to
  * have more has loops. */
 static km_status check_tree(km_hive *hive, km_error *error) {
-  size_t left = hive->size / MIN_KEY;
+  size_t left = hive->size / MIN_KEY, values = hive->size / MIN_VALUE;
   keys pending = {NULL, 0, 0};
   const hive_node_h root[] = {hivex_root(hive->handle), 0};
   km_status status = KM_OK;
@@ -656,7 +662,7 @@ static km_status check_tree(km_hive *hive, km_error *error) {
     uint64_t key = pending.list[--pending.count];
     status = list_children(hive, key, &children, error);
     if (status == KM_OK)
-      status = check_values(hive, key, error);
+      status = check_values(hive, key, &values, error);
     if (status == KM_OK)
       room = push_keys(&pending, children);
     free(children);

@@ -103,12 +103,20 @@ static bool all_zero(const uint8_t *data, size_t size) {
   return true;
 }
 
+/* Whether something that is written to logs stands in this one, whose first block is gone. */
+static bool holds_entries(const km_hive_log *log) {
+  for (size_t at = BLOCK; at < log->size && log->size - at >= 4; at += BLOCK) {
+    if (memcmp(log->data + at, "HvLE", 4) == 0 || memcmp(log->data + at, "DIRT", 4) == 0)
+      return true;
+  }
+  return false;
+}
+
 static log_kind kind_of(const km_hive_log *log) {
   if (log->data == NULL)
     return LOG_ABSENT;
-  size_t looked_at = log->size < BLOCK ? log->size : BLOCK;
-  if (all_zero(log->data, looked_at))
-    return LOG_UNUSED;
+  if (all_zero(log->data, log->size < BLOCK ? log->size : BLOCK))
+    return holds_entries(log) ? LOG_BAD : LOG_UNUSED;
   if (log->size <= BLOCK || memcmp(log->data, "regf", 4) != 0 ||
       km_base_block_checksum(log->data) != read32(log->data + SUM) ||
       read32(log->data + SEQUENCE1) != read32(log->data + SEQUENCE2))
@@ -192,8 +200,9 @@ static found next_entry(entries *walk, entry *out) {
   return begun || later_entry(walk) ? FOUND_DAMAGE : FOUND_END;
 }
 
-/* Takes the entries of one log that come after what was taken before. */
-static bool take_log(km_replay *out, const km_hive_log *log, uint32_t from) {
+/* Takes the entries of one log that come after what was taken before. A log that ends in damage before anything of it
+ * was needed (*broken) may have held what the next one's first entry follows. */
+static bool take_log(km_replay *out, const km_hive_log *log, uint32_t from, bool *broken) {
   entries walk = begin_entries(log);
   entry e = {0};
   size_t taken = 0;
@@ -202,7 +211,7 @@ static bool take_log(km_replay *out, const km_hive_log *log, uint32_t from) {
     uint32_t expected = out->log_count == 0 && taken == 0 ? from : out->last + 1;
     if (!not_before(e.sequence, expected))
       continue;
-    if (e.sequence != expected && out->log_count > 0 && taken == 0)
+    if (e.sequence != expected && (out->log_count > 0 || *broken) && taken == 0)
       return cannot(out, "%s begins with entry %u, and the entries from %u are missing", log->name,
                     (unsigned)e.sequence, (unsigned)expected);
     if (out->log_count == 0 && taken == 0)
@@ -218,6 +227,7 @@ static bool take_log(km_replay *out, const km_hive_log *log, uint32_t from) {
   uint32_t expected = out->log_count == 0 ? from : out->last + 1;
   if (result == FOUND_DAMAGE && not_before(walk.next, expected))
     return cannot(out, "entry %u of %s is damaged", (unsigned)walk.next, log->name);
+  *broken = *broken || result == FOUND_DAMAGE;
   return true;
 }
 
@@ -239,8 +249,9 @@ static void plan_new(const uint8_t *base, const km_hive_log *const logs[2], size
   uint32_t from = read32(base + SEQUENCE2);
   bool swap = count == 2 &&
               !not_before(read32(logs[1]->data + SEQUENCE1), read32(logs[0]->data + SEQUENCE1));
+  bool broken = false;
   for (size_t i = 0; i < count; i++) {
-    if (!take_log(out, logs[swap ? 1 - i : i], from))
+    if (!take_log(out, logs[swap ? 1 - i : i], from, &broken))
       return;
   }
   out->complete = out->log_count > 0;
@@ -320,6 +331,10 @@ static void apply_old(const km_replay *replay, uint8_t *hive) {
 
 /* ---- Both ---- */
 
+static bool is_sound(log_kind kind) {
+  return kind == LOG_NEW || kind == LOG_OLD;
+}
+
 /* What hinders whatever kind the logs are of. LOG1 and LOG2 are a pair: the newest entries may stand in either. */
 static bool all_there(const km_hive_log logs[KM_HIVE_LOGS], const log_kind kinds[KM_HIVE_LOGS],
                       km_replay *out) {
@@ -327,7 +342,7 @@ static bool all_there(const km_hive_log logs[KM_HIVE_LOGS], const log_kind kinds
   for (size_t i = 0; i < KM_HIVE_LOGS; i++) {
     absent += kinds[i] == LOG_ABSENT;
     unused += kinds[i] == LOG_UNUSED;
-    if (kinds[i] == LOG_BAD && (i > 0 || (kinds[1] != LOG_NEW && kinds[2] != LOG_NEW)))
+    if (kinds[i] == LOG_BAD && (i > 0 || (!is_sound(kinds[1]) && !is_sound(kinds[2]))))
       return cannot(out, "%s is damaged: it does not begin with a sound base block", logs[i].name);
   }
   if (absent == KM_HIVE_LOGS)

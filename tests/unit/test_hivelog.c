@@ -342,6 +342,40 @@ static void tells_which_entry_is_missing(void **state) {
     free(all[i].data);
 }
 
+/* What an earlier log lost may have been what the later one's first entry follows. */
+static void tells_what_a_damaged_log_may_have_held(void **state) {
+  (void)state;
+  bytes before = hive_with("one", 0), two = hive_with("two", 0);
+  bytes early = log_begin(NEW_LOG, 4, &before), late = log_begin(NEW_LOG, 9, &before);
+  log_entry(&early, 4, &before);
+  size_t second = early.size;
+  log_entry(&early, 5, &before);
+  log_entry(&early, 6, &before);
+  log_entry(&late, 9, &two);
+  expect(open_with(&before, NULL, &early, &late), true, "two", "1 entry (9) of H.LOG2");
+  early.data[second + BLOCK - 1] ^= 1;
+  expect(open_with(&before, NULL, &early, &late), false, "one",
+         "H.LOG2 begins with entry 9, and the entries from 7 are missing");
+  const bytes all[] = {before, two, early, late};
+  for (size_t i = 0; i < COUNT_OF(all); i++)
+    free(all[i].data);
+}
+
+/* A log whose first block was lost is none that was never used. */
+static void tells_a_lost_block_from_an_unused_log(void **state) {
+  (void)state;
+  bytes before = hive_with("one", 0), two = hive_with("two", 0), three = hive_with("three", 0);
+  bytes log = log_begin(NEW_LOG, 7, &before), next = log_begin(NEW_LOG, 8, &before);
+  log_entry(&log, 7, &two);
+  log_entry(&next, 8, &three);
+  memset(next.data, 0, BLOCK);
+  expect(open_with(&before, NULL, &log, &next), false, "one",
+         "H.LOG2 is damaged: it does not begin with a sound base block");
+  const bytes all[] = {before, two, three, log, next};
+  for (size_t i = 0; i < COUNT_OF(all); i++)
+    free(all[i].data);
+}
+
 /* An entry that was only begun, one with a wrong byte, one that is gone before later ones. */
 static void tells_which_entry_is_damaged(void **state) {
   (void)state;
@@ -589,6 +623,8 @@ int test_hivelog(void) {
       cmocka_unit_test(leaves_a_clean_hive_alone),
       cmocka_unit_test(tells_which_log_is_not_there),
       cmocka_unit_test(tells_which_entry_is_missing),
+      cmocka_unit_test(tells_what_a_damaged_log_may_have_held),
+      cmocka_unit_test(tells_a_lost_block_from_an_unused_log),
       cmocka_unit_test(tells_which_entry_is_damaged),
       cmocka_unit_test(refuses_entries_made_to_harm),
       cmocka_unit_test(refuses_old_logs_made_to_harm),
