@@ -4,7 +4,10 @@ package.path = "tests/lua/?.lua;lua/?.lua;lua/?/init.lua;" .. package.path
 
 local options = require "keymend.options"
 
-local PAGES = { "README.md", "docs/guide.md", "docs/safety.md", "docs/windows.md" }
+local PAGES = {
+  "README.md", "docs/guide.md", "docs/safety.md", "docs/windows.md", "docs/cookbook.md", "docs/file-formats.md",
+  "docs/kb884872.md", "docs/policy-language.md",
+}
 
 local function read(path)
   local file = assert(io.open(path, "rb"))
