@@ -10,7 +10,7 @@
 local core = keymend.core
 local json = require "dkjson"
 
-local PART = 50000
+local PART = 100000
 
 local other = arg[1]
 if not other or arg[2] then error("usage: keymend run --root DIR compare.lua DIR|FILE.json", 0) end

@@ -11,7 +11,7 @@
 
 local core = keymend.core
 
-local PART = 50000       -- containers that are remembered at a time
+local PART = 200000      -- files in one part: so many containers at most are remembered at a time
 local MOST_GUIDS = 256   -- counted apart
 local SHOWN = 20         -- containers that are shown of each GUID
 
