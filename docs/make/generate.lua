@@ -5,6 +5,7 @@
 --   docs/keymend.1       docs/make/keymend.1.in, lua/keymend/options.lua
 --   docs/c-api.md        core/keymend.h
 --   docs/lua-api.md, docs/lua/keymend.lua    lua/keymend/reference.lua, docs/make/types.lua
+--   docs/lua/policy.lua  lua/keymend/policy_env.lua: the builders and the comments on them
 --   docs/findings.md     lua/keymend/findings.lua
 -- tests/suites/docs runs it with --check.
 
@@ -314,6 +315,57 @@ local function definitions()
   return out:text()
 end
 
+-- ---- The builders of policies ----
+
+-- The comment lines directly above the line `number`, without "-- ".
+local function comment_above(lines, number)
+  local first = number
+  while lines[first - 1] and lines[first - 1]:find "^%-%- " do first = first - 1 end
+  local text = {}
+  for index = first, number - 1 do text[#text + 1] = "---" .. lines[index]:sub(4) end
+  return text
+end
+
+local function policy_definitions()
+  local out, lines = writer(), {}
+  for line in io.lines "lua/keymend/policy_env.lua" do lines[#lines + 1] = line end
+  out:line "-- policy.lua: LuaLS definitions of what a policy file sees; docs/policy-language.md tells what each means"
+  out:line("-- %s", WARNING:format "lua/keymend/policy_env.lua")
+  out:line "---@meta"
+  out:line "-- luacheck: ignore"
+  out:line()
+  out:line "---@class keymend.rule"
+  out:line()
+  local count = 0
+  for number, line in ipairs(lines) do
+    local name, parameters = line:match "^function ([%l_]+)%(([%w_, ]*)%)"
+    local value, made, comment = line:match "^([%l_]+) = (%S+).-%-%- (.*)$"
+    if not value then value, made = line:match "^([%l_]+) = (%S+)" end
+    if name then
+      for _, text in ipairs(comment_above(lines, number)) do out:line("%s", text) end
+      out:line "---@return keymend.rule"
+      out:line("function %s(%s) end", name, parameters)
+    elseif value then
+      for _, text in ipairs(comment and {} or comment_above(lines, number)) do out:line("%s", text) end
+      if comment then out:line("---%s", comment) end
+      if made == "list_of" then
+        out:line "---@param rules table"
+        out:line "---@return keymend.rule"
+        out:line("function %s(rules) end", value)
+      else
+        out:line "---@type keymend.rule"
+        out:line("%s = nil", value)
+      end
+    end
+    if name or value then
+      count = count + 1
+      out:line()
+    end
+  end
+  assert(count > 15, "lua/keymend/policy_env.lua is written in another way")
+  return out:text()
+end
+
 -- ---- Findings ----
 
 local SEVERITIES = { "error", "warning", "info" }
@@ -379,7 +431,8 @@ end
 check_order()
 local PAGES = {
   { "docs/keymend.1", manual }, { "docs/c-api.md", c_api }, { "docs/lua-api.md", lua_api },
-  { "docs/lua/keymend.lua", definitions }, { "docs/findings.md", finding_page },
+  { "docs/lua/keymend.lua", definitions }, { "docs/lua/policy.lua", policy_definitions },
+  { "docs/findings.md", finding_page },
 }
 local differ = 0
 for _, page in ipairs(PAGES) do
