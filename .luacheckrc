@@ -9,7 +9,7 @@ local builders = {
   "policy", "windows", "has_service", "all_of", "any_of", "not_", "always", "first_of", "proved", "guid_history",
   "sole_candidate", "regenerated", "regeneration", "event", "first_failure", "newest_near_onset",
   "newest_before_onset", "oldest_before_onset", "master_key_era", "by_guid", "ask", "within", "extends", "optional",
-  "every_orphan",
+  "every_orphan", "grant",
 }
 files["scripts/policies"].read_globals = builders
 files["lua/keymend/policy_env.lua"].globals = builders

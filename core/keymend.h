@@ -425,6 +425,32 @@ typedef struct km_key_info {
 KM_API km_status km_key_inspect(km_target *target, km_store_kind kind, const char *name,
                                 km_key_info *out, km_error *error);
 
+#define KM_MAX_ACCESS 64 /* entries of a DACL that are told */
+#define KM_ACCESS_ALLOW 0 /* types of entries; what is more tells nothing of mask and sid */
+#define KM_ACCESS_DENY 1
+
+/* An entry of a DACL (MS-DTYP 2.4.4). */
+typedef struct km_access_entry {
+  uint8_t type, flags; /* KM_ACCESS_*; ACE flags */
+  uint32_t mask;
+  char sid[184]; /* "S-1-5-18"; "" when it cannot be told */
+} km_access_entry;
+
+/* Who may use a file. */
+typedef struct km_access {
+  char owner[184];   /* "" when it has none */
+  bool is_protected; /* its DACL inherits nothing */
+  bool open;         /* it has no DACL: everyone may do everything */
+  bool truncated;    /* there are more entries than told */
+  size_t count;
+  km_access_entry entries[KM_MAX_ACCESS];
+} km_access;
+
+/* The security descriptor of one file of a store. Nothing is changed. The struct is large: allocate it. KM_UNSUPPORTED:
+ * the file system keeps none, KM_NOT_FOUND, KM_DAMAGED, KM_ACCESS. */
+KM_API km_status km_key_access(km_target *target, km_store_kind kind, const char *name,
+                               km_access *out, km_error *error);
+
 /* What the file of the system's DPAPI master key `guid` is: its times tell the era of what it protects. The one in
  * S-1-5-18 when its folder User has it too. KM_NOT_FOUND: it is in neither, or there is no such folder. */
 KM_API km_status km_master_key_info(km_target *target, const char *guid, km_file_info *out,

@@ -114,6 +114,14 @@
 ---@field signature keymend.public_key?
 ---@field exchange keymend.public_key?
 
+---Who may use a file: the entries of its security descriptor.
+---@class keymend.access
+---@field owner string a SID
+---@field protected boolean its list inherits nothing
+---@field open boolean it has no list: everyone may do everything
+---@field truncated boolean it has more entries than are told
+---@field entries table[] type (`allow`, `deny`, `other`), flags, mask, sid
+
 ---The clear part of a key.
 ---@class keymend.public_key
 ---@field bits number
@@ -522,6 +530,15 @@ function target:survey(hashes) end
 ---@return string? code
 ---@return number? native
 function target:inspect(name, kind) end
+
+---Who may use one key file: the owner, the entries of its security descriptor.
+---@param name string
+---@param kind? keymend.kind
+---@return keymend.access|nil
+---@return string? message
+---@return string? code
+---@return number? native
+function target:access(name, kind) end
 
 ---The key store's files: for name, class, hash, guid in target:keys() do ... end; KIND: rsa, cng, cng-system.
 ---@param kind? keymend.kind

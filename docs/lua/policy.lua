@@ -80,6 +80,11 @@ newest_near_onset = nil
 ---@return keymend.rule
 function within(minutes) end
 
+---grant { container = "iisWasKey", to = "LOCAL SERVICE", right = "read" }: who must be able to use the current file;
+---to: SYSTEM, LOCAL SERVICE, NETWORK SERVICE, Administrators, or a SID; right: "read" or "full"
+---@return keymend.rule
+function grant(fields) end
+
 ---optional "SMS": a key container that need not be there; nothing is said of it where it has no key file
 ---@return keymend.rule
 function optional(name) end

@@ -167,6 +167,11 @@ local function guid_conflict(diagnosis)
   if decided and not next(common) then add(diagnosis, "case.guid-conflict", { list = table.concat(list, ", ") }) end
 end
 
+-- Who may use the current key files, where a policy says who must.
+local function permissions(diagnosis)
+  require("keymend.access").judge_all(diagnosis.cases, function(made) table.insert(diagnosis.findings, made) end)
+end
+
 -- What a policy's own checks find: each a function (keys, case) -> id of its own, fields.
 local function own_checks(diagnosis)
   local rules = require "keymend.rules"
@@ -272,7 +277,7 @@ local function services(diagnosis)
 end
 
 M.judges = {
-  transactions, machine_guid, key_store, dirty_hives, creation_times, policies, containers, guid_conflict,
+  transactions, machine_guid, key_store, dirty_hives, creation_times, policies, containers, permissions, guid_conflict,
   own_checks, services,
 }
 

@@ -13,8 +13,8 @@
 --             (a hive's logs were), live (this Windows runs), repair, undecided, interrupted, adopted (what the plan or
 --             keymend does about the keys), after (of undo and recover), busy (another program has the file open),
 --             remade (the program makes its key anew), prerequisite (what has to be there before it is not),
---             disproved (the current key file is); of a disproved key: closed, forged, mismatch, identity (why it is; see
---             proof.lua), other (the current one is another key)
+--             disproved (the current key file is); of a disproved key: closed, forged, mismatch, identity (why it is;
+--             see proof.lua), other (the current one is another key)
 -- A policy may add ids that begin with its own name and a dot, and may give its own text or remedy for the
 -- ids here (policy.lua); it cannot change severity, fixable and refuses.
 
@@ -342,6 +342,17 @@ return {
         .. "started, and no old one is proved to be better.",
       remedy = "",
     },
+  },
+  ["key.access-missing"] = {
+    severity = "error",
+    text = 'The current key file of "%{container}" lacks permissions that its program needs: %{names}.',
+    remedy = "Add the missing entries, and leave the others as they are; then restart the program. On Windows, as "
+      .. "administrator:",
+  },
+  ["key.access-unknown"] = {
+    severity = "info",
+    text = "Who may use the key files of %{names} cannot be told here: %{problem}.",
+    remedy = "Ask on the running Windows, or mount the volume with ntfs-3g.",
   },
   ["store.more-orphans"] = {
     severity = "warning",

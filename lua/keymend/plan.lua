@@ -137,7 +137,7 @@ local function services_of(diagnosis, policies)
     if service and service.start == "automatic" and not service.driver then start[#start + 1] = name end
   end
   for _, policy in ipairs(policies) do
-    if #policy.order > 0 then
+    if policy.order and #policy.order > 0 then
       start, stop = M.in_order(start, policy.order, known.graph), M.in_order(stop, policy.order, known.graph, true)
     end
   end

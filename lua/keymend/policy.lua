@@ -7,7 +7,7 @@
 -- findings = { id = { severity?, text?, remedy? } }, checks, state (runs its functions; closed by policy.close),
 -- use ("always"; "named": only where somebody names it), orphans (true: its containers are those that facts.lua finds),
 -- remakes (the program makes its key anew), order (services in the order in which they start),
--- bases (the policies it extends: { name, source, text }).
+-- bases (the policies it extends: { name, source, text }), access (see access.lua).
 
 local core = require "keymend.core"
 local rules = require "keymend.rules"
@@ -319,6 +319,24 @@ local function findings_field(context, name, value)
   return made
 end
 
+local function access_field(context, value)
+  if value == nil then return {} end
+  local wanted = "a list of grant { container = ..., to = ..., right = ... }"
+  if type(value) ~= "table" or value["function"] or #value > M.MAX_ENTRIES then
+    wrong(context, "access", wanted, value)
+  end
+  local list = {}
+  for index, one in ipairs(value) do
+    local known = type(one) == "table" and one.rule == "grant" and type(one.sid) == "string"
+      and type(one.mask) == "number" and (one.right == "read" or one.right == "full")
+    local hash = known and type(one.container) == "string" and core.hash(one.container)
+    if not hash then wrong(context, ("access, entry %d"):format(index), wanted, one) end
+    list[index] = { container = one.container, hash = hash, sid = one.sid, who = tostring(one.who), mask = one.mask,
+      right = one.right }
+  end
+  return list
+end
+
 local function checks_field(context, value)
   if value == nil then return {} end
   if type(value) ~= "table" then wrong(context, "checks", "a list of functions", value) end
@@ -333,7 +351,7 @@ end
 
 local FIELDS = {
   "api", "name", "title", "kb", "cause", "symptoms", "after", "applies", "containers", "onset", "retire", "adopt",
-  "services", "findings", "checks", "use", "extends", "remakes",
+  "services", "findings", "checks", "use", "extends", "remakes", "access",
 }
 
 local function known_fields(context, data)
@@ -380,7 +398,8 @@ local function check(context, data)
     services = settings, service_patterns = patterns, user_patterns = users, order = order,
     use = data.use or "always", remakes = data.remakes or false,
     orphans = type(data.containers) == "table" and data.containers.rule == "every_orphan",
-    findings = findings_field(context, name, data.findings), checks = checks_field(context, data.checks),
+    access = access_field(context, data.access), findings = findings_field(context, name, data.findings),
+    checks = checks_field(context, data.checks),
   }
 end
 

@@ -5,7 +5,7 @@
 
 -- luacheck: globals windows has_service all_of any_of first_of not_ always proved guid_history sole_candidate
 -- luacheck: globals regenerated regeneration event first_failure policy newest_near_onset newest_before_onset
--- luacheck: globals oldest_before_onset master_key_era by_guid ask within extends every_orphan optional
+-- luacheck: globals oldest_before_onset master_key_era by_guid ask within extends every_orphan optional grant
 
 -- `further`: how many calls further out than usual the policy's line is.
 local function expect(ok, what, wanted, found, further)
@@ -92,6 +92,27 @@ function within(minutes)
   expect(type(minutes) == "number" and minutes > 0 and minutes < math.huge, "within", "a number of minutes above 0",
     type(minutes) == "number" and tostring(minutes) or minutes)
   return { rule = "within", minutes = minutes }
+end
+
+local ACCOUNTS = { SYSTEM = "S-1-5-18", ["LOCAL SERVICE"] = "S-1-5-19", ["NETWORK SERVICE"] = "S-1-5-20",
+  ["Administrators"] = "S-1-5-32-544" }
+local RIGHTS = { read = 0x120089, full = 0x1F01FF }
+
+-- grant { container = "iisWasKey", to = "LOCAL SERVICE", right = "read" }: who must be able to use the current file;
+-- to: SYSTEM, LOCAL SERVICE, NETWORK SERVICE, Administrators, or a SID; right: "read" or "full"
+function grant(fields)
+  expect(type(fields) == "table", "grant",
+    'a table such as { container = "SMS", to = "SYSTEM", right = "full" }', fields)
+  for key in pairs(fields) do
+    expect(key == "container" or key == "to" or key == "right", "grant", "container, to or right", tostring(key))
+  end
+  expect(type(fields.container) == "string" and fields.container ~= "", "grant: container",
+    "the name of a key container", fields.container)
+  local sid = type(fields.to) == "string" and (ACCOUNTS[fields.to] or fields.to:match "^S%-1%-[%d%-]+$")
+  expect(sid, "grant: to", "SYSTEM, LOCAL SERVICE, NETWORK SERVICE, Administrators or a SID", fields.to)
+  expect(RIGHTS[fields.right], "grant: right", '"read" or "full"', fields.right)
+  return { rule = "grant", container = fields.container, who = fields.to, sid = sid, right = fields.right,
+    mask = RIGHTS[fields.right] }
 end
 
 -- optional "SMS": a key container that need not be there; nothing is said of it where it has no key file

@@ -33,6 +33,8 @@ return {
       "hashes: string[] -> keymend.survey!" },
     { "target:inspect(NAME, KIND)", "one key file: container, keys, times, owner",
       "name: string, kind?: keymend.kind -> keymend.key!" },
+    { "target:access(NAME, KIND)", "who may use one key file: the owner, the entries of its security descriptor",
+      "name: string, kind?: keymend.kind -> keymend.access!" },
     { "target:keys(KIND)", "the key store's files: for name, class, hash, guid in target:keys() do ... end; "
       .. "KIND: rsa, cng, cng-system",
       "kind?: keymend.kind -> keymend.keys!" },

@@ -21,6 +21,7 @@ windows.left_out = {
   ["read-only"] = MOUNTS,
   ["no-permission"] = "the users of the host are none of Windows'",
   ["untrusted-policy"] = "modes are not Windows'; tests/suites/windows-console shows its access lists",
+  ["policy-acl"] = "it shows a file system without descriptors",
   ["hostile-names"] = "Wine shows no name with a control character; bidi-names shows the rest",
 }
 

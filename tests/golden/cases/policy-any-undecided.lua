@@ -1,6 +1,4 @@
 -- policy-any-undecided.lua: an orphan that no policy knows and nothing speaks for is left alone
-local volume = ...
-
 return {
   title = "any-container: nothing tells that the orphan is missed: refused",
   volume = { keys = {} },

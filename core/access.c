@@ -1,0 +1,82 @@
+/* access.c: who may use a key file: the entries of its security descriptor */
+#include "descriptor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* MS-DTYP 2.4.5, 2.4.4: an ACL of 8 bytes, then entries: type, flags, size; plain ones mask, SID. */
+#define ACL_HEADER 8
+#define ACE_HEADER 4
+#define ACE_SID 8
+
+static unsigned u16(const uint8_t *p) {
+  return p[0] | (unsigned)p[1] << 8;
+}
+
+static uint32_t u32(const uint8_t *p) {
+  return u16(p) | (uint32_t)u16(p + 2) << 16;
+}
+
+/* An entry of another kind (an object's, an auditing one) has its type and flags alone. */
+static void take_entry(const uint8_t *entry, size_t size, km_access_entry *out) {
+  out->type = entry[0];
+  out->flags = entry[1];
+  if (out->type > KM_ACCESS_DENY || size < ACE_SID) {
+    return;
+  }
+  out->mask = u32(entry + ACE_HEADER);
+  (void)km_sid_text(entry + ACE_SID, size - ACE_SID, out->sid);
+}
+
+static void take_entries(const uint8_t *dacl, size_t size, km_access *out) {
+  size_t at = ACL_HEADER;
+  unsigned count = size >= ACL_HEADER ? u16(dacl + 4) : 0;
+  for (unsigned i = 0; i < count && at + ACE_HEADER <= size; i++) {
+    size_t length = u16(dacl + at + 2);
+    if (length < ACE_HEADER || length > size - at) {
+      return;
+    }
+    if (out->count == KM_MAX_ACCESS) {
+      out->truncated = true;
+      return;
+    }
+    take_entry(dacl + at, length, &out->entries[out->count++]);
+    at += length;
+  }
+}
+
+static km_status take(const km_file_meta *meta, const char *name, km_access *out, km_error *error) {
+  km_descriptor_parts parts;
+  if (!meta->descriptor) {
+    return km_fail(error, KM_UNSUPPORTED, 0,
+                   "\"%s\": this file system keeps no security descriptors", name);
+  }
+  if (!km_descriptor_take(meta->descriptor, meta->descriptor_size, &parts)) {
+    return km_fail(error, KM_DAMAGED, 0, "\"%s\": its security descriptor is damaged", name);
+  }
+  (void)km_descriptor_owner(meta->descriptor, meta->descriptor_size, out->owner);
+  out->is_protected = (parts.control & KM_CONTROL_DACL_PROTECTED) != 0;
+  out->open = !parts.dacl;
+  if (parts.dacl) {
+    take_entries(parts.dacl, parts.dacl_size, out);
+  }
+  return KM_OK;
+}
+
+km_status km_key_access(km_target *target, km_store_kind kind, const char *name, km_access *out,
+                        km_error *error) {
+  km_folder *folder;
+  km_file_meta meta;
+  memset(out, 0, sizeof *out);
+  km_status status = km_store_folder(target, kind, &folder, error);
+  if (status) {
+    return status;
+  }
+  status = target->backend->meta_read(folder, name, &meta, error);
+  if (!status) {
+    status = take(&meta, name, out, error);
+    free(meta.descriptor);
+  }
+  target->backend->folder_close(folder);
+  return status;
+}
