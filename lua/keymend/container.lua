@@ -546,7 +546,7 @@ local function current_unsound(case)
   return {}
 end
 
--- Rule: a key that is proved is never retired, whatever the times say. That of something else may be proved too, by what
+-- Rule: a key that is proved is never retired, whatever the times say. Another may be proved too, by something else that
 -- nothing is known to use; then only a person can tell which one is needed.
 local function current_proved(case)
   local current = case.current
@@ -633,8 +633,8 @@ local function no_candidate(case)
   return healthy(case)
 end
 
--- Rule: a key whose service was started with it and runs is never retired, even when it is disproved. One that cannot be
--- decrypted here is none that a service could use.
+-- Rule: a key whose service was started with it and runs is never retired, even when it is disproved. One that cannot
+-- be decrypted here is none that a service could use.
 local function runs_disproved(case)
   local how, service = use.of_key(case.use, case.current, case.info.guid_written)
   if how ~= "certain" then return nil end
@@ -816,7 +816,8 @@ end
 M.chain = {
   two_currents, overruled, unreadable, adopted_before, too_many, nothing_there, same_key, current_missing,
   current_unsound, current_proved, in_use,
-  remade, no_candidate, current_useless, times_useless, newer_foreign, guid_time_contradicts, onset_elsewhere, regenerated,
+  remade, no_candidate, current_useless, times_useless, newer_foreign, guid_time_contradicts, onset_elsewhere,
+  regenerated,
 }
 
 -- ---- What is told of the other files ----
@@ -863,7 +864,9 @@ local function tell_faults(case, verdict)
     end
     for index, key in ipairs(kind.keys) do
       evidence(list, "content", (#kind.keys > 1 and key.name .. ": " or "") .. kind.whys[index])
-      if key.proved then evidence(list, "identity", ("%s is proved by the %s"):format(key.name, proof.row_text(key.proved))) end
+      if key.proved then
+        evidence(list, "identity", ("%s is proved by the %s"):format(key.name, proof.row_text(key.proved)))
+      end
     end
     find(case, kind.id, { names = some_names(kind.keys) }, { evidence = list, keys = names_of(kind.keys),
       severity = kind.current and not verdict.adopted and "error" or verdict.healthy and "info" or nil,
