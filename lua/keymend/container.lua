@@ -546,8 +546,8 @@ local function current_unsound(case)
   return {}
 end
 
--- Rule: a key that is proved is never retired, whatever the times say. Another may be proved too, by something else that
--- nothing is known to use; then only a person can tell which one is needed.
+-- Rule: a key that is proved is never retired, whatever the times say. Another may be proved too, by something else
+-- that nothing is known to use; then only a person can tell which one is needed.
 local function current_proved(case)
   local current = case.current
   if not current.sound or not current.proved then return nil end
