@@ -1,4 +1,5 @@
--- embed.lua: writes build/gen/embedded.c (Lua side, shipped policies and golden cases as C data) and build/gen/keymend.def
+-- embed.lua: writes build/gen/embedded.c (Lua side, shipped policies and golden cases as C data) and
+-- build/gen/keymend.def
 --
 -- Run by `premake5 embed` (the Makefile does it before each build). The text goes in unchanged, so that line
 -- numbers in messages are those of the source. A file is rewritten only when its content changes, so that

@@ -16,7 +16,8 @@ local keymend = { version = core.version, hash = core.hash, cng_hash = core.cng_
 -- keymend.findings, keymend.policies, keymend.cli ...
 local MODULES = {
   cli = "keymend.cli", diagnosis = "keymend.diagnosis", findings = "keymend.findings", plans = "keymend.plan",
-  core = "keymend.core", repl = "keymend.repl", progress = "keymend.progress", policies = "keymend.policy", -- names(), load(name), find(name)
+  core = "keymend.core", repl = "keymend.repl", progress = "keymend.progress",
+  policies = "keymend.policy", -- names(), load(name), find(name)
 }
 
 local function names_to_load(options)
@@ -80,7 +81,7 @@ function methods.keep_set(target)
   return require("keymend.keep").of(target)
 end
 
--- target:prune_plan(names, reason) -> a plan that moves these key files into the vault, or nil, message, code (plan.lua)
+-- target:prune_plan(names, reason) -> a plan that moves these key files into the vault, or nil, message, code
 function methods.prune_plan(target, names, reason, keep)
   return require("keymend.plan").prune(target, names, reason, keep)
 end
