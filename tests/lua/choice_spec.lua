@@ -35,7 +35,8 @@ describe("a rule by time", function()
   end)
 
   it("names none where one time is no evidence, or the onset is not known", function()
-    local name, reason = choose(rule "newest_before_onset", { old, key("copy", nil, { time_problem = "it is a copy" }) })
+    local copy = key("copy", nil, { time_problem = "it is a copy" })
+    local name, reason = choose(rule "newest_before_onset", { old, copy })
     assert.is_nil(name)
     assert.equal("the creation time of copy is no evidence: it is a copy", reason)
     assert.is_nil((choose(rule "newest_before_onset", { old }, { info = {} })))
@@ -94,7 +95,8 @@ end)
 
 describe("a retire rule", function()
   local current, old = key("current", ONSET + 600), key("old", 100)
-  local case = { current = current, keys = { current, old }, onset = ONSET, chosen_onset = { kind = "events" } }
+  local case = { current = current, keys = { current, old }, onset = ONSET,
+    chosen_onset = { kind = "events", time = ONSET } }
   local function retire(one)
     local chosen, reason = rules.retire(one, case)
     return chosen and chosen.name, reason
@@ -170,9 +172,8 @@ describe("a policy that extends another", function()
     write(base, [[return policy { name = "base", containers = "SMS",
       adopt = function(keys) return keys[1], "the first" end,
       services = { "CcmExec", dependents = true } }]])
-    local one = assert(load(("return policy { extends = %q,\n services = { also = \"W3SVC\", order = { \"A\", \"B\" } } }")
-      :format(
-      base)))
+    local text = 'return policy { extends = %q, services = { also = "W3SVC", order = { "A", "B" } } }'
+    local one = assert(load(text:format(base)))
     assert.same({ "CcmExec", "W3SVC" }, one.service_patterns)
     assert.same({ "CcmExec" }, one.user_patterns)
     assert.same({ "A", "B" }, one.order)
