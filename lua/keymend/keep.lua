@@ -5,7 +5,8 @@
 --
 -- Kept are the containers that Windows and its services are known to use, those of the policies (shipped and own), and
 -- those that a certificate (of the machine, a service or a user), IIS's configuration or its metabase names. `missing`
--- tells what could not be looked at: as long as something stands there, the set is not complete and nothing may be pruned.
+-- tells what could not be looked at: as long as something stands there, the set is not complete and nothing may be
+-- pruned.
 
 local core = require "keymend.core"
 
