@@ -132,6 +132,7 @@ end
 -- The onset, where it does not come from the time of the current key file itself.
 local function known_onset(case)
   local chosen = case.chosen_onset
+  if chosen and chosen.kind == "events" then return chosen.time end
   if case.onset and not (chosen and chosen.kind == "regeneration") then return case.onset end
   return nil, "nothing but the current key file itself tells the onset"
 end

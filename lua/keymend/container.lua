@@ -341,6 +341,9 @@ local function choose(case, among, retire, why_retire)
   if case.only_late and not key.proved then
     return ambiguous(case, among, "nothing older than the first failure is left; Windows may have regenerated it too")
   end
+  if key.doubted and not key.proved and not case.chosen_retire then
+    return ambiguous(case, among, ("%s, but the System log speaks against it: %s"):format(reason, key.doubted))
+  end
   repair_findings(case, key, retire, reason)
   return { adopt = key, retire = retire, reason = reason, why_retire = why_retire }
 end
@@ -788,7 +791,7 @@ end
 local function ran_with_it(case)
   if use.refutes(case.use) then return nil end
   local ran, start = onset.ran_since(case)
-  if not ran then return nil end
+  if not ran or ran.kind == "start" and use.doubts(case.use) then return nil end
   local list = {}
   guid_evidence(list, case)
   made_evidence(list, case, case.current, "the current key file")
@@ -796,9 +799,26 @@ local function ran_with_it(case)
   if start then evidence(list, "start", "Windows was started", start.time, start.ticks) end
   evidence(list, "success", ran.text, ran.time, ran.ticks)
   case.ran_since = true
-  find(case, "key.in-use", { names = ran.service }, { evidence = list, wording = "logged",
+  local quiet = ran.kind == "start"
+  find(case, "key.in-use", { names = ran.service }, { evidence = list, wording = quiet and "quiet" or "logged",
     keys = names_of { case.current, unpack(case.candidates) }, commands = adopt_commands(case, case.candidates) })
-  return { refused = ran.service .. " started after the current key file was made" }
+  return { refused = quiet and ("Windows was started after the current key file was made, and %s logged no failure")
+    :format(ran.service) or ran.service .. " started after the current key file was made" }
+end
+
+-- The failures began when the current key file had been there for long: it is none that was made because of them.
+local function failed_later(case)
+  if not onset.began_late(case) then return nil end
+  local chosen, list = case.chosen_onset, {}
+  guid_evidence(list, case)
+  made_evidence(list, case, case.current, "the current key file")
+  for _, key in ipairs(case.candidates) do made_evidence(list, case, key, "an older key file") end
+  onset.evidence(list, case)
+  find(case, "key.onset-mismatch", { onset = facts.time(chosen.time, chosen.ticks),
+    nearest = facts.time(case.current.created, case.current.created_ticks) }, { evidence = list, wording = "later",
+    keys = names_of { case.current, unpack(case.candidates) }, commands = adopt_commands(case, case.candidates) })
+  case.ran_since = true
+  return { refused = "the failures began long after the current key file was made" }
 end
 
 local function regenerated(case)
@@ -809,7 +829,8 @@ local function regenerated(case)
       evidence = evidence({}, "policy", "the policy keeps the current key file: " .. reason) })
     return { healthy = true }
   end
-  return maybe_in_use(case) or ran_with_it(case) or choose(case, case.candidates, case.current, reason)
+  return maybe_in_use(case) or ran_with_it(case) or failed_later(case)
+    or choose(case, case.candidates, case.current, reason)
 end
 
 -- The order is the rule: proof of history beats times, times beat names.

@@ -248,6 +248,13 @@ return {
       .. "current one; it is %{nearest}",
     remedy = "Check the time given with --onset (with its zone). If it is right, these files have another history "
       .. "than KB 884872 describes; decide with --adopt.",
+    later = {
+      text = 'The failures that the System log tells began at %{onset}, when the current key file of "%{container}" '
+        .. "had been there since %{nearest}, and no key file was made then. So it is not known to be the wrong key; "
+        .. "the failures may have another cause.",
+      remedy = "Look in the event log why the services fail. If you know the time when the problem started, give it "
+        .. "with --onset; if you know the right key file, name it:",
+    },
   },
   ["key.times-useless"] = {
     severity = "error",
@@ -274,6 +281,13 @@ return {
       text = 'An older key file of "%{container}" is here, as after a reset of the machine GUID, but the System '
         .. "log tells that %{names} started after the current one was made. Nothing tells whether with the current "
         .. "key or with the older one from before.",
+      remedy = "Start this Windows and its services. If all come up, the current key is the right one, and nothing is "
+        .. "to be done. If one fails, run keymend again. Or, if you know the right key file, name it:",
+    },
+    quiet = {
+      text = 'An older key file of "%{container}" is here, as after a reset of the machine GUID, but the System '
+        .. "log tells that Windows was started after the current one was made and no failure of %{names} then. So the "
+        .. "current key may well be the right one.",
       remedy = "Start this Windows and its services. If all come up, the current key is the right one, and nothing is "
         .. "to be done. If one fails, run keymend again. Or, if you know the right key file, name it:",
     },

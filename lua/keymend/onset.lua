@@ -9,6 +9,10 @@
 -- all that Windows 2000 tells). They part the failures into episodes; the last one, if no success ended it, is the
 -- problem of today.
 --
+-- Events date and explain. They decide against a key file only where they are strong: the log is whole, the failure's
+-- code points at the key, and it was seen again at a later start of Windows with that key file in place. All else they
+-- tell is doubt, and with doubt keymend refuses.
+--
 -- study() fills of a case:
 --   chosen_onset   { time, ticks, reason, kind = "option", "events", "function" or "regeneration", pro, contra,
 --                  keys }, or nil; case.onset: the time of the reset that goes with it, unless that is only when the
@@ -16,12 +20,13 @@
 --   onsets         all resets seen, oldest first: { time, ticks, reason, chosen, keys, pro, contra }; keys: the names
 --                  of the key files that were made because of it; pro, contra: rows { kind, text, time, ticks }
 --   contradictions rows of evidence that can hardly be true together with the chosen onset
---   only_late      every candidate was made when the failures began or later; else those that were are candidates no
---                  more (key.regenerated: why)
+--   only_late      every candidate was made when the failures began or later
+-- and of its keys: regenerated, why one is a candidate no more; doubted, why one is not adopted by rule unless proved
 
 local core = require "keymend.core"
 local facts_of = require "keymend.facts"
 local rules = require "keymend.rules"
+local use = require "keymend.use"
 
 local M = {}
 
@@ -65,7 +70,8 @@ local function failures_of(case, reading)
   for _, match in ipairs(reading.matches) do
     local event = match.event
     if own[match.wanted] and event.time and not (list[#list] and list[#list].event == event) then
-      list[#list + 1] = { time = event.time, ticks = event.ticks, record = event.record, event = event }
+      list[#list + 1] = { time = event.time, ticks = event.ticks, record = event.record, event = event,
+        of_key = use.points_at_key(event.code) }
     end
   end
   table.sort(list, before)
@@ -116,7 +122,7 @@ local function quiet_starts(list, reading, witness, failures)
     if stop <= last.time and not (next_start and next_start.time < stop)
       and not any_between(failures, start.time, stop) and not any_between(troubles, start.time, stop) then
       list[#list + 1] = { kind = "start", sure = false, time = start.time, ticks = start.ticks, record = start.record,
-        text = ("Windows was started, and no failure of %s was logged then"):format(names) }
+        service = names, text = ("Windows was started, and no failure of %s was logged then"):format(names) }
     end
   end
 end
@@ -132,7 +138,8 @@ local function repairs(list, case)
   end
 end
 
--- Runs of failures without a success between: { first, last, count, after, ended } (the successes before and after).
+-- Runs of failures without a success between: { first, last, count, of_key, after, ended }; of_key: one points at the
+-- key; after, ended: the successes before and after.
 local function episodes_of(failures, successes)
   local all, list, open, latest = {}, {}, nil, nil
   for _, one in ipairs(failures) do all[#all + 1] = one end
@@ -143,16 +150,21 @@ local function episodes_of(failures, successes)
       if open then open.ended = one end
       open, latest = nil, one
     elseif open then
-      open.last, open.count = one, open.count + 1
+      open.last, open.count, open.of_key = one, open.count + 1, open.of_key or one.of_key
     else
-      open = { first = one, last = one, count = 1, after = latest }
+      open = { first = one, last = one, count = 1, after = latest, of_key = one.of_key }
       list[#list + 1] = open
     end
   end
   return list
 end
 
--- What the log says of a case: { reading, failures, successes, episodes, open = the episode that lasts }, or
+-- Whether nothing of the log is known to be missing: only then what it does not tell counts.
+local function is_whole(reading)
+  return not reading.problem and not reading.cut and (reading.damaged or 0) == 0
+end
+
+-- What the log says of a case: { reading, whole, failures, successes, episodes, open = the episode that lasts }, or
 -- { problem = why there is nothing }.
 local function log_of(case)
   local reading, problem = case.facts.events()
@@ -161,7 +173,7 @@ local function log_of(case)
       or "the System log cannot be read: " .. problem.message }
   end
   local witness = witnesses(case)
-  local log = { reading = reading, failures = failures_of(case, reading), successes = {} }
+  local log = { reading = reading, whole = is_whole(reading), failures = failures_of(case, reading), successes = {} }
   running_states(log.successes, reading, witness, log.failures)
   quiet_starts(log.successes, reading, witness, log.failures)
   repairs(log.successes, case)
@@ -205,7 +217,7 @@ end
 local function from_events(log)
   local open = log.open
   return {
-    kind = "events", time = open.first.time, ticks = open.first.ticks, event = open.first.event,
+    kind = "events", time = open.first.time, ticks = open.first.ticks, event = open.first.event, log = log,
     reason = ("the first failure that the System log tells%s: %s"):format(
       open.after and " after the last known success" or "", event_text(open.first.event)),
   }
@@ -229,10 +241,9 @@ local function near(key, time, margin)
   return key.usable_time and math.abs(key.usable_time - time) <= margin
 end
 
--- The sound key file made nearest to a point in time, if that is near; people remember days.
-local function anchor_of(case, chosen)
+-- The sound key file made nearest to a point in time, if that is within `margin` seconds.
+local function anchor_at(case, time, margin)
   local nearest
-  local time, margin = chosen.time, chosen.kind == "option" and DAY or M.MARGIN
   for _, key in ipairs(case.keys) do
     if key.sound and near(key, time, margin)
       and (not nearest or math.abs(key.usable_time - time) < math.abs(nearest.usable_time - time)) then
@@ -242,18 +253,20 @@ local function anchor_of(case, chosen)
   return nearest
 end
 
+-- People remember days.
+local function anchor_of(case, chosen)
+  return anchor_at(case, chosen.time, chosen.kind == "option" and DAY or M.MARGIN)
+end
+
 -- Whether a key file is older than the current one, or there is none to compare with.
 local function before_current(case, key)
   local current = case.current
   return not current or not current.sound or not current.usable_time or key.usable_time < current.usable_time
 end
 
--- The candidates that were made when the problem had begun. Of a point that only events tell it must be certain that it
--- is a reset, so one key file must have been made at that time.
-local function late_ones(case, chosen)
+-- The candidates that were made at `from` or later.
+local function made_since(case, from)
   local late = {}
-  if chosen.kind == "regeneration" or chosen.kind == "events" and not chosen.anchor then return late end
-  local from = chosen.time - (chosen.kind == "function" and 0 or M.MARGIN)
   for _, key in ipairs(case.candidates) do
     if key.usable_time and not key.proved and key.usable_time >= from and before_current(case, key) then
       late[#late + 1] = key
@@ -262,13 +275,68 @@ local function late_ones(case, chosen)
   return late
 end
 
-local function exclude(case, chosen)
-  local late = late_ones(case, chosen)
-  if #late == 0 then return late end
-  if #late == #case.candidates then
-    case.only_late = chosen.kind == "events"
-    return {}
+-- When the next reset after the making of `key` may have been, at the earliest.
+local function next_reset(case, key)
+  local made, least = key.usable_time, math.huge
+  for _, other in ipairs(case.keys) do
+    if other ~= key and other.usable_time and other.usable_time > made then
+      least = math.min(least, other.usable_time - M.MARGIN)
+    end
   end
+  local written = case.info.guid_written
+  return written and written > made and math.min(least, written) or least
+end
+
+-- Whether a start of Windows with this key file in place failed, with a code that points at the key.
+local function failed_with(case, key, log)
+  local reset = next_reset(case, key)
+  for _, start in ipairs(log.reading.starts) do
+    if start.time > key.usable_time + M.MARGIN then
+      for _, failure in ipairs(log.failures) do
+        if failure.of_key and failure.time >= start.time and failure.time <= start.time + M.MARGIN
+          and failure.time < reset then return true end
+      end
+    end
+  end
+  return false
+end
+
+-- The candidates that the chosen onset leaves out. Of a point that events tell it must be certain that it is a reset: a
+-- key file was made at that time, and each that is left out was seen to fail.
+local function late_ones(case, chosen)
+  if chosen.kind == "regeneration" then return {} end
+  if chosen.kind ~= "events" then
+    return made_since(case, chosen.time - (chosen.kind == "function" and 0 or M.MARGIN))
+  end
+  local late, log = {}, chosen.log
+  if not chosen.anchor or not log.whole or not log.open.first.of_key then return late end
+  for _, key in ipairs(made_since(case, chosen.time - M.MARGIN)) do
+    if failed_with(case, key, log) then late[#late + 1] = key end
+  end
+  return late
+end
+
+-- Marks the candidates made when failures began or later, and that is too little to leave them out. Failures that only
+-- a quiet start ended may not have ended.
+local function doubt(case, log)
+  local since
+  for index = #(log.episodes or {}), 1, -1 do
+    local episode = log.episodes[index]
+    if episode.ended and episode.ended.sure then break end
+    if anchor_at(case, episode.first.time, M.MARGIN) then since = episode.first end
+  end
+  for _, key in ipairs(since and made_since(case, since.time - M.MARGIN) or {}) do
+    key.doubted = ("it was made %s failures began (%s), so Windows may have regenerated it too"):format(
+      near(key, since.time, M.MARGIN) and "when" or "after", facts_of.time(since.time, since.ticks))
+  end
+end
+
+local function exclude(case, chosen, log)
+  local events = chosen.kind == "events"
+  local since = events and chosen.anchor and made_since(case, chosen.time - M.MARGIN) or {}
+  local late = late_ones(case, chosen)
+  if events and #since > 0 and #since == #case.candidates then case.only_late = true end
+  if #late == 0 or #late == #case.candidates then late = {} end
   local kept, gone = {}, {}
   for _, key in ipairs(late) do
     gone[key] = true
@@ -281,6 +349,7 @@ local function exclude(case, chosen)
     if not gone[key] then kept[#kept + 1] = key end
   end
   case.candidates = kept
+  if events or chosen.kind == "regeneration" then doubt(case, log) end
   return late
 end
 
@@ -317,9 +386,15 @@ end
 local function weigh_history(case, chosen)
   local newest
   for _, old in ipairs(case.info.old_guids or {}) do
-    local known = false
-    for _, key in ipairs(case.candidates) do known = known or key.guid == old.guid end
-    if known and old.saved and old.saved > chosen.time + M.MARGIN then
+    local known, made = false, nil
+    for _, key in ipairs(case.foreign) do
+      known = known or key.guid == old.guid and (key.candidate or key.regenerated ~= nil)
+      if key.guid == old.guid and key.regenerated then made = key end
+    end
+    if known and made and old.saved and old.saved > chosen.time then
+      row(chosen.pro, "backup", ("%s tells that the machine GUID was %s then, that of a key file made after the reset")
+        :format(hive_of(old), old.guid), old.saved, old.saved_ticks)
+    elseif known and old.saved and old.saved > chosen.time + M.MARGIN then
       local text = ("%s tells that the machine GUID was still %s"):format(hive_of(old), old.guid)
       row(chosen.contra, "backup", text, old.saved, old.saved_ticks)
       row(case.contradictions, "backup", text, old.saved, old.saved_ticks)
@@ -354,6 +429,9 @@ local function weigh_log(case, chosen, log)
     row(chosen.contra, "log", "the log holds more such events than are looked at; the oldest do not count")
   end
   if reading and reading.problem and chosen.kind == "events" then row(chosen.contra, "log", reading.problem) end
+  if reading and not reading.problem and (reading.damaged or 0) > 0 and chosen.kind == "events" then
+    row(chosen.contra, "log", "events are missing from the log, so what it does not tell proves nothing")
+  end
 end
 
 -- What cannot be true together.
@@ -364,6 +442,10 @@ local function contradict(case, chosen, log)
     row(list, "created", ("the failures began %s before the current key file was made, and no other key file was made "
       .. "then: they had another cause, or the key file of that time is gone"):format(
       span(current.usable_time - chosen.time)), current.created, current.created_ticks)
+  end
+  if M.began_late(case) then
+    row(list, "created", ("the failures began %s after the current key file was made, and no key file was made then")
+      :format(span(chosen.time - current.usable_time)), current.created, current.created_ticks)
   end
   if chosen.kind == "option" and open and (open.first.time < chosen.time - M.MARGIN
     or open.first.time > chosen.time + DAY) then
@@ -449,11 +531,15 @@ local function list_all(case, log, late)
   end)
 end
 
--- What a later backup of the registry cannot be about. Failures without a key file that was made then tell of no reset.
+-- What a later backup of the registry cannot be about. Failures tell of no reset unless the current key file was made
+-- then, or one that is known to be regenerated; without a current key file they must have been seen again.
 local function reset_of(case, chosen)
-  local current = case.current
-  local made = current and current.usable_time
-  return chosen.kind == "events" and not chosen.anchor and made or chosen.time
+  if chosen.kind ~= "events" then return chosen.time end
+  local current, anchor, open = case.current, chosen.anchor, chosen.log.open
+  if anchor and (anchor == current or anchor.regenerated) then return chosen.time end
+  if current and current.usable_time then return current.usable_time end
+  local again = open.first.of_key and open.last.of_key and open.last.time > open.first.time + M.MARGIN
+  return not anchor and chosen.log.whole and again and chosen.time or nil
 end
 M.reset_of = reset_of
 
@@ -461,8 +547,8 @@ local function settle(case, chosen, log)
   chosen.pro, chosen.contra = {}, {}
   chosen.anchor = anchor_of(case, chosen)
   case.chosen_onset = chosen
+  local late = exclude(case, chosen, log)
   if chosen.kind ~= "regeneration" then case.onset = reset_of(case, chosen) end
-  local late = exclude(case, chosen)
   weigh_log(case, chosen, log)
   weigh_times(case, chosen)
   weigh_history(case, chosen)
@@ -495,24 +581,43 @@ function M.decide(case)
     ticks = ticks, reason = reason }, case.log or {})
 end
 
--- The newest success of a service after the current key file and the registry key of the machine GUID were written: it
--- may use that key file. Where failures followed, only when Windows was started between, since a service in a process
--- of before may have held the older key. Nil: none.
+-- Whether the service may hold the older key all the same at a success: no start of Windows is known since the current
+-- key file was made. That start, or nil.
+local function started_before(case, good)
+  for _, start in ipairs(case.log.reading.starts) do
+    if start.time > case.current.usable_time + M.MARGIN and start.time <= good.time then return start end
+  end
+end
+
+-- The newest success after the current key file was made: the container's services may use that key file. The registry
+-- key of the machine GUID may have been written later; that does not undo it. Quiet starts count while no failure
+-- followed and nobody told the onset. Where failures followed that point at the key, a service counts only when Windows
+-- was started between, since one in a process of before may have held the older key. success, start; nil: none.
 function M.ran_since(case)
-  local made, written, log = case.current.usable_time, case.info.guid_written, case.log or {}
-  if not made or not written then return nil end
-  local from = math.max(made, written) + M.MARGIN
-  for index = #(log.successes or {}), 1, -1 do
+  local made, log = case.current.usable_time, case.log or {}
+  if not made or not log.successes then return nil end
+  local told = case.chosen_onset and case.chosen_onset.kind == "option"
+  for index = #log.successes, 1, -1 do
     local good = log.successes[index]
-    if good.time <= from then return nil end
+    if good.time <= made + M.MARGIN then return nil end
     if good.kind == "event" then
-      if not log.open then return good end
-      for _, start in ipairs(log.reading.starts) do
-        if start.time > from and start.time <= good.time then return good, start end
-      end
+      local start = started_before(case, good)
+      if start or not log.open or not log.open.of_key then return good, start end
       return nil
     end
+    if good.kind == "start" and not log.open and not told then return good end
   end
+end
+
+-- Whether the failures that the events tell began when the current key file had been there for long, so that it is none
+-- that was made because of them: a success was seen since, or the log reaches back and tells no failure of then.
+function M.began_late(case)
+  local chosen, current = case.chosen_onset, case.current
+  if not chosen or chosen.kind ~= "events" or chosen.anchor or not current or not current.usable_time
+    or current.usable_time >= chosen.time - M.MARGIN then return false end
+  local after, oldest = chosen.log.open.after, chosen.log.reading.oldest
+  return after ~= nil and after.time > current.usable_time or not oldest or oldest.time <= current.usable_time
+    or not chosen.log.whole or not chosen.log.open.of_key
 end
 
 -- Adds the chosen onset, what speaks for and what against it to a finding's evidence, but for what it tells anyway.
@@ -527,7 +632,8 @@ function M.evidence(list, case)
     row(list, "against", "against this onset: " .. one.text, one.time, one.ticks)
   end
   for _, key in ipairs(case.foreign) do
-    if key.regenerated then row(list, "against", ("%s: %s"):format(key.name, key.regenerated)) end
+    local why = key.regenerated or key.candidate and key.doubted
+    if why then row(list, "against", ("%s: %s"):format(key.name, why)) end
   end
 end
 

@@ -117,6 +117,16 @@ local function any_failed(use, test)
   return false
 end
 
+-- Whether an error code points at the key; no code does not.
+function M.points_at_key(code)
+  return code ~= nil and (REFUTES[code] or SUGGESTS[code] or false)
+end
+
+-- Whether a user has failed with a code that points at the key.
+function M.doubts(use)
+  return any_failed(use, is_doubting)
+end
+
 -- Whether a user has failed with a code that says that the key is wrong.
 function M.refutes(use)
   return any_failed(use, M.is_refuting)

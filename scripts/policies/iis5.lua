@@ -22,10 +22,14 @@ return policy {
 
   -- Step 6, "the time when the problem started": the first of these events in the System log after the container's last
   -- known success; SYMPTOMS names them. Where the log tells none: when Windows made the new key file. The registry key
-  -- that holds MachineGuid was written no earlier than the reset. If you know better, give --onset TIME.
+  -- that holds MachineGuid was written no earlier than the reset. If you know better, give --onset TIME. W3SVC may end
+  -- with other errors too (a port in use); these codes point at a key: 3, 6 and 1008 of the article, and CryptoAPI's.
   onset = first_failure {
     event { source = "W3SVC", id = 116 },
-    event { source = "Service Control Manager", id = 7023, service = "W3SVC" },
+    event {
+      source = "Service Control Manager", ids = { 7023, 7024 }, service = "W3SVC",
+      code = { 3, 6, 1008, 0x80090003, 0x80090005, 0x80090006, 0x8009000B, 0x8009000D, 0x80090016, 0x8009001A },
+    },
   },
 
   -- Steps 6 to 9: the newest c23 file, made nearest to that time, is backed up and taken away. keymend moves it into

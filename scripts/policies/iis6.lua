@@ -20,7 +20,10 @@ return policy {
       source = "Service Control Manager", ids = { 7023, 7024 }, service = "IISADMIN",
       code = { 0x80090006, 0x8009000B, 0x80090016 },
     },
-    event { source = "Service Control Manager", id = 7023, service = "W3SVC" },
+    event {
+      source = "Service Control Manager", ids = { 7023, 7024 }, service = "W3SVC",
+      code = { 3, 6, 1008, 0x80090003, 0x80090005, 0x80090006, 0x8009000B, 0x8009000D, 0x80090016, 0x8009001A },
+    },
   },
 
   retire = regenerated,
