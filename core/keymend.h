@@ -425,7 +425,7 @@ typedef struct km_key_info {
 KM_API km_status km_key_inspect(km_target *target, km_store_kind kind, const char *name,
                                 km_key_info *out, km_error *error);
 
-#define KM_MAX_ACCESS 64 /* entries of a DACL that are told */
+#define KM_MAX_ACCESS 64  /* entries of a DACL that are told */
 #define KM_ACCESS_ALLOW 0 /* types of entries; what is more tells nothing of mask and sid */
 #define KM_ACCESS_DENY 1
 

@@ -559,11 +559,12 @@ static bool put_journal(fake_volume *v, unsigned number, size_t count, size_t la
   km_history *history = NULL;
   char id[KM_TXN_ID], folder[64];
   size_t size, more;
-  uint8_t *data =
+  uint8_t *begun =
       large_journal(km_without_letter(fake_target(v)->info.key_store), count, last, &size);
-  uint8_t *closing = closing_records(&more);
-  data = realloc(data, size + more);
+  uint8_t *closing = closing_records(&more), *data = malloc(size + more);
   assert_non_null(data);
+  memcpy(data, begun, size);
+  free(begun);
   memcpy(data + size - 4, closing, more); /* over the zero length */
   size += more - 4;
   free(closing);
