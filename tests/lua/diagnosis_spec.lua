@@ -264,7 +264,7 @@ describe("several candidates", function()
 
   it("are not decided by a backup that contradicts itself", function()
     local info = { old_guids = { backup(OLD, RESET + 10 * DAY) } }
-    assert.same({ "error key.ambiguous" }, lines(three(), { info = info }))
+    assert.same({ "error key.ambiguous", "warning onset.contradiction" }, lines(three(), { info = info }))
   end)
 
   it("say so when the backup is older than another candidate", function()
