@@ -16,8 +16,8 @@ describe("the table of findings", function()
       assert.equal("string", type(entry.remedy), id)
       for field in pairs(entry) do
         local known = " severity text remedy fixable refuses blocks chosen retired current contradiction unknown "
-          .. "choices works failing live repair undecided interrupted adopted after busy logged quiet replayed prerequisite "
-          .. "closed forged mismatch identity other disproved remade "
+          .. "choices works failing live repair undecided interrupted adopted after busy logged quiet later replayed "
+          .. "prerequisite closed forged mismatch identity other disproved remade "
         assert.truthy(known:find(" " .. field .. " ", 1, true), id .. ": " .. field)
       end
     end
