@@ -148,9 +148,10 @@ end)
 
 describe("two resets", function()
   local first = { boot(RESET + 60), failure(RESET + 90), failure(RESET + 50 * DAY + 90) }
+  local again = { first[1], first[2], boot(RESET + 20 * DAY), failure(RESET + 20 * DAY + 50), first[3] }
 
   it("whose first one began the failures leave the oldest key", function()
-    local found = judge(twice(), twice_more(log(unpack(first))))
+    local found = judge(twice(), twice_more(log(unpack(again))))
     local case = found.cases[1]
     assert.equal(fake.name(OLD), case.verdict.adopt.name)
     assert.equal(fake.name(THIRD), case.verdict.retire.name)
@@ -163,6 +164,20 @@ describe("two resets", function()
       assert.equal(key.name == fake.name(NEW), key.regenerated ~= nil)
       if key.regenerated then assert.is_false(key.candidate) end
     end
+  end)
+
+  it("leave both where the failure was not seen again, by another code, or in a log with gaps", function()
+    local function with(change)
+      local more = twice_more(log(unpack(again)))
+      change(more)
+      return fake.lines(judge(twice(), more))
+    end
+    assert.same({ "error key.regenerated" }, with(function() end))
+    assert.same({ "error key.ambiguous" }, with(function(more) table.remove(more.log, 4) end))
+    assert.same({ "error key.ambiguous" }, with(function(more) table.remove(more.log, 3) end))
+    assert.same({ "error key.ambiguous" }, with(function(more)
+      more.log[4] = event(116, RESET + 20 * DAY + 50, { source = "W3SVC", data = "\5\0\0\0", record = 4 })
+    end))
   end)
 
   it("leave both where the service was well between", function()
@@ -239,11 +254,13 @@ describe("successes", function()
     assert.equal(RESET + DAY + 5, chosen(found).time)
   end)
 
-  it("before failures do not keep the key, unless Windows was started between", function()
+  it("before failures keep the key", function()
     local one = state(RESET + DAY, "running")
     one.data = ("W3SVC/4"):gsub(".", "%0\0") .. "\0\0"
     local fails = failure(RESET + 3 * DAY)
-    assert.same({ "error key.regenerated" }, fake.lines(judge(kb(), { log = log(one, fails) })))
+    assert.same({ "error key.onset-mismatch" }, fake.lines(judge(kb(), { log = log(one, fails) })))
+    local other_code = event(7023, RESET + 3 * DAY, { strings = { W3SVC, "%%10048" } })
+    assert.same({ "warning key.in-use" }, fake.lines(judge(kb(), { log = log(one, other_code) })))
     local found = judge(kb(), { log = log(boot(RESET + DAY - 60), one, fails) })
     assert.same({ "warning key.in-use" }, fake.lines(found))
   end)
@@ -279,8 +296,10 @@ describe("contradictions", function()
     assert.equal(0, rows(judge(kb(), { log = log(failure(RESET + 90)) })))
   end)
 
-  it("are a start without failures since", function()
-    assert.equal(1, rows(judge(kb(), { log = log(boot(RESET + DAY), other(RESET + 2 * DAY)) })))
+  it("are a start without failures since, when --onset is given; else it keeps the key", function()
+    local more = { log = log(boot(RESET + DAY), other(RESET + 2 * DAY)) }
+    assert.same({ "warning key.in-use" }, fake.lines(judge(kb(), more)))
+    assert.equal(1, rows(judge(kb(), more, { onset = RESET, onset_ticks = fake.ticks(RESET) })))
   end)
 
   it("are an --onset that the log denies", function()

@@ -5,6 +5,8 @@ local iislog = require "iislog"
 local log = iislog.new()
 log:boot "2004-09-13T06:13:20Z"
 log:failure "2004-09-13T06:14:05Z"
+log:boot "2004-10-04T05:11:00Z"
+log:failure "2004-10-04T05:12:10Z"
 log:failure "2004-11-02T22:47:22Z"
 
 return {

@@ -17,14 +17,8 @@ return {
     },
     files = { log:file() },
   },
-  diagnose = { exit = 4, findings = { "error key.regenerated", "warning onset.contradiction" } },
-  plan = {
-    exit = 0,
-    steps = {
-      { "retire", volume.c23(volume.NEW) },
-      { "adopt", volume.c23(volume.OLD), volume.c23(volume.NEW) },
-    },
-  },
+  diagnose = { exit = 4, findings = { "warning key.in-use" } },
+  plan = { exit = 36 },
   script = function(t)
     local given = t:keymend("diagnose", { "--onset", "2004-09-13T06:14:00Z" })
     t.check.equal(given.exit, 4, "with --onset")
