@@ -46,7 +46,7 @@ local LINES = {
   ["policy.failed"] = { "%c: its policy failed.", "correct the policy (see below)." },
   ["key.ambiguous"] = { "%c: several possible keys.", one = "%c: one possible key, and it is doubtful." },
   ["key.times-useless"] = { "%c: the times tell nothing." },
-  ["key.onset-mismatch"] = { "%c: --onset does not fit." },
+  ["key.onset-mismatch"] = { "%c: the onset does not fit." },
   ["key.in-use"] = {
     "%c: its key may be in use.", "restart its services once, then diagnose again (see below).",
     disproved = { "%c: not the right key, but a service runs.", "look whether what needs it works (see below)." },
