@@ -227,6 +227,14 @@ static bool decrypt(const km_dpapi_blob *blob, km_bytes entropy, enum form form,
          unpad(blob->cipher->block, out, out_size);
 }
 
+/* The form that the signature has comes first: with the other one, one of 256 blobs decrypts to nonsense. */
+static bool decrypt_either(const km_dpapi_blob *blob, km_bytes entropy, enum form sign,
+                           blob_work *work, uint8_t *out, size_t *out_size) {
+  enum form other = sign == FORM_LATE ? FORM_EARLY : FORM_LATE;
+  return decrypt(blob, entropy, sign, work, out, out_size) ||
+         (entropy.size > 0 && decrypt(blob, entropy, other, work, out, out_size));
+}
+
 km_status km_dpapi_blob_open(const km_dpapi_blob *blob, const uint8_t key[KM_MASTER_KEY_SIZE],
                              km_bytes entropy, uint8_t *out, size_t *out_size, km_error *error) {
   *out_size = 0;
@@ -243,18 +251,22 @@ km_status km_dpapi_blob_open(const km_dpapi_blob *blob, const uint8_t key[KM_MAS
     return km_fail(error, KM_MEMORY, 0, "open a DPAPI blob: out of memory");
   const km_bytes master = {key, KM_MASTER_KEY_SIZE};
   km_digest(&km_hash_sha1, &master, 1, work->hash);
-  bool done = false;
-  int forms = entropy.size > 0 ? FORM_COUNT : 1;
+  bool right = false, done = false;
   for (int sign = 0; sign < FORM_COUNT && !done; sign++)
-    if (is_signed(blob, entropy, (enum form)sign, work))
-      for (int form = 0; form < forms && !done; form++)
-        done = decrypt(blob, entropy, (enum form)form, work, out, out_size);
+    if (is_signed(blob, entropy, (enum form)sign, work)) {
+      right = true;
+      done = decrypt_either(blob, entropy, (enum form)sign, work, out, out_size);
+    }
   km_locked_free(work, sizeof *work);
   if (done)
     return KM_OK;
   km_wipe(out, blob->data.size);
   *out_size = 0;
-  return km_fail(error, KM_DAMAGED, 0, "open a DPAPI blob: its signature is wrong");
+  return right
+             ? km_fail(error, KM_UNSUPPORTED, 0,
+                       "open a DPAPI blob: its signature is right, but what is encrypted does not "
+                       "decrypt in any way that keymend knows")
+             : km_fail(error, KM_DAMAGED, 0, "open a DPAPI blob: its signature is wrong");
 }
 
 /* ---- Reading a master key ---- */

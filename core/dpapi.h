@@ -37,7 +37,8 @@ km_status km_dpapi_blob_parse(const uint8_t *data, size_t size, const char *what
                               km_dpapi_blob *out, km_error *error);
 
 /* Decrypts a blob. `out` has room for blob->data.size bytes and is a secret. KM_OK; KM_DAMAGED: the signature is not right (or
- * the entropy is not); KM_UNSUPPORTED: an unknown cipher or hash, whose number the message tells; KM_MEMORY. */
+ * the entropy is not); KM_UNSUPPORTED: an unknown cipher or hash, whose number the message tells, or the signature is right
+ * and it still does not decrypt; KM_MEMORY. */
 km_status km_dpapi_blob_open(const km_dpapi_blob *blob, const uint8_t key[KM_MASTER_KEY_SIZE],
                              km_bytes entropy, uint8_t *out, size_t *out_size, km_error *error);
 

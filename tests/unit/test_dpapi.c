@@ -158,6 +158,30 @@ static void blobs(void **state) {
   }
 }
 
+/* The signature tells which form the blob has. */
+static void the_signature_chooses_the_form(void **state) {
+  (void)state;
+  uint8_t out[512];
+  size_t size;
+  assert_int_equal(open_blob(VECTOR(blob_both_forms), master_key, with_entropy, out, &size), KM_OK);
+  assert_int_equal(size, sizeof blob_clear);
+  assert_memory_equal(out, blob_clear, sizeof blob_clear);
+}
+
+/* Nobody forged or damaged it: keymend does not know it. */
+static void signed_but_closed(void **state) {
+  (void)state;
+  uint8_t out[512];
+  size_t size;
+  km_dpapi_blob blob;
+  km_error error = {.message = ""};
+  assert_int_equal(km_dpapi_blob_parse(VECTOR(blob_odd_end), "blob", 0, &blob, &error), KM_OK);
+  assert_int_equal(km_dpapi_blob_open(&blob, master_key, no_entropy, out, &size, &error),
+                   KM_UNSUPPORTED);
+  assert_int_equal(size, 0);
+  assert_non_null(strstr(error.message, "its signature is right"));
+}
+
 /* Each byte behind the provider is signed, or is the signature, or a length of it. */
 static void damaged_blobs(void **state) {
   (void)state;
@@ -289,10 +313,16 @@ static void cut_secrets(void **state) {
 
 int test_dpapi(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(master_keys),       cmocka_unit_test(damaged_master_keys),
-      cmocka_unit_test(master_key_fields), cmocka_unit_test(blobs),
-      cmocka_unit_test(damaged_blobs),     cmocka_unit_test(blob_fields),
-      cmocka_unit_test(boot_keys),         cmocka_unit_test(lsa_secrets),
+      cmocka_unit_test(master_keys),
+      cmocka_unit_test(damaged_master_keys),
+      cmocka_unit_test(master_key_fields),
+      cmocka_unit_test(blobs),
+      cmocka_unit_test(the_signature_chooses_the_form),
+      cmocka_unit_test(signed_but_closed),
+      cmocka_unit_test(damaged_blobs),
+      cmocka_unit_test(blob_fields),
+      cmocka_unit_test(boot_keys),
+      cmocka_unit_test(lsa_secrets),
       cmocka_unit_test(cut_secrets),
   };
   return cmocka_run_group_tests_name("dpapi", tests, NULL, NULL);
