@@ -104,8 +104,9 @@ static void say_opened(const km_source *source, const km_session_key *session, c
         "it opens the session key, and %zu of the %zu encrypted values with that", good,
         source->value_count);
   else
-    say(row, KM_IDENTITY_PROVED,
-        "it opens the session key (%s); none of the %zu encrypted values reads as a text with that",
+    say(row, KM_IDENTITY_CONSISTENT,
+        "it opens the session key (%s), but none of the %zu encrypted values reads as a text with "
+        "that",
         odds, source->value_count);
 }
 
@@ -146,20 +147,24 @@ static km_status ask_configuration(const km_source *source, km_store_kind kind,
 
 /* ---- Metabase ---- */
 
-/* Whether the signature can be that of the key: as long as its modulus, and below it. */
+/* Whether the signature is as long as the key. Its value is not asked: no real pair has confirmed how it is written. */
 static bool signature_fits(const km_metabase_key *found, const km_public_key *key) {
-  if (!key->present || found->signature_size != key->bits / 8)
-    return false;
-  for (size_t i = found->signature_size; i-- > 0;)
-    if (found->signature[i] != key->modulus[i])
-      return found->signature[i] < key->modulus[i];
+  return key->present && found->signature_size == key->bits / 8;
+}
+
+static bool is_below(const uint8_t *number_le, const km_public_key *key) {
+  for (size_t i = key->bits / 8; i-- > 0;)
+    if (number_le[i] != key->modulus[i])
+      return number_le[i] < key->modulus[i];
   return false;
 }
 
 static km_status try_signature(const km_metabase_key *found, const km_public_key *key, bool *good,
                                km_error *error) {
-  uint8_t *block = malloc(found->signature_size);
   *good = false;
+  if (!is_below(found->signature, key))
+    return KM_OK;
+  uint8_t *block = malloc(found->signature_size);
   if (block == NULL)
     return km_fail(error, KM_MEMORY, 0, "check a signature: out of memory");
   km_status status = km_rsa_public(key, found->signature, block, error);

@@ -8,17 +8,20 @@
 enum { TYPE_SIMPLEBLOB = 1, BLOB_VERSION = 2, ALG_RSA_EXCHANGE = 0xA400 };
 enum { PADDING_HEAD = 2, SHORTEST_PADDING = 8 };
 
-/* The session keys that are known, by their ALG_ID, with the lengths a plain one may have. */
+/* The session keys that are known, by their ALG_ID, with the lengths a plain one may have, and the power of two of how many
+ * lengths those are: each is one more chance for a wrong key. */
 typedef struct algorithm {
   uint32_t id;
   const char *name;
   size_t shortest, longest;
+  double lengths;
 } algorithm;
 
 static const algorithm algorithms[] = {
-    {0x660E, "AES-128", 16, 16}, {0x660F, "AES-192", 24, 24}, {0x6610, "AES-256", 32, 32},
-    {0x6801, "RC4", 5, 16},      {0x6602, "RC2", 5, 16},      {0x6601, "DES", 8, 8},
-    {0x6603, "3DES", 24, 24},
+    {0x660E, "AES-128", 16, 16, 0},     {0x660F, "AES-192", 24, 24, 0},
+    {0x6610, "AES-256", 32, 32, 0},     {0x6801, "RC4", 5, 16, 3.58496250},
+    {0x6602, "RC2", 5, 16, 3.58496250}, {0x6601, "DES", 8, 8, 0},
+    {0x6603, "3DES", 24, 24, 0},
 };
 
 static const algorithm *find_algorithm(uint32_t id) {
@@ -107,5 +110,5 @@ double km_session_key_odds(const km_session_key *key) {
   const algorithm *known = find_algorithm(key->algorithm);
   size_t length = known != NULL ? known->longest : 0;
   size_t padding = key->size > length + 3 ? key->size - length - 3 : 0;
-  return 24 + (double)padding * not_zero;
+  return 24 + (double)padding * not_zero - (known != NULL ? known->lengths : 0);
 }

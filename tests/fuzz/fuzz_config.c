@@ -40,7 +40,7 @@ static void check_provider(const km_configuration *found, const km_provider *pro
     return;
   require(key.size <= KM_MAX_MODULUS &&
           key.size == provider->session_key_size - KM_SIMPLEBLOB_HEADER);
-  require(km_session_key_odds(&key) >= 24);
+  require(km_session_key_odds(&key) >= 20);
   try_values(found, &key);
 }
 

@@ -394,6 +394,8 @@ static void the_odds_are_those_of_the_padding(void **state) {
   assert_true(km_session_key_odds(&key) > 24.61 && km_session_key_odds(&key) < 24.62);
   key.size = 256;
   assert_true(km_session_key_odds(&key) > 25.33 && km_session_key_odds(&key) < 25.35);
+  key = (km_session_key){0x6801, NULL, 128}; /* twelve lengths */
+  assert_true(km_session_key_odds(&key) > 21.02 && km_session_key_odds(&key) < 21.04);
 }
 
 /* Ciphertexts made by `openssl enc -aes-128-cbc -iv 0`, key 00 01 .. 0F, of 11 22 33 44 and a text. */
