@@ -513,6 +513,17 @@ static km_decryptable open_private(km_proof *proof, const one_key *key, const cl
   return verdict;
 }
 
+/* Whether own decryption may have brought forth nonsense: a stream cipher's text has no end to check, and its length of the
+ * key rests on no real file. What begins as an RSA key is none. */
+static bool may_be_nonsense(const km_proof *proof, const one_key *key, km_bytes clear) {
+  km_dpapi_blob blob;
+  const km_bytes part = key->parts->private_part;
+  return !proof->target->backend->unprotect &&
+         !km_dpapi_blob_parse(part.data, part.size, "encrypted part", 0, &blob, NULL) &&
+         blob.cipher && blob.cipher->block == 0 &&
+         (clear.size < 4 || memcmp(clear.data, "RSA", 3) != 0);
+}
+
 /* Tries one key. With KM_DECRYPT_YES `rsa` is the key (without numbers when it is a secret key); it is to be cleared
  * whatever comes out. */
 static void try_key(km_proof *proof, const one_key *key, km_proof_part *out, km_rsa *rsa) {
@@ -531,6 +542,9 @@ static void try_key(km_proof *proof, const one_key *key, km_proof_part *out, km_
     km_bytes text = {clear.data, clear.size};
     km_private verdict = key->cng ? km_private_cng(text, key->public_key, rsa, &why)
                                   : km_private_capi(text, key->public_key, rsa, &why);
+    if (verdict == KM_PRIVATE_MISMATCH && may_be_nonsense(proof, key, text)) {
+      verdict = KM_PRIVATE_UNKNOWN;
+    }
     out->decryptable = judge(verdict, why, out->text);
   }
   drop(&clear);
