@@ -29,6 +29,8 @@ local NOT_LIVE = {
   ["forged-journal"] = "its owner is the host's",
   ["hostile-names"] = "Windows has no such names; bidi-names has those it can have",
   ["times-csv"] = "its paths are the volume's", ["two-transactions"] = "it changes hives",
+  bloated = "its scripts are given the root of a volume", ["policy-acl"] = "it is about a file system without descriptors",
+  ["policy-sms"] = "its services are not installed here",
   killed = "the suite windows ends apply, undo and recover at every operation",
   interrupted = "it sends signals", verify = "the suite windows-events has it", full = "it limits the volume",
 }
