@@ -1,6 +1,8 @@
 /* access.c: who may use a key file: the entries of its security descriptor */
 #include "descriptor.h"
 
+#include "bytes.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,14 +11,6 @@
 #define ACE_HEADER 4
 #define ACE_SID 8
 
-static unsigned u16(const uint8_t *p) {
-  return p[0] | (unsigned)p[1] << 8;
-}
-
-static uint32_t u32(const uint8_t *p) {
-  return u16(p) | (uint32_t)u16(p + 2) << 16;
-}
-
 /* An entry of another kind (an object's, an auditing one) has its type and flags alone. */
 static void take_entry(const uint8_t *entry, size_t size, km_access_entry *out) {
   out->type = entry[0];
@@ -24,15 +18,15 @@ static void take_entry(const uint8_t *entry, size_t size, km_access_entry *out) 
   if (out->type > KM_ACCESS_DENY || size < ACE_SID) {
     return;
   }
-  out->mask = u32(entry + ACE_HEADER);
+  out->mask = km_u32(entry + ACE_HEADER);
   (void)km_sid_text(entry + ACE_SID, size - ACE_SID, out->sid);
 }
 
 static void take_entries(const uint8_t *dacl, size_t size, km_access *out) {
   size_t at = ACL_HEADER;
-  unsigned count = size >= ACL_HEADER ? u16(dacl + 4) : 0;
+  unsigned count = size >= ACL_HEADER ? km_u16(dacl + 4) : 0;
   for (unsigned i = 0; i < count && at + ACE_HEADER <= size; i++) {
-    size_t length = u16(dacl + at + 2);
+    size_t length = km_u16(dacl + at + 2);
     if (length < ACE_HEADER || length > size - at) {
       return;
     }

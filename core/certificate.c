@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "cipher.h"
 #include "text.h"
 
@@ -12,10 +13,6 @@ typedef struct span {
   const uint8_t *data;
   size_t size;
 } span;
-
-static uint32_t u32(const uint8_t *p) {
-  return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
 
 static km_status damaged(km_error *error, const char *what) {
   return km_fail(error, KM_DAMAGED, 0, "certificate: %s", what);
@@ -33,7 +30,7 @@ static km_status find_properties(span blob, span *key, span *certificate, km_err
       return damaged(error, "its list of properties is longer than any certificate's");
     if (blob.size - at < PROPERTY_HEADER)
       return damaged(error, "its list of properties ends inside a property's header");
-    uint32_t id = u32(blob.data + at), size = u32(blob.data + at + 8);
+    uint32_t id = km_u32(blob.data + at), size = km_u32(blob.data + at + 8);
     at += PROPERTY_HEADER;
     if (size > blob.size - at)
       return km_fail(error, KM_DAMAGED, 0,
@@ -57,10 +54,10 @@ enum { KEY_HEADER = 28, KEY_TYPE = 8, KEY_FLAGS = 12, KEY_SPEC = 24 };
 static km_status read_key_name(span key, km_certificate *out, km_error *error) {
   if (key.size < KEY_HEADER)
     return damaged(error, "the property that names the key container is too short");
-  size_t at = u32(key.data), used = 0;
-  out->provider_type = u32(key.data + KEY_TYPE);
-  out->flags = u32(key.data + KEY_FLAGS);
-  out->key_spec = u32(key.data + KEY_SPEC);
+  size_t at = km_u32(key.data), used = 0;
+  out->provider_type = km_u32(key.data + KEY_TYPE);
+  out->flags = km_u32(key.data + KEY_FLAGS);
+  out->key_spec = km_u32(key.data + KEY_SPEC);
   if (at < KEY_HEADER || at > key.size)
     return damaged(error, "the name of the key container lies outside its property");
   for (size_t left = (key.size - at) / 2, units = 0; left > 0; left -= units, at += units * 2) {

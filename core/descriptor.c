@@ -1,20 +1,14 @@
 /* descriptor.c: security descriptors and SIDs as bytes: owners, and the descriptor of keymend's own folders. */
 #include "descriptor.h"
 
+#include "bytes.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #define MAX_SUB_AUTHORITIES 15
 #define ACL_HEADER 8
 #define ACE_HEADER 4
-
-static uint16_t get16(const uint8_t *at) {
-  return (uint16_t)(at[0] | at[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *at) {
-  return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
 
 /* The bytes of a SID at `offset`, or 0 when there is no whole one. */
 static size_t sid_size(const uint8_t *data, size_t size, size_t offset) {
@@ -35,7 +29,7 @@ static void sid_text(const uint8_t *sid, char text[KM_SID_TEXT]) {
   size_t used = (size_t)snprintf(text, KM_SID_TEXT, "S-1-%llu", (unsigned long long)authority);
   for (int i = 0; i < sid[1] && used < KM_SID_TEXT; i++) {
     used += (size_t)snprintf(text + used, KM_SID_TEXT - used, "-%lu",
-                             (unsigned long)get32(sid + 8 + 4 * i));
+                             (unsigned long)km_u32(sid + 8 + 4 * i));
   }
 }
 
@@ -53,7 +47,7 @@ static const uint8_t *header_sid(const uint8_t *data, size_t size, size_t field)
   if (size < KM_DESCRIPTOR_HEADER || data[0] != 1) {
     return NULL;
   }
-  size_t offset = get32(data + field);
+  size_t offset = km_u32(data + field);
   return offset >= KM_DESCRIPTOR_HEADER && sid_size(data, size, offset) ? data + offset : NULL;
 }
 
@@ -71,17 +65,17 @@ static bool take_sid(const uint8_t *data, size_t size, size_t field, const uint8
                      size_t *sid_bytes) {
   *sid = NULL;
   *sid_bytes = 0;
-  if (get32(data + field) == 0)
+  if (km_u32(data + field) == 0)
     return true;
   *sid = header_sid(data, size, field);
   if (*sid)
-    *sid_bytes = sid_size(data, size, get32(data + field));
+    *sid_bytes = sid_size(data, size, km_u32(data + field));
   return *sid != NULL;
 }
 
 /* ACL: revision, 0, size (u16), entries (u16), 0 (u16); then entries: type, flags, size (u16), ... */
 static bool take_dacl(const uint8_t *data, size_t size, km_descriptor_parts *out) {
-  size_t offset = get32(data + 16);
+  size_t offset = km_u32(data + 16);
   out->dacl = NULL;
   out->dacl_size = 0;
   if (!(out->control & KM_CONTROL_DACL_PRESENT) || offset == 0)
@@ -89,11 +83,11 @@ static bool take_dacl(const uint8_t *data, size_t size, km_descriptor_parts *out
   if (offset < KM_DESCRIPTOR_HEADER || offset > size || size - offset < ACL_HEADER)
     return false;
   const uint8_t *acl = data + offset;
-  size_t whole = get16(acl + 2), end = ACL_HEADER;
+  size_t whole = km_u16(acl + 2), end = ACL_HEADER;
   if (whole < ACL_HEADER || whole > size - offset)
     return false;
-  for (unsigned i = get16(acl + 4); i > 0; i--) {
-    size_t entry = whole - end >= ACE_HEADER ? get16(acl + end + 2) : 0;
+  for (unsigned i = km_u16(acl + 4); i > 0; i--) {
+    size_t entry = whole - end >= ACE_HEADER ? km_u16(acl + end + 2) : 0;
     if (entry < ACE_HEADER || entry > whole - end)
       return false;
     end += entry;
@@ -107,7 +101,7 @@ bool km_descriptor_take(const uint8_t *descriptor, size_t size, km_descriptor_pa
   memset(out, 0, sizeof *out);
   if (!descriptor || size < KM_DESCRIPTOR_HEADER || descriptor[0] != 1)
     return false;
-  out->control = get16(descriptor + 2);
+  out->control = km_u16(descriptor + 2);
   return (out->control & KM_CONTROL_SELF_RELATIVE) != 0 &&
          take_sid(descriptor, size, 4, &out->owner, &out->owner_size) &&
          take_sid(descriptor, size, 8, &out->group, &out->group_size) &&
@@ -182,8 +176,8 @@ bool km_descriptor_is_private(const uint8_t *descriptor, size_t size, const char
     return false;
   }
   *problem = "it inherits access, or has no access list";
-  unsigned control = get16(descriptor + 2);
-  size_t offset = get32(descriptor + 16);
+  unsigned control = km_u16(descriptor + 2);
+  size_t offset = km_u32(descriptor + 16);
   if (!(control & KM_CONTROL_DACL_PRESENT) || !(control & KM_CONTROL_DACL_PROTECTED) ||
       offset == 0) {
     return false;

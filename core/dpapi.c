@@ -5,12 +5,9 @@
 #include <string.h>
 
 #include "backend.h"
+#include "bytes.h"
 #include "secret.h"
 #include "text.h"
-
-static uint32_t u32(const uint8_t *p) {
-  return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
 
 /* ---- Reading a blob ---- */
 
@@ -37,7 +34,7 @@ static km_status short_of(const reader *r, const char *field, uint32_t length) {
 static km_status read_number(reader *r, const char *field, uint32_t *out) {
   if (r->size - r->at < 4)
     return short_of(r, field, 4);
-  *out = u32(r->data + r->at);
+  *out = km_u32(r->data + r->at);
   r->at += 4;
   return KM_OK;
 }
@@ -64,18 +61,18 @@ static km_status read_header(const reader *r, km_dpapi_blob *out) {
         r->error, KM_DAMAGED, 0,
         "key file: %s at offset %zu: expected a DPAPI blob of at least %d bytes, found %zu",
         r->what, r->base, HEADER, r->size);
-  if (u32(r->data) != VERSION)
+  if (km_u32(r->data) != VERSION)
     return km_fail(
         r->error, KM_DAMAGED, 0,
         "key file: %s at offset %zu: expected a DPAPI blob of version %d, found %" PRIu32, r->what,
-        r->base, VERSION, u32(r->data));
+        r->base, VERSION, km_u32(r->data));
   km_guid_bytes_text(r->data + PROVIDER, provider);
   if (strcmp(provider, provider_guid) != 0)
     return km_fail(r->error, KM_DAMAGED, 0,
                    "key file: %s at offset %zu: expected DPAPI's provider %s, found %s", r->what,
                    r->base + PROVIDER, provider_guid, provider);
   km_guid_bytes_text(r->data + MASTER_KEY, out->master_key);
-  out->flags = u32(r->data + FLAGS);
+  out->flags = km_u32(r->data + FLAGS);
   return KM_OK;
 }
 
@@ -326,23 +323,22 @@ km_status km_master_key_parse(const uint8_t *data, size_t size, km_master_key *o
   if (size < FILE_HEADER)
     return damaged(error, "header", 0, FILE_HEADER, size);
   read_guid(data + FILE_GUID, out->guid);
-  if (u32(data + FILE_LENGTHS + 4) != 0 || u32(data + FILE_LENGTHS) > size - FILE_HEADER)
+  if (km_u32(data + FILE_LENGTHS + 4) != 0 || km_u32(data + FILE_LENGTHS) > size - FILE_HEADER)
     return km_fail(
         error, KM_DAMAGED, 0,
         "master key file: length of the master key at offset %d: expected at most the %zu "
         "bytes that are left in the file, found %" PRIu64,
-        FILE_LENGTHS, size - FILE_HEADER,
-        u32(data + FILE_LENGTHS) | (uint64_t)u32(data + FILE_LENGTHS + 4) << 32);
-  const km_bytes part = {data + FILE_HEADER, u32(data + FILE_LENGTHS)};
+        FILE_LENGTHS, size - FILE_HEADER, km_u64(data + FILE_LENGTHS));
+  const km_bytes part = {data + FILE_HEADER, km_u32(data + FILE_LENGTHS)};
   if (part.size < KEY_HEADER || part.size > KM_MAX_MASTER_KEY_DATA)
     return km_fail(
         error, KM_DAMAGED, 0,
         "master key file: length of the master key at offset %d: expected %d to %d, found "
         "%zu",
         FILE_LENGTHS, KEY_HEADER, KM_MAX_MASTER_KEY_DATA, part.size);
-  out->rounds = u32(part.data + KEY_ROUNDS);
-  out->hash_id = u32(part.data + KEY_HASH);
-  out->cipher_id = u32(part.data + KEY_CIPHER);
+  out->rounds = km_u32(part.data + KEY_ROUNDS);
+  out->hash_id = km_u32(part.data + KEY_HASH);
+  out->cipher_id = km_u32(part.data + KEY_CIPHER);
   out->salt = (km_bytes){part.data + KEY_SALT, SALT_SIZE};
   out->data = (km_bytes){part.data + KEY_HEADER, part.size - KEY_HEADER};
   return read_key(out, error);

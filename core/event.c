@@ -1,5 +1,6 @@
 /* event.c: event logs: records are taken apart, filtered, and told in order. */
 #include "event.h"
+#include "bytes.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -9,14 +10,6 @@
 #define SIGNATURE 0x654C664CU /* "LfLe" */
 #define SMALLEST_SID 8        /* revision, count, authority; MS-DTYP 2.4.2 */
 #define BYTES_PER_UNIT 3      /* of UTF-8 for one UTF-16 unit, at most */
-
-static uint32_t u16_at(const uint8_t *bytes) {
-  return bytes[0] | (uint32_t)bytes[1] << 8;
-}
-
-static uint32_t u32_at(const uint8_t *bytes) {
-  return u16_at(bytes) | u16_at(bytes + 2) << 16;
-}
 
 /* ---- Taking a record apart ---- */
 
@@ -29,7 +22,7 @@ static km_status damaged(km_error *error, const char *field, uint32_t value, con
 static bool take_text(const uint8_t *bytes, uint32_t *at, uint32_t end, km_event_span *out) {
   *out = (km_event_span){*at, 0};
   for (uint32_t next = *at; next <= end && end - next >= 2; next += 2) {
-    if (u16_at(bytes + next) == 0) {
+    if (km_u16(bytes + next) == 0) {
       *at = next + 2;
       return true;
     }
@@ -45,7 +38,7 @@ static bool lies_inside(uint32_t offset, uint32_t size, uint32_t end) {
 
 static km_status parse_strings(const uint8_t *bytes, uint32_t end, km_event_record *out,
                                km_error *error) {
-  uint32_t count = u16_at(bytes + 26), at = u32_at(bytes + 36);
+  uint32_t count = km_u16(bytes + 26), at = km_u32(bytes + 36);
   if (count > KM_MAX_EVENT_STRINGS)
     return damaged(error, "NumStrings", count, "is more than any Windows writes");
   if (count > 0 && !lies_inside(at, 2, end))
@@ -62,9 +55,9 @@ static km_status parse_strings(const uint8_t *bytes, uint32_t end, km_event_reco
 static km_status parse_parts(const uint8_t *bytes, uint32_t end, km_event_record *out,
                              km_error *error) {
   uint32_t at = KM_EVENT_HEADER;
-  uint32_t sid_size = u32_at(bytes + 40), sid = u32_at(bytes + 44);
-  out->data_size = u32_at(bytes + 48);
-  out->data_offset = u32_at(bytes + 52);
+  uint32_t sid_size = km_u32(bytes + 40), sid = km_u32(bytes + 44);
+  out->data_size = km_u32(bytes + 48);
+  out->data_offset = km_u32(bytes + 52);
   if (!take_text(bytes, &at, end, &out->source))
     return damaged(error, "SourceName", KM_EVENT_HEADER, "has no end in the record");
   if (!take_text(bytes, &at, end, &out->computer))
@@ -83,16 +76,16 @@ static km_status parse_length(const uint8_t *bytes, size_t size, km_event_record
                               km_error *error) {
   if (size < KM_EVENT_SMALLEST)
     return damaged(error, "size", (uint32_t)size, "is less than the smallest record has");
-  uint32_t length = u32_at(bytes);
-  if (u32_at(bytes + 4) != SIGNATURE)
-    return damaged(error, "Reserved", u32_at(bytes + 4), "is not the mark LfLe");
+  uint32_t length = km_u32(bytes);
+  if (km_u32(bytes + 4) != SIGNATURE)
+    return damaged(error, "Reserved", km_u32(bytes + 4), "is not the mark LfLe");
   if (length < KM_EVENT_SMALLEST || length % 4 != 0)
     return damaged(error, "Length", length, "is no length of a record");
   if (length > size || length > KM_MAX_EVENT_RECORD)
     return damaged(error, "Length", length, "is more than there is");
   out->length = length;
-  if (u32_at(bytes + length - 4) != length)
-    return damaged(error, "closing length", u32_at(bytes + length - 4), "is not the one in front");
+  if (km_u32(bytes + length - 4) != length)
+    return damaged(error, "closing length", km_u32(bytes + length - 4), "is not the one in front");
   return KM_OK;
 }
 
@@ -107,12 +100,12 @@ km_status km_event_record_parse(const void *data, size_t size, km_event_record *
     *out = (km_event_record){.length = out->length};
     return status;
   }
-  out->number = u32_at(bytes + 8);
-  out->generated = km_time_from_unix((int64_t)u32_at(bytes + 12), 0);
-  out->written = km_time_from_unix((int64_t)u32_at(bytes + 16), 0);
-  out->full_id = u32_at(bytes + 20);
-  out->type = (uint16_t)u16_at(bytes + 24);
-  out->category = (uint16_t)u16_at(bytes + 28);
+  out->number = km_u32(bytes + 8);
+  out->generated = km_time_from_unix((int64_t)km_u32(bytes + 12), 0);
+  out->written = km_time_from_unix((int64_t)km_u32(bytes + 16), 0);
+  out->full_id = km_u32(bytes + 20);
+  out->type = (uint16_t)km_u16(bytes + 24);
+  out->category = (uint16_t)km_u16(bytes + 28);
   return KM_OK;
 }
 

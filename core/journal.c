@@ -1,6 +1,8 @@
 /* journal.c: reads and writes the journal of a transaction */
 #include "journal.h"
 
+#include "bytes.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,10 +80,6 @@ bool km_store_name_valid(const char *name) {
   return length > 0 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
-static uint32_t get32(const uint8_t *p) {
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 static void put32(uint8_t *p, uint32_t value) {
   for (int i = 0; i < 4; i++)
     p[i] = (uint8_t)(value >> (8 * i));
@@ -156,7 +154,7 @@ static uint32_t record_crc(const uint8_t *record, uint32_t length, uint32_t numb
 static bool record_length(const uint8_t *data, size_t size, size_t offset, uint32_t *length) {
   if (size - offset < 8)
     return false;
-  *length = get32(data + offset);
+  *length = km_u32(data + offset);
   return *length != 0 && *length <= size - offset - 8;
 }
 
@@ -165,7 +163,7 @@ static bool record_length(const uint8_t *data, size_t size, size_t offset, uint3
 static bool sound_record(const uint8_t *data, size_t size, size_t offset, uint32_t number,
                          uint32_t *length) {
   return record_length(data, size, offset, length) &&
-         record_crc(data + offset, *length, number) == get32(data + offset + 4);
+         record_crc(data + offset, *length, number) == km_u32(data + offset + 4);
 }
 
 /* Whether a sound record numbered above `number` stands behind a bad one at `offset`: then the bad
@@ -182,7 +180,7 @@ static bool record_behind(const uint8_t *data, size_t size, size_t offset, uint3
     if (!record_length(data, size, at, &length) ||
         (length > KM_MAX_SHORT_RECORD && at != KM_JOURNAL_HEADER))
       continue;
-    uint32_t crc = bytes_crc(data + at, length), told = get32(data + at + 4);
+    uint32_t crc = bytes_crc(data + at, length), told = km_u32(data + at + 4);
     for (uint32_t i = 1; i <= 8; i++)
       if (with_number(crc, number + i) == told)
         return true;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend.h"
+#include "bytes.h"
 #include "dpapi.h"
 #include "keyfile.h"
 #include "text.h"
@@ -18,8 +19,7 @@ typedef struct span {
 } span;
 
 static uint32_t u32(span s, size_t at) {
-  const uint8_t *p = s.data + at;
-  return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+  return km_u32(s.data + at);
 }
 
 /* The part of `s` from `at` on; the caller has checked that it lies within. */

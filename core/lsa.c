@@ -5,16 +5,13 @@
 #include <string.h>
 
 #include "backend.h"
+#include "bytes.h"
 #include "secret.h"
 
 /* Bytes of an encrypted value; real ones have some hundred. */
 enum { KM_MAX_LSA_VALUE = 65536 };
 
 enum { ROUNDS = 1000 };
-
-static uint32_t u32(const uint8_t *p) {
-  return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
 
 static km_status damaged(km_error *error, const char *what, size_t size) {
   return km_fail(error, KM_DAMAGED, 0, "%s is not as Windows writes it (%zu bytes)", what, size);
@@ -86,7 +83,7 @@ static km_status open_nt6(km_bytes key, km_bytes value, const char *what, uint8_
   km_wipe(&state, sizeof state);
   if (!done)
     return no_memory(error);
-  *content = (km_bytes){clear + NT6_INNER, u32(clear)};
+  *content = (km_bytes){clear + NT6_INNER, km_u32(clear)};
   return content->size <= value.size - HEAD - NT6_INNER
              ? KM_OK
              : km_fail(
@@ -101,7 +98,7 @@ static km_status take_key(km_bytes list, km_lsa_key *out, km_error *error) {
   static const char what[] = "the value of Policy\\PolEKList, decrypted,";
   if (list.size < KEYS_AT + KEY_HEADER + KM_MAX_LSA_KEY)
     return damaged(error, what, list.size);
-  if (u32(list.data + KEYS_AT + KEY_HEADER - 4) != KM_MAX_LSA_KEY)
+  if (km_u32(list.data + KEYS_AT + KEY_HEADER - 4) != KM_MAX_LSA_KEY)
     return km_fail(
         error, KM_DAMAGED, 0,
         "the value of Policy\\PolEKList does not open: it and the boot key are not of one "
@@ -153,7 +150,7 @@ static void spread(const uint8_t seven[7], uint8_t eight[8]) {
 static km_status open_nt5(const km_lsa_key *key, km_bytes value, const char *what, uint8_t *clear,
                           km_bytes *content, km_error *error) {
   uint8_t seven[7], eight[8];
-  uint32_t size = value.size < 4 ? 0 : u32(value.data);
+  uint32_t size = value.size < 4 ? 0 : km_u32(value.data);
   if (size < 8 || size % 8 != 0 || size > value.size - 4)
     return damaged(error, what, value.size);
   const uint8_t *encrypted = value.data + value.size - size;
@@ -173,7 +170,7 @@ static km_status open_nt5(const km_lsa_key *key, km_bytes value, const char *wha
   km_wipe(eight, sizeof eight);
   if (!done)
     return no_memory(error);
-  *content = (km_bytes){clear + 8, u32(clear)};
+  *content = (km_bytes){clear + 8, km_u32(clear)};
   return content->size <= size - 8
              ? KM_OK
              : km_fail(
@@ -218,7 +215,7 @@ km_status km_lsa_dpapi_system(const km_lsa_key *key, km_bytes value,
   km_status status = key->form == KM_LSA_NT5 ? open_nt5(key, value, what, clear, &content, error)
                                              : open_nt6((km_bytes){key->key, key->size}, value,
                                                         what, clear, &content, error);
-  if (status == KM_OK && (content.size < KM_DPAPI_SYSTEM_SIZE || u32(content.data) != 1))
+  if (status == KM_OK && (content.size < KM_DPAPI_SYSTEM_SIZE || km_u32(content.data) != 1))
     status =
         km_fail(error, KM_DAMAGED, 0,
                 "%s does not open: the hives SYSTEM and SECURITY are not of one system, or one of "

@@ -6,6 +6,7 @@
 
 #include <tommath.h>
 
+#include "bytes.h"
 #include "xml.h"
 
 #define KM_MAX_METABASE_DEPTH 100 /* elements of MetaBase.xml inside each other */
@@ -16,10 +17,6 @@ enum { HEADER = 16, COUNTED_FROM = 8, ALIGNMENT = 8 };
 
 static const uint8_t magic[4] = {'I', 'c', 'K', 'b'};
 
-static uint32_t u32(const uint8_t *p) {
-  return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 static size_t aligned(size_t size) {
   return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
@@ -29,7 +26,7 @@ km_status km_metabase_key_parse(const uint8_t *data, size_t size, km_metabase_ke
   memset(out, 0, sizeof *out);
   if (size < HEADER || memcmp(data, magic, sizeof magic) != 0)
     return km_fail(error, KM_DAMAGED, 0, "SessionKey: it does not begin with IcKb");
-  uint32_t total = u32(data + 4), blob = u32(data + 8), signature = u32(data + 12);
+  uint32_t total = km_u32(data + 4), blob = km_u32(data + 8), signature = km_u32(data + 12);
   if (total > size - COUNTED_FROM || total > KM_MAX_METABASE_KEY || blob > total ||
       signature > total)
     return km_fail(error, KM_DAMAGED, 0,

@@ -4,12 +4,9 @@
 #include <string.h>
 
 #include "backend.h"
+#include "bytes.h"
 
 enum { MAGIC_RSA2 = 0x32415352, MAGIC_RSA3 = 0x33415352, MAGIC_SECRET = 0x4D42444B };
-
-static uint32_t u32(const uint8_t *p) {
-  return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
 
 static km_private mismatch(const char **why, const char *words) {
   *why = words;
@@ -54,9 +51,9 @@ km_private km_private_capi(km_bytes clear, const km_public_key *public_key, km_r
   size_t bytes = public_key->bits / 8, room = bytes + 8, half = (bytes + 1) / 2;
   memset(key, 0, sizeof *key);
   *why = "";
-  if (clear.size < CAPI_HEADER || u32(clear.data) != MAGIC_RSA2)
+  if (clear.size < CAPI_HEADER || km_u32(clear.data) != MAGIC_RSA2)
     return mismatch(why, "it is no RSA key");
-  if (u32(clear.data + 8) != public_key->bits || u32(clear.data + 4) != room)
+  if (km_u32(clear.data + 8) != public_key->bits || km_u32(clear.data + 4) != room)
     return mismatch(why, "its length is another");
   if (room % 2 != 0) {
     *why = "keymend does not know how Windows writes keys of this length";
@@ -80,9 +77,9 @@ enum { CNG_HEADER = 24 };
 
 /* The sizes stand in the header; each is below 64 KiB as the whole is. */
 static bool cng_numbers(km_bytes clear, km_rsa_numbers *out) {
-  bool whole = u32(clear.data) == MAGIC_RSA3;
-  size_t e = u32(clear.data + 8), n = u32(clear.data + 12);
-  size_t p = u32(clear.data + 16), q = u32(clear.data + 20);
+  bool whole = km_u32(clear.data) == MAGIC_RSA3;
+  size_t e = km_u32(clear.data + 8), n = km_u32(clear.data + 12);
+  size_t p = km_u32(clear.data + 16), q = km_u32(clear.data + 20);
   size_t most = clear.size;
   if (e == 0 || n == 0 || p == 0 || q == 0 || e > 4 || n > most || p > most || q > most)
     return false;
@@ -118,7 +115,7 @@ static km_private check_alone(const km_rsa_numbers *numbers, km_rsa *key, const 
 km_private km_private_cng(km_bytes clear, const km_public_key *public_key, km_rsa *key,
                           const char **why) {
   km_rsa_numbers numbers = {.little_endian = false};
-  uint32_t magic = clear.size < 4 ? 0 : u32(clear.data);
+  uint32_t magic = clear.size < 4 ? 0 : km_u32(clear.data);
   memset(key, 0, sizeof *key);
   *why = "";
   if (magic == MAGIC_SECRET && !public_key->present)

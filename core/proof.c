@@ -2,6 +2,7 @@
 #include "proof.h"
 
 #include "backend.h"
+#include "bytes.h"
 #include "dpapi.h"
 #include "keyfile.h"
 #include "lsa.h"
@@ -407,10 +408,6 @@ static km_decryptable open_blob(km_proof *proof, km_bytes bytes, km_bytes entrop
 
 /* ---- One key ---- */
 
-static uint32_t u32(const uint8_t *p) {
-  return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 /* What is read of a key file to try its keys. */
 typedef struct key_source {
   bool cng;
@@ -449,13 +446,13 @@ static bool export_policy(const clear_text *clear, bool *exportable) {
   static const char name[] = "E\0x\0p\0o\0r\0t\0 \0P\0o\0l\0i\0c\0y"; /* its last NUL is C's own */
   for (size_t at = 0; clear->size - at >= HEADER;) {
     const uint8_t *row = clear->data + at;
-    size_t size = u32(row), name_size = u32(row + 12), content = u32(row + 16);
+    size_t size = km_u32(row), name_size = km_u32(row + 12), content = km_u32(row + 16);
     if (size < HEADER || size > clear->size - at || name_size > size - HEADER ||
         content > size - HEADER - name_size) {
       return false;
     }
     if (name_size == sizeof name && content >= 4 && !memcmp(row + HEADER, name, sizeof name)) {
-      *exportable = (u32(row + HEADER + name_size) & 3) != 0;
+      *exportable = (km_u32(row + HEADER + name_size) & 3) != 0;
       return true;
     }
     at += size;
@@ -477,7 +474,7 @@ static void read_export(km_proof *proof, const one_key *key, km_proof_part *out,
     out->export_known = export_policy(clear, &out->exportable);
   } else if (clear->size >= 4) {
     out->export_known = true;
-    out->exportable = (u32(clear->data) & 1) != 0;
+    out->exportable = (km_u32(clear->data) & 1) != 0;
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "bytes.h"
 #include "secret.h"
 
 enum { TYPE_SIMPLEBLOB = 1, BLOB_VERSION = 2, ALG_RSA_EXCHANGE = 0xA400 };
@@ -31,10 +32,6 @@ static const algorithm *find_algorithm(uint32_t id) {
   return NULL;
 }
 
-static uint32_t u32(const uint8_t *p) {
-  return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 km_status km_session_key_parse(const uint8_t *blob, size_t size, km_session_key *out,
                                km_error *error) {
   memset(out, 0, sizeof *out);
@@ -45,12 +42,12 @@ km_status km_session_key_parse(const uint8_t *blob, size_t size, km_session_key 
     return km_fail(error, KM_DAMAGED, 0,
                    "session key: expected 01 02 00 00 (SIMPLEBLOB), found %02X %02X %02X %02X",
                    blob[0], blob[1], blob[2], blob[3]);
-  if (u32(blob + 8) != ALG_RSA_EXCHANGE)
+  if (km_u32(blob + 8) != ALG_RSA_EXCHANGE)
     return km_fail(error, KM_DAMAGED, 0,
                    "session key: it is encrypted with algorithm %08X, not with an RSA exchange key "
                    "(0000A400)",
-                   (unsigned)u32(blob + 8));
-  out->algorithm = u32(blob + 4);
+                   (unsigned)km_u32(blob + 8));
+  out->algorithm = km_u32(blob + 4);
   out->ciphertext = blob + KM_SIMPLEBLOB_HEADER;
   out->size = size - KM_SIMPLEBLOB_HEADER;
   if (find_algorithm(out->algorithm) == NULL)

@@ -1,6 +1,7 @@
 /* version.c: the version of a file of Windows, from its version resource. */
 #include "version.h"
 
+#include "bytes.h"
 #include "disk.h"
 
 #include <string.h>
@@ -38,14 +39,6 @@ typedef struct program {
   uint32_t resources; /* address of the first resource directory */
 } program;
 
-static uint32_t u16_at(const uint8_t *bytes) {
-  return bytes[0] | (uint32_t)bytes[1] << 8;
-}
-
-static uint32_t u32_at(const uint8_t *bytes) {
-  return u16_at(bytes) | u16_at(bytes + 2) << 16;
-}
-
 static km_status damaged(km_error *error, const char *problem) {
   return km_fail(error, KM_DAMAGED, 0, "%s", problem);
 }
@@ -73,7 +66,7 @@ static km_status read_sections(program *file, uint64_t offset, uint32_t count, k
     return status;
   for (uint32_t i = 0; i < count; i++) {
     const uint8_t *row = bytes + (size_t)i * SECTION;
-    file->sections[i] = (section){u32_at(row + 12), u32_at(row + 16), u32_at(row + 20)};
+    file->sections[i] = (section){km_u32(row + 12), km_u32(row + 16), km_u32(row + 20)};
   }
   file->section_count = count;
   return KM_OK;
@@ -82,13 +75,13 @@ static km_status read_sections(program *file, uint64_t offset, uint32_t count, k
 /* Takes the address of the resources from the optional header, of which `size` bytes are there. */
 static km_status take_resources(program *file, const uint8_t *header, uint32_t size,
                                 km_error *error) {
-  uint32_t magic = size >= 2 ? u16_at(header) : 0;
+  uint32_t magic = size >= 2 ? km_u16(header) : 0;
   if (magic != PE32 && magic != PE32_PLUS)
     return damaged(error, "its optional header is neither that of PE32 nor of PE32+");
   uint32_t directories = magic == PE32 ? 96 : 112;
-  if (size < directories + 3 * 8 || u32_at(header + directories - 4) < 3)
+  if (size < directories + 3 * 8 || km_u32(header + directories - 4) < 3)
     return damaged(error, "it has no resources, so no version");
-  file->resources = u32_at(header + directories + 2 * 8);
+  file->resources = km_u32(header + directories + 2 * 8);
   return file->resources != 0 ? KM_OK : damaged(error, "it has no resources, so no version");
 }
 
@@ -101,17 +94,17 @@ static km_status read_headers(program *file, km_error *error) {
     return status;
   if (memcmp(dos, "MZ", 2) != 0)
     return damaged(error, "it does not begin as a program file does (MZ)");
-  uint64_t at = u32_at(dos + 60);
+  uint64_t at = km_u32(dos + 60);
   status = read_at(file, pe, sizeof pe, at, "its PE header", error);
   if (status != KM_OK)
     return status;
   if (memcmp(pe, "PE\0\0", 4) != 0)
     return damaged(error, "it has no PE header; programs of MS-DOS and 16-bit Windows have none");
-  uint32_t whole = u16_at(pe + 20), size = whole < OPTIONAL_MOST ? whole : OPTIONAL_MOST;
+  uint32_t whole = km_u16(pe + 20), size = whole < OPTIONAL_MOST ? whole : OPTIONAL_MOST;
   status = read_at(file, optional, size, at + PE_HEADER, "its optional header", error);
   if (status == KM_OK)
     status = take_resources(file, optional, size, error);
-  return status == KM_OK ? read_sections(file, at + PE_HEADER + whole, u16_at(pe + 6), error)
+  return status == KM_OK ? read_sections(file, at + PE_HEADER + whole, km_u16(pe + 6), error)
                          : status;
 }
 
@@ -142,8 +135,8 @@ static km_status find_id(const program *file, uint64_t directory, uint32_t first
     if (status != KM_OK)
       return status;
     for (uint32_t i = 0; i < count; i++) {
-      if (id == ANY_ENTRY || u32_at(bytes + (size_t)i * ENTRY) == id) {
-        *value = u32_at(bytes + (size_t)i * ENTRY + 4);
+      if (id == ANY_ENTRY || km_u32(bytes + (size_t)i * ENTRY) == id) {
+        *value = km_u32(bytes + (size_t)i * ENTRY + 4);
         return KM_OK;
       }
     }
@@ -161,7 +154,7 @@ static km_status find_entry(const program *file, uint32_t offset, uint32_t id, u
       read_address(file, head, sizeof head, directory, "a resource directory", error);
   if (status != KM_OK)
     return status;
-  uint32_t names = u16_at(head + 12), count = names + u16_at(head + 14);
+  uint32_t names = km_u16(head + 12), count = names + km_u16(head + 14);
   if (count > KM_MAX_RESOURCE_ENTRIES)
     return km_fail(error, KM_LIMIT, 0,
                    "a resource directory has %lu entries; keymend looks through %d at most",
@@ -190,11 +183,11 @@ static km_status find_version(const program *file, uint32_t *data_entry, km_erro
 static bool is_version_info(const uint8_t *bytes) {
   static const char key[] = "VS_VERSION_INFO";
   for (size_t i = 0; i < sizeof key; i++) {
-    if (u16_at(bytes + 6 + 2 * i) != (uint8_t)key[i])
+    if (km_u16(bytes + 6 + 2 * i) != (uint8_t)key[i])
       return false;
   }
-  return u16_at(bytes) >= RESOURCE && u16_at(bytes + 2) >= FIXED_SIZE &&
-         u32_at(bytes + FIXED) == FIXED_SIGNATURE;
+  return km_u16(bytes) >= RESOURCE && km_u16(bytes + 2) >= FIXED_SIZE &&
+         km_u32(bytes + FIXED) == FIXED_SIGNATURE;
 }
 
 static km_status read_version(const program *file, uint32_t data_entry, uint16_t part[4],
@@ -204,15 +197,15 @@ static km_status read_version(const program *file, uint32_t data_entry, uint16_t
                                   "the entry of its version resource", error);
   if (status != KM_OK)
     return status;
-  if (u32_at(entry + 4) < RESOURCE)
+  if (km_u32(entry + 4) < RESOURCE)
     return damaged(error, "its version resource is too short");
-  status = read_address(file, bytes, sizeof bytes, u32_at(entry), "its version resource", error);
+  status = read_address(file, bytes, sizeof bytes, km_u32(entry), "its version resource", error);
   if (status != KM_OK)
     return status;
   if (!is_version_info(bytes))
     return damaged(error, "its version resource is damaged");
   for (size_t i = 0; i < 4; i++) /* 32-bit words, the higher half first */
-    part[i] = (uint16_t)u16_at(bytes + FIXED + 8 + 4 * (i / 2) + (i % 2 == 0 ? 2 : 0));
+    part[i] = (uint16_t)km_u16(bytes + FIXED + 8 + 4 * (i / 2) + (i % 2 == 0 ? 2 : 0));
   return KM_OK;
 }
 

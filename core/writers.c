@@ -1,6 +1,8 @@
 /* writers.c: who may change a file or folder, read from its security descriptor */
 #include "writers.h"
 
+#include "bytes.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,10 +24,6 @@ enum {
   DENIED_CALLBACK = 10,
   DENIED_CALLBACK_OBJECT = 12
 };
-
-static uint32_t get32(const uint8_t *at) {
-  return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
 
 /* The built-in Administrator, Domain Admins, Enterprise Admins. */
 static bool is_administrator(const char *sid) {
@@ -68,7 +66,7 @@ static km_writers judge_entry(const uint8_t *entry, size_t size, uint32_t rights
       !km_sid_text(entry + ACE_SID, size - ACE_SID, sid))
     return KM_WRITERS_UNKNOWN;
   bool fine =
-      !grants(get32(entry + ACE_MASK), rights) || is_trusted(sid, own) || is_placeholder(sid);
+      !grants(km_u32(entry + ACE_MASK), rights) || is_trusted(sid, own) || is_placeholder(sid);
   return fine ? KM_WRITERS_TRUSTED : KM_WRITERS_OTHER;
 }
 

@@ -16,6 +16,8 @@
  */
 #include "eventlog.h"
 
+#include "bytes.h"
+
 #include <libevtx.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,18 +34,6 @@
 #define TEMPLATES 64              /* of one chunk, remembered */
 #define UNKNOWN (-1)
 
-static uint32_t u16_at(const uint8_t *bytes) {
-  return bytes[0] | (uint32_t)bytes[1] << 8;
-}
-
-static uint32_t u32_at(const uint8_t *bytes) {
-  return u16_at(bytes) | u16_at(bytes + 2) << 16;
-}
-
-static uint64_t u64_at(const uint8_t *bytes) {
-  return u32_at(bytes) | (uint64_t)u32_at(bytes + 4) << 32;
-}
-
 /* ---- Chunks ---- */
 
 typedef struct head {
@@ -59,14 +49,14 @@ static bool take_head(uint8_t *chunk, uint32_t at, head *out) {
   const uint8_t *bytes = chunk + at;
   if (CHUNK - at < RECORD_HEAD + 4 || memcmp(bytes, "**\0\0", 4) != 0)
     return false;
-  uint32_t size = u32_at(bytes + 4);
+  uint32_t size = km_u32(bytes + 4);
   if (size < RECORD_HEAD + 4 || size > CHUNK - at - 4 || size % 4 != 0 ||
-      u32_at(bytes + size - 4) != size) {
+      km_u32(bytes + size - 4) != size) {
     chunk[at] = 0;
     return false;
   }
-  uint64_t written = u64_at(bytes + 16);
-  *out = (head){at, size, u64_at(bytes + 8), written <= INT64_MAX ? (km_time)written : 0, false};
+  uint64_t written = km_u64(bytes + 16);
+  *out = (head){at, size, km_u64(bytes + 8), written <= INT64_MAX ? (km_time)written : 0, false};
   return true;
 }
 
@@ -86,8 +76,8 @@ static bool is_empty(const uint8_t *chunk) {
 static bool begins_well(uint8_t *chunk) {
   if (memcmp(chunk, "ElfChnk", 8) != 0)
     return false;
-  uint32_t free_space = u32_at(chunk + 48);
-  if (u32_at(chunk + 40) == CHUNK_HEADER && free_space >= FIRST_RECORD && free_space <= CHUNK)
+  uint32_t free_space = km_u32(chunk + 48);
+  if (km_u32(chunk + 40) == CHUNK_HEADER && free_space >= FIRST_RECORD && free_space <= CHUNK)
     return true;
   chunk[0] = 0;
   return false;
@@ -105,7 +95,7 @@ static km_status walk(km_event_log *log, uint8_t *chunk, head_giver give, bool *
   uint32_t at = 0;
   *good = begins_well(chunk);
   if (*good) {
-    uint32_t last = u32_at(chunk + 44);
+    uint32_t last = km_u32(chunk + 44);
     for (at = FIRST_RECORD; at <= last && at < CHUNK && take_head(chunk, at, &record);
          at += record.size) {
       if (give != NULL && (status = give(log, chunk, &record, error)) != KM_OK)
@@ -151,20 +141,20 @@ static uint32_t event_id_name(const uint8_t *chunk, uint32_t name) {
 static int slot_at(const uint8_t *chunk, uint32_t at, uint32_t end) {
   if (end - at < 11)
     return UNKNOWN;
-  uint32_t name = u32_at(chunk + at + 7), behind = event_id_name(chunk, name), next = at + 11;
+  uint32_t name = km_u32(chunk + at + 7), behind = event_id_name(chunk, name), next = at + 11;
   if (behind == 0)
     return UNKNOWN;
   if (name == next)
     next = behind;
   if (chunk[at] == 0x41) { /* attributes */
-    if (next > end || end - next < 4 || u32_at(chunk + next) > end - next - 4)
+    if (next > end || end - next < 4 || km_u32(chunk + next) > end - next - 4)
       return UNKNOWN;
-    next += 4 + u32_at(chunk + next);
+    next += 4 + km_u32(chunk + next);
   }
   if (next > end || end - next < 5 || chunk[next] != 0x02)
     return UNKNOWN;
   const uint8_t *value = chunk + next + 1;
-  return (value[0] == 0x0D || value[0] == 0x0E) && value[3] == 0x06 ? (int)u16_at(value + 1)
+  return (value[0] == 0x0D || value[0] == 0x0E) && value[3] == 0x06 ? (int)km_u16(value + 1)
                                                                     : UNKNOWN;
 }
 
@@ -172,7 +162,7 @@ static int slot_at(const uint8_t *chunk, uint32_t at, uint32_t end) {
 static uint32_t template_end(const uint8_t *chunk, uint32_t template) {
   if (template <FIRST_RECORD || template > CHUNK - TEMPLATE_HEAD)
     return 0;
-  uint32_t begin = template + TEMPLATE_HEAD, size = u32_at(chunk + template + 20);
+  uint32_t begin = template + TEMPLATE_HEAD, size = km_u32(chunk + template + 20);
   return size <= CHUNK - begin ? begin + size : 0;
 }
 
@@ -200,16 +190,16 @@ static int known_slot(const uint8_t *chunk, uint32_t template, id_place *places)
 static int value_at(const uint8_t *chunk, uint32_t at, uint32_t end, uint32_t slot) {
   if (at > end || end - at < 4)
     return UNKNOWN;
-  uint32_t count = u32_at(chunk + at), sizes = at + 4;
+  uint32_t count = km_u32(chunk + at), sizes = at + 4;
   if (slot >= count || count > (end - sizes) / 4)
     return UNKNOWN;
   const uint8_t *mine = chunk + sizes + 4 * slot;
-  if (u16_at(mine) != 2 || mine[2] != 0x06)
+  if (km_u16(mine) != 2 || mine[2] != 0x06)
     return UNKNOWN;
   uint32_t value = sizes + 4 * count;
   for (uint32_t i = 0; i < slot; i++)
-    value += u16_at(chunk + sizes + 4 * i);
-  return value <= end && end - value >= 2 ? (int)u16_at(chunk + value) : UNKNOWN;
+    value += km_u16(chunk + sizes + 4 * i);
+  return value <= end && end - value >= 2 ? (int)km_u16(chunk + value) : UNKNOWN;
 }
 
 /* The event id of a record, or UNKNOWN when only libevtx can tell. */
@@ -217,7 +207,7 @@ static int id_of(const uint8_t *chunk, const head *record, id_place *places) {
   uint32_t xml = record->at + RECORD_HEAD, end = record->at + record->size - 4;
   if (end - xml < 14 || memcmp(chunk + xml, "\x0F\x01\x01\0\x0C", 5) != 0)
     return UNKNOWN;
-  uint32_t template = u32_at(chunk + xml + 10), values = xml + 14;
+  uint32_t template = km_u32(chunk + xml + 10), values = xml + 14;
   if (template_end(chunk, template) == 0 || template > values)
     return UNKNOWN;
   if (template == values) /* it stands in this record */
@@ -286,10 +276,10 @@ static km_status index_evtx(km_event_log *log, km_error *error) {
   km_status status = km_disk_read_at(log->fd, header, sizeof header, 0, error);
   if (status != KM_OK)
     return status;
-  uint32_t counted = u16_at(header + 42), number = 0;
-  bool open = (u32_at(header + 120) & 1) != 0, good = false;
+  uint32_t counted = km_u16(header + 42), number = 0;
+  bool open = (km_u32(header + 120) & 1) != 0, good = false;
   *state = (walk_state){.ordinary = 0};
-  for (uint64_t at = u16_at(header + 40); at + CHUNK <= log->size; at += CHUNK, number++) {
+  for (uint64_t at = km_u16(header + 40); at + CHUNK <= log->size; at += CHUNK, number++) {
     status = read_chunk(log, at, error);
     if (status != KM_OK)
       return status;
@@ -316,8 +306,8 @@ typedef struct work {
 static bool may_be_element(const uint8_t *chunk, uint32_t at, uint32_t end) {
   if ((chunk[at] != 0x01 && chunk[at] != 0x41) || end - at < 11)
     return false;
-  uint32_t name = u32_at(chunk + at + 7);
-  return name >= FIRST_RECORD && name <= CHUNK - 10 && u16_at(chunk + name + 6) > 0;
+  uint32_t name = km_u32(chunk + at + 7);
+  return name >= FIRST_RECORD && name <= CHUNK - 10 && km_u16(chunk + name + 6) > 0;
 }
 
 /* Whether libevtx would take what stands at `at` for the use of a template: it does so behind a fragment's header alone. */
@@ -327,14 +317,14 @@ static bool is_use(const uint8_t *chunk, uint32_t at, uint32_t end) {
 
 /* The template that is used at `at`, or 0 when it is none that lies in the chunk before its end. */
 static uint32_t used_template(const uint8_t *chunk, uint32_t at) {
-  uint32_t template = u32_at(chunk + at + 6);
+  uint32_t template = km_u32(chunk + at + 6);
   return template <= at + 10 && template_end(chunk, template) != 0 ? template : 0;
 }
 
 /* Whether the count of values behind the use of a template at `at` can be; libevtx asks for memory for as many. */
 static bool counts_well(const uint8_t *chunk, uint32_t at, uint32_t template) {
   uint32_t values = template == at + 10 ? template_end(chunk, template) : at + 10;
-  return CHUNK - values >= 4 && u32_at(chunk + values) <= (CHUNK - values - 4) / 4;
+  return CHUNK - values >= 4 && km_u32(chunk + values) <= (CHUNK - values - 4) / 4;
 }
 
 /* Whether the binary XML from `at` to `end` is within the limits. libevtx follows templates and elements by recursion and

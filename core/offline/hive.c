@@ -8,6 +8,7 @@
  */
 #include "hive.h"
 
+#include "bytes.h"
 #include "memory.h"
 #include "text.h"
 
@@ -37,17 +38,9 @@ struct km_hive {
   char replay[KM_MAX_REPLAY_TEXT];
 };
 
-static uint16_t read16(const uint8_t *p) {
-  return (uint16_t)(p[0] | p[1] << 8);
-}
-
-static uint32_t read32(const uint8_t *p) {
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 /* A FILETIME; one that km_time cannot hold is not known. */
 static km_time read_time(const uint8_t *p) {
-  uint64_t t = (uint64_t)read32(p + 4) << 32 | read32(p);
+  uint64_t t = km_u64(p);
   return t > INT64_MAX ? 0 : (km_time)t;
 }
 
@@ -65,17 +58,17 @@ static km_status check_base_block(const uint8_t block[BASE_BLOCK], uint64_t size
   if (memcmp(block, "regf", 4) != 0)
     return damaged_hive(error, path, "it does not begin with \"regf\"");
   uint32_t sum = km_base_block_checksum(block);
-  if (sum != read32(block + 508)) {
+  if (sum != km_u32(block + 508)) {
     return km_fail(
         error, KM_DAMAGED, 0,
         "hive %s: the checksum of its base block is %08x, its content sums to %08x; the hive "
         "is damaged: put back a sound one (a backup hive, or a fresh copy of the volume)",
-        path, (unsigned)read32(block + 508), (unsigned)sum);
+        path, (unsigned)km_u32(block + 508), (unsigned)sum);
   }
-  if ((uint64_t)read32(block + 40) + BASE_BLOCK > size)
+  if ((uint64_t)km_u32(block + 40) + BASE_BLOCK > size)
     return damaged_hive(error, path, "the file ends before the bins that its base block tells");
-  out->sequence1 = read32(block + 4);
-  out->sequence2 = read32(block + 8);
+  out->sequence1 = km_u32(block + 4);
+  out->sequence2 = km_u32(block + 8);
   out->written = read_time(block + 12);
   return KM_OK;
 }
@@ -268,7 +261,7 @@ static const uint8_t *cell_at(const km_hive *hive, uint64_t offset, size_t need,
   if (offset < BASE_BLOCK || offset > hive->size - 4)
     return NULL;
   const uint8_t *cell = hive->copy.data + offset;
-  uint32_t stored = read32(cell);
+  uint32_t stored = km_u32(cell);
   if (stored < 0x80000000u)
     return NULL;
   *length = (size_t)(0u - stored);
@@ -334,8 +327,8 @@ static bool cell_name(const km_hive *hive, uint64_t offset, bool is_key, stored_
   const uint8_t *cell = cell_at(hive, offset, begin, &length);
   if (cell == NULL || memcmp(cell + 4, is_key ? "nk" : "vk", 2) != 0)
     return false;
-  size_t bytes = read16(cell + (is_key ? 0x4c : 6));
-  uint16_t flags = read16(cell + (is_key ? 6 : 0x14));
+  size_t bytes = km_u16(cell + (is_key ? 0x4c : 6));
+  uint16_t flags = km_u16(cell + (is_key ? 6 : 0x14));
   if (bytes > length - begin)
     return false;
   out->data = cell + begin;
@@ -480,13 +473,13 @@ static bool copy_pieces(const km_hive *hive, const uint8_t *cell, size_t length,
                         size_t size) {
   if (length < 12 || memcmp(cell + 4, "db", 2) != 0)
     return false;
-  size_t count = read16(cell + 6), list_length, done = 0;
-  const uint8_t *list = cell_of(hive, read32(cell + 8), 4 + 4 * count, &list_length);
+  size_t count = km_u16(cell + 6), list_length, done = 0;
+  const uint8_t *list = cell_of(hive, km_u32(cell + 8), 4 + 4 * count, &list_length);
   if (list == NULL)
     return false;
   for (size_t i = 0; i < count && done < size; i++) {
     size_t piece = size - done < PIECE ? size - done : PIECE;
-    const uint8_t *part = cell_of(hive, read32(list + 4 + 4 * i), 4 + piece, &length);
+    const uint8_t *part = cell_of(hive, km_u32(list + 4 + 4 * i), 4 + piece, &length);
     if (part == NULL)
       return false;
     memcpy(data + done, part + 4, piece);
@@ -498,7 +491,7 @@ static bool copy_pieces(const km_hive *hive, const uint8_t *cell, size_t length,
 /* Fills `data` with the value's bytes. A vk cell holds the length at 8 (top bit: the data, up to 4 bytes,
  * stands in the reference itself) and the reference at 12. */
 static bool copy_data(const km_hive *hive, const uint8_t *vk, uint8_t *data, size_t size) {
-  if ((read32(vk + 8) & 0x80000000u) != 0) {
+  if ((km_u32(vk + 8) & 0x80000000u) != 0) {
     if (size > 4)
       return false;
     memcpy(data, vk + 12, size);
@@ -507,7 +500,7 @@ static bool copy_data(const km_hive *hive, const uint8_t *vk, uint8_t *data, siz
   if (size == 0)
     return true;
   size_t length;
-  const uint8_t *cell = cell_of(hive, read32(vk + 12), 8, &length);
+  const uint8_t *cell = cell_of(hive, km_u32(vk + 12), 8, &length);
   if (cell == NULL)
     return false;
   if (size > length - 4)
@@ -522,7 +515,7 @@ static km_status value_data(km_hive *hive, uint64_t key, uint64_t offset, const 
   const uint8_t *vk = cell_at(hive, offset, VK_NAME, &length);
   if (vk == NULL)
     return damaged_key(hive, key, "a value does not fit its cell", error);
-  size_t size = read32(vk + 8) & 0x7fffffffu;
+  size_t size = km_u32(vk + 8) & 0x7fffffffu;
   if (size > KM_MAX_VALUE) {
     return km_fail(error, KM_LIMIT, 0,
                    "hive %s: the value %s has %zu bytes; keymend reads up to %zu", hive->path, name,
@@ -531,7 +524,7 @@ static km_status value_data(km_hive *hive, uint64_t key, uint64_t offset, const 
   km_status status = spend(hive, size / 64, error);
   if (status != KM_OK)
     return status;
-  out->type = read32(vk + 16);
+  out->type = km_u32(vk + 16);
   out->size = size;
   out->data = calloc(1, size + 1);
   if (out->data == NULL)
@@ -577,10 +570,10 @@ km_status km_hive_class(km_hive *hive, uint64_t key, char **text, km_error *erro
   const uint8_t *cell = cell_at(hive, key, NK_NAME, &length);
   if (cell == NULL)
     return damaged_key(hive, key, "its record does not fit its cell", error);
-  size_t bytes = read16(cell + 0x4e);
+  size_t bytes = km_u16(cell + 0x4e);
   if (bytes == 0)
     return km_fail(error, KM_NOT_FOUND, 0, "hive %s: the key has no class name", hive->path);
-  const uint8_t *class = cell_of(hive, read32(cell + 0x34), 4 + bytes, &length);
+  const uint8_t *class = cell_of(hive, km_u32(cell + 0x34), 4 + bytes, &length);
   if (class == NULL)
     return damaged_key(hive, key, "its class name does not fit its cell", error);
   const stored_name name = {class + 4, bytes / 2, true};
@@ -626,8 +619,8 @@ static km_status check_value(km_hive *hive, uint64_t key, uint64_t value, km_err
   if (!cell_name(hive, value, false, &name))
     return damaged_key(hive, key, "a value's name does not fit its cell", error);
   const uint8_t *vk = cell_at(hive, value, VK_NAME, &length);
-  uint32_t size = vk == NULL ? 0 : read32(vk + 8);
-  if (size != 0 && size < 0x80000000u && cell_of(hive, read32(vk + 12), 8, &length) == NULL)
+  uint32_t size = vk == NULL ? 0 : km_u32(vk + 8);
+  if (size != 0 && size < 0x80000000u && cell_of(hive, km_u32(vk + 12), 8, &length) == NULL)
     return damaged_key(hive, key, "a value's data are not there", error);
   return KM_OK;
 }

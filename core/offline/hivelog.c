@@ -1,6 +1,8 @@
 /* hivelog.c: judges and replays the transaction logs of a registry hive. */
 #include "hivelog.h"
 
+#include "bytes.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,14 +33,6 @@ typedef enum log_kind {
   LOG_BAD
 } log_kind;
 
-static uint32_t read32(const uint8_t *p) {
-  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static uint64_t read64(const uint8_t *p) {
-  return read32(p) | (uint64_t)read32(p + 4) << 32;
-}
-
 static void write32(uint8_t *p, uint32_t number) {
   for (int i = 0; i < 4; i++)
     p[i] = (uint8_t)(number >> (8 * i));
@@ -52,7 +46,7 @@ static bool not_before(uint32_t a, uint32_t b) {
 uint32_t km_base_block_checksum(const uint8_t base[KM_LOG_BASE_BLOCK]) {
   uint32_t sum = 0;
   for (size_t i = 0; i < SUM; i += 4)
-    sum ^= read32(base + i);
+    sum ^= km_u32(base + i);
   return sum == 0 ? 1 : sum == 0xffffffffu ? 0xfffffffeu : sum;
 }
 
@@ -75,7 +69,7 @@ uint64_t km_marvin32(const uint8_t *data, size_t size) {
   uint32_t state[2] = {0x7a4e55c5, 0x82ef4d88}, last = 0x80;
   size_t i = 0;
   for (; size - i >= 4; i += 4)
-    mix(state, read32(data + i));
+    mix(state, km_u32(data + i));
   for (size_t k = size; k > i; k--)
     last = last << 8 | data[k - 1];
   mix(state, last);
@@ -118,10 +112,10 @@ static log_kind kind_of(const km_hive_log *log) {
   if (all_zero(log->data, log->size < BLOCK ? log->size : BLOCK))
     return holds_entries(log) ? LOG_BAD : LOG_UNUSED;
   if (log->size <= BLOCK || memcmp(log->data, "regf", 4) != 0 ||
-      km_base_block_checksum(log->data) != read32(log->data + SUM) ||
-      read32(log->data + SEQUENCE1) != read32(log->data + SEQUENCE2))
+      km_base_block_checksum(log->data) != km_u32(log->data + SUM) ||
+      km_u32(log->data + SEQUENCE1) != km_u32(log->data + SEQUENCE2))
     return LOG_BAD;
-  uint32_t kind = read32(log->data + KIND);
+  uint32_t kind = km_u32(log->data + KIND);
   return kind == 6 ? LOG_NEW : kind == 1 || kind == 2 ? LOG_OLD : LOG_BAD;
 }
 
@@ -146,7 +140,7 @@ typedef struct entries {
 typedef enum found { FOUND_ENTRY, FOUND_END, FOUND_DAMAGE } found;
 
 static entries begin_entries(const km_hive_log *log) {
-  return (entries){log, BLOCK, read32(log->data + SEQUENCE1)};
+  return (entries){log, BLOCK, km_u32(log->data + SEQUENCE1)};
 }
 
 /* Whether an entry's header stands at `at` and its hash is right; its pages are not looked at. */
@@ -154,20 +148,20 @@ static bool header_at(const km_hive_log *log, size_t at, entry *out) {
   if (log->size - at < ENTRY_HEADER || memcmp(log->data + at, "HvLE", 4) != 0)
     return false;
   const uint8_t *p = log->data + at;
-  *out = (entry){p, read32(p + 4), read32(p + 12), read32(p + 16), read32(p + 20)};
-  return read64(p + 32) == km_marvin32(p, 32);
+  *out = (entry){p, km_u32(p + 4), km_u32(p + 12), km_u32(p + 16), km_u32(p + 20)};
+  return km_u64(p + 32) == km_marvin32(p, 32);
 }
 
 /* Whether everything that the entry refers to is in it, and in the bins. */
 static bool sound_entry(const km_hive_log *log, size_t at, const entry *e) {
   if (e->size > log->size - at || e->size % BLOCK != 0 || e->size < BLOCK || !sound_bins(e->bins) ||
       e->pages > (e->size - ENTRY_HEADER) / REFERENCE ||
-      read64(e->data + 24) != km_marvin32(e->data + ENTRY_HEADER, e->size - ENTRY_HEADER))
+      km_u64(e->data + 24) != km_marvin32(e->data + ENTRY_HEADER, e->size - ENTRY_HEADER))
     return false;
   size_t left = e->size - ENTRY_HEADER - (size_t)e->pages * REFERENCE;
   for (uint32_t i = 0; i < e->pages; i++) {
     const uint8_t *reference = e->data + ENTRY_HEADER + (size_t)i * REFERENCE;
-    uint32_t offset = read32(reference), length = read32(reference + 4);
+    uint32_t offset = km_u32(reference), length = km_u32(reference + 4);
     if (length > left || offset > e->bins || length > e->bins - offset)
       return false;
     left -= length;
@@ -196,7 +190,7 @@ static found next_entry(entries *walk, entry *out) {
   }
   /* One that was being written when the machine stopped. */
   bool begun = walk->log->size - walk->at >= ENTRY_HEADER && out->data != NULL &&
-               read32(walk->log->data + walk->at + 12) == walk->next;
+               km_u32(walk->log->data + walk->at + 12) == walk->next;
   return begun || later_entry(walk) ? FOUND_DAMAGE : FOUND_END;
 }
 
@@ -246,9 +240,9 @@ static void tell_entries(km_replay *out) {
 /* `logs` are one or two. The one that begins earlier comes first. */
 static void plan_new(const uint8_t *base, const km_hive_log *const logs[2], size_t count,
                      km_replay *out) {
-  uint32_t from = read32(base + SEQUENCE2);
+  uint32_t from = km_u32(base + SEQUENCE2);
   bool swap = count == 2 &&
-              !not_before(read32(logs[1]->data + SEQUENCE1), read32(logs[0]->data + SEQUENCE1));
+              !not_before(km_u32(logs[1]->data + SEQUENCE1), km_u32(logs[0]->data + SEQUENCE1));
   bool broken = false;
   for (size_t i = 0; i < count; i++) {
     if (!take_log(out, logs[swap ? 1 - i : i], from, &broken))
@@ -269,8 +263,8 @@ static void apply_new(const km_replay *replay, uint8_t *hive) {
       const uint8_t *page = e.data + ENTRY_HEADER + (size_t)e.pages * REFERENCE;
       for (uint32_t k = 0; k < e.pages && not_before(e.sequence, replay->first); k++) {
         const uint8_t *reference = e.data + ENTRY_HEADER + (size_t)k * REFERENCE;
-        uint32_t length = read32(reference + 4);
-        memcpy(hive + BASE_BLOCK + read32(reference), page, length);
+        uint32_t length = km_u32(reference + 4);
+        memcpy(hive + BASE_BLOCK + km_u32(reference), page, length);
         page += length;
       }
       write32(hive + BINS, e.bins);
@@ -291,10 +285,10 @@ static size_t first_page(uint32_t bins) {
 }
 
 static bool plan_old(const uint8_t *base, const km_hive_log *log, km_replay *out) {
-  uint32_t bins = read32(log->data + BINS);
+  uint32_t bins = km_u32(log->data + BINS);
   if (memcmp(log->data + WRITTEN, base + WRITTEN, 8) != 0) {
     char hive[KM_TIME_TEXT], own[KM_TIME_TEXT];
-    uint64_t a = read64(base + WRITTEN), b = read64(log->data + WRITTEN);
+    uint64_t a = km_u64(base + WRITTEN), b = km_u64(log->data + WRITTEN);
     return cannot(out, "%s is of another state of the hive (%s, the hive of %s)", log->name,
                   km_time_text(b > INT64_MAX ? 0 : (km_time)b, own),
                   km_time_text(a > INT64_MAX ? 0 : (km_time)a, hive));
@@ -311,7 +305,7 @@ static bool plan_old(const uint8_t *base, const km_hive_log *log, km_replay *out
   out->pages = pages;
   out->bins = bins;
   out->logs[out->log_count++] = log;
-  out->first = out->last = read32(base + SEQUENCE1);
+  out->first = out->last = km_u32(base + SEQUENCE1);
   (void)snprintf(out->text, sizeof out->text, "%zu page%s of %s", pages, pages == 1 ? "" : "s",
                  log->name);
   return true;
@@ -383,11 +377,11 @@ void km_replay_apply(const km_replay *replay, uint8_t *hive, size_t size) {
   if (!replay->complete || size < BASE_BLOCK || size - BASE_BLOCK < replay->bins)
     return;
   const km_hive_log *last = replay->logs[replay->log_count - 1];
-  if (read32(last->data + KIND) == 6)
+  if (km_u32(last->data + KIND) == 6)
     apply_new(replay, hive);
   else
     apply_old(replay, hive);
-  if (read64(last->data + WRITTEN) > read64(hive + WRITTEN))
+  if (km_u64(last->data + WRITTEN) > km_u64(hive + WRITTEN))
     memcpy(hive + WRITTEN, last->data + WRITTEN, 8);
   memcpy(hive + MINOR, last->data + MINOR, 4);
   memcpy(hive + ROOT, last->data + ROOT, 4);

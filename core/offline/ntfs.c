@@ -1,6 +1,8 @@
 /* ntfs.c: what an NTFS driver keeps of a file beside its bytes: times, attributes, descriptor. */
 #include "ntfs.h"
 
+#include "bytes.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,18 +11,6 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-
-static uint16_t get16(const uint8_t *at) {
-  return (uint16_t)(at[0] | at[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *at) {
-  return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
-static uint64_t get64(const uint8_t *at) {
-  return (uint64_t)get32(at + 4) << 32 | get32(at);
-}
 
 static uint64_t get64_be(const uint8_t *at) {
   uint64_t value = 0;
@@ -132,10 +122,10 @@ typedef struct ntfs_layout {
 /* Boot sector: bytes a sector at 11, sectors a cluster at 13 (above 0x80: 2 to the power of minus
  * it), MFT cluster at 48, size of a record at 64 (clusters, or 2 to the power of minus it). */
 static bool read_layout(const uint8_t boot[BOOT_BYTES], ntfs_layout *out) {
-  size_t sector = get16(boot + 11);
+  size_t sector = km_u16(boot + 11);
   size_t cluster = boot[13];
   int8_t record = (int8_t)boot[64];
-  uint64_t mft = get64(boot + 48);
+  uint64_t mft = km_u64(boot + 48);
   if (memcmp(boot + 3, "NTFS    ", 8) != 0 || sector < 512 || sector > 4096 ||
       (sector & (sector - 1))) {
     return false;
@@ -162,7 +152,7 @@ static bool read_layout(const uint8_t boot[BOOT_BYTES], ntfs_layout *out) {
 /* Checks and undoes the update sequence: the last two bytes of every 512-byte stride of a record
  * are a check value on disk; the true ones stand in an array in its header. */
 static bool fix_record(uint8_t *record, const ntfs_layout *layout) {
-  size_t at = get16(record + 4), count = get16(record + 6);
+  size_t at = km_u16(record + 4), count = km_u16(record + 6);
   if (memcmp(record, "FILE", 4) != 0 || count < 2 || at < 8 || at + 2 * count > layout->record) {
     return false;
   }
@@ -182,19 +172,19 @@ static bool fix_record(uint8_t *record, const ntfs_layout *layout) {
 
 /* Finds $VOLUME_INFORMATION (resident: flags at 10 of its value; 1 is dirty). */
 static km_ntfs_state find_state(const uint8_t *record, size_t size) {
-  size_t at = get16(record + 20);
+  size_t at = km_u16(record + 20);
   while (at <= size && size - at >= 24) {
-    uint32_t type = get32(record + at);
-    size_t length = get32(record + at + 4);
+    uint32_t type = km_u32(record + at);
+    size_t length = km_u32(record + at + 4);
     if (type == 0xFFFFFFFF || length < 24 || length > size - at) {
       break;
     }
     if (type == VOLUME_INFORMATION && record[at + 8] == 0) {
-      size_t value = get32(record + at + 16), offset = get16(record + at + 20);
+      size_t value = km_u32(record + at + 16), offset = km_u16(record + at + 20);
       if (value < 12 || offset > length || length - offset < 12) {
         break;
       }
-      return get16(record + at + offset + 10) & 1 ? KM_NTFS_DIRTY : KM_NTFS_CLEAN;
+      return km_u16(record + at + offset + 10) & 1 ? KM_NTFS_DIRTY : KM_NTFS_CLEAN;
     }
     at += length;
   }
