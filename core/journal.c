@@ -565,26 +565,19 @@ static km_status fold_record(km_journal *j, const uint8_t *payload, uint32_t len
                  kind, offset);
 }
 
-static bool all_zero(const uint8_t *data, size_t size) {
-  for (size_t i = 0; i < size; i++)
-    if (data[i] != 0)
-      return false;
-  return true;
-}
-
 km_status km_journal_parse(const uint8_t *data, size_t size, km_journal *out, km_error *error) {
   memset(out, 0, sizeof *out);
   out->capacity = size;
   out->tail = KM_JOURNAL_HEADER;
   if (size > KM_MAX_JOURNAL)
     return km_fail(error, KM_LIMIT, 0, "journal: larger than %u bytes", KM_MAX_JOURNAL);
-  if (all_zero(data, size < KM_JOURNAL_HEADER ? size : KM_JOURNAL_HEADER)) {
+  if (km_all_zero(data, size < KM_JOURNAL_HEADER ? size : KM_JOURNAL_HEADER)) {
     if (size <= KM_JOURNAL_HEADER || !record_behind(data, size, KM_JOURNAL_HEADER - 1, UINT32_MAX))
       return KM_OK;
     return km_fail(error, KM_DAMAGED, 0, "journal: its header is gone");
   }
   if (size < KM_JOURNAL_HEADER || memcmp(data, magic, sizeof magic - 1) != 0 ||
-      !all_zero(data + sizeof magic - 1, KM_JOURNAL_HEADER - (sizeof magic - 1)))
+      !km_all_zero(data + sizeof magic - 1, KM_JOURNAL_HEADER - (sizeof magic - 1)))
     return km_fail(
         error, KM_DAMAGED, 0,
         "journal: the first line is not \"keymend journal 1\": it is damaged, or of another"

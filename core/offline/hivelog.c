@@ -89,14 +89,6 @@ static bool cannot(km_replay *out, const char *format, ...) {
   return false;
 }
 
-static bool all_zero(const uint8_t *data, size_t size) {
-  for (size_t i = 0; i < size; i++) {
-    if (data[i] != 0)
-      return false;
-  }
-  return true;
-}
-
 /* Whether something that is written to logs stands in this one, whose first block is gone. */
 static bool holds_entries(const km_hive_log *log) {
   for (size_t at = BLOCK; at < log->size && log->size - at >= 4; at += BLOCK) {
@@ -109,7 +101,7 @@ static bool holds_entries(const km_hive_log *log) {
 static log_kind kind_of(const km_hive_log *log) {
   if (log->data == NULL)
     return LOG_ABSENT;
-  if (all_zero(log->data, log->size < BLOCK ? log->size : BLOCK))
+  if (km_all_zero(log->data, log->size < BLOCK ? log->size : BLOCK))
     return holds_entries(log) ? LOG_BAD : LOG_UNUSED;
   if (log->size <= BLOCK || memcmp(log->data, "regf", 4) != 0 ||
       km_base_block_checksum(log->data) != km_u32(log->data + SUM) ||
