@@ -313,7 +313,7 @@ local function ambiguous(case, among, reason, by_hand)
   local list = {}
   guid_evidence(list, case)
   for _, key in ipairs(among) do made_evidence(list, case, key, "a candidate") end
-  if not by_hand then
+  if #case.currents < 2 then
     onset.evidence(list, case)
     eras.evidence(list, case)
     proof.evidence(list, case, among)
@@ -338,6 +338,11 @@ local function choose(case, among, retire, why_retire)
   local key, reason, fault = rules.adopt(case.policy.adopt, among, case)
   if fault then return policy_failed(case, fault, reason) end
   if not key then return ambiguous(case, among, reason) end
+  local proved = not key.proved and proof.proved_of(among)[1]
+  if proved then
+    return ambiguous(case, among, ("of %s, %s; but %s is proved by the %s"):format(key.name, reason, proved.name,
+      proof.source_text(proved.proved)))
+  end
   if case.only_late and not key.proved then
     return ambiguous(case, among, "nothing older than the first failure is left; Windows may have regenerated it too")
   end
@@ -549,18 +554,46 @@ local function current_unsound(case)
   return {}
 end
 
+-- The services say that the only key is not the one they need.
+local function current_wrong(case)
+  local choices = {}
+  for _, key in ipairs(case.keys) do
+    if key ~= case.current and key.sound and not key.disproved then choices[#choices + 1] = key end
+  end
+  local list = {}
+  made_evidence(list, case, case.current, "the current key file")
+  if case.current.proved then proof.evidence(list, case, { case.current }, true) end
+  use_evidence(list, case)
+  find(case, "key.current-wrong", {}, { evidence = list, keys = { case.current.name },
+    commands = adopt_commands(case, choices), wording = #choices > 0 and "choices" or nil })
+  return {}
+end
+
+local PROVED_REMEDY = "keymend retires no key file that is proved. If you are sure that another one is the right one, "
+  .. "move the current one out of the key store by hand, keep it, and run keymend again."
+
+-- What proves the current key is of the past, or nothing is known to use it, and the services say that the key is
+-- wrong: then the proof does not say that this is the key they need.
+local function proved_yet_wrong(case)
+  if #case.candidates == 0 then return current_wrong(case) end
+  local why = ("%s is proved, but by nothing that is known to be in use, and its services fail with a code that says "
+    .. "that the key is wrong"):format(case.current.name)
+  return ambiguous(case, { case.current, unpack(case.candidates) }, why, PROVED_REMEDY)
+end
+
 -- Rule: a key that is proved is never retired, whatever the times say. Another may be proved too, by something else
 -- that nothing is known to use; then only a person can tell which one is needed.
 local function current_proved(case)
   local current = case.current
   if not current.sound or not current.proved then return nil end
   local rivals = { current }
-  for _, key in ipairs(case.candidates) do
-    if key.proved and not M.same_bytes(key, current) then rivals[#rivals + 1] = key end
+  for _, key in ipairs(proof.proved_of(case.candidates)) do
+    if not M.same_bytes(key, current) and not proof.is_same_key(key, current) then rivals[#rivals + 1] = key end
   end
   if #rivals > 1 and not proof.is_in_use(current) then
-    return ambiguous(case, rivals, "each of them is proved, by something else")
+    return ambiguous(case, rivals, "each of them is proved, by something else", PROVED_REMEDY)
   end
+  if not proof.is_in_use(current) and use.refutes(case.use) then return proved_yet_wrong(case) end
   local list = {}
   made_evidence(list, case, current, "it")
   proof.evidence(list, case, { current }, true)
@@ -581,20 +614,6 @@ local function in_use(case)
     service.started, service.started_ticks)
   find(case, "key.healthy", {}, { evidence = list, keys = { current.name } })
   return { healthy = true }
-end
-
--- The services say that the only key is not the one they need.
-local function current_wrong(case)
-  local choices = {}
-  for _, key in ipairs(case.keys) do
-    if key ~= case.current and key.sound and not key.disproved then choices[#choices + 1] = key end
-  end
-  local list = {}
-  made_evidence(list, case, case.current, "the current key file")
-  use_evidence(list, case)
-  find(case, "key.current-wrong", {}, { evidence = list, keys = { case.current.name },
-    commands = adopt_commands(case, choices), wording = #choices > 0 and "choices" or nil })
-  return {}
 end
 
 local function healthy(case)
@@ -636,8 +655,7 @@ local function no_candidate(case)
   return healthy(case)
 end
 
--- Rule: a key whose service was started with it and runs is never retired, even when it is disproved. One that cannot
--- be decrypted here is none that a service could use.
+-- Rule: a key whose service was started with it and runs is never retired, whatever disproves it.
 local function runs_disproved(case)
   local how, service = use.of_key(case.use, case.current, case.info.guid_written)
   if how ~= "certain" then return nil end
@@ -645,6 +663,8 @@ local function runs_disproved(case)
   made_evidence(list, case, case.current, "the current key file")
   evidence(list, "service", ("%s, which runs, was started then or later"):format(service.name), service.started,
     service.started_ticks)
+  local fault = has_fault(case.current, "key.disproved")
+  if fault and not case.current.refuted then evidence(list, "against", fault) end
   proof.evidence(list, case, case.candidates)
   find(case, "key.in-use", { names = service.name }, { evidence = list, wording = "disproved",
     keys = names_of { case.current, unpack(case.candidates) } })
@@ -667,7 +687,7 @@ local function current_useless(case)
   local other = why == nil and proved_in_use(case)
   if other then why = "it is not the key of the " .. proof.source_text(other.proved) end
   if not why then return nil end
-  return (other or proof.is_other(current)) and runs_disproved(case) or choose(case, case.candidates, current, why)
+  return not current.keyless and runs_disproved(case) or choose(case, case.candidates, current, why)
 end
 
 local function times_useless(case)

@@ -299,8 +299,9 @@ return {
         .. "key is in use. If you know that it is the wrong one, name the right key file:",
     },
     disproved = {
-      text = 'The current key file of "%{container}" is not the key of what is in use here (see below), but %{names} '
-        .. "was started with it and runs. keymend never retires a key that a service runs with.",
+      text = 'The current key file of "%{container}" is disproved, or another one is the key of what is in use here '
+        .. "(see below), but %{names} was started with it and runs. keymend never retires a key that a service runs "
+        .. "with.",
       remedy = "If what needs the key fails all the same, stop that service, then run keymend again: then it plans the "
         .. "repair.",
     },

@@ -131,6 +131,38 @@ function M.is_in_use(key)
   return key.proved ~= nil and key.proved.use ~= nil and not key.proved.history
 end
 
+-- Those of `keys` that are proved.
+function M.proved_of(keys)
+  local list = {}
+  for _, key in ipairs(keys) do
+    if key.proved then list[#list + 1] = key end
+  end
+  return list
+end
+
+function M.decrypts(key)
+  return key.proof ~= nil and key.proof.decryptable == "yes"
+end
+
+-- Whether two files hold the same keys, whatever bytes DPAPI made of them: all their public keys are equal.
+function M.is_same_key(key, other)
+  local any = false
+  for _, part in ipairs { "signature", "exchange" } do
+    local mine, theirs = (key[part] or {}).modulus, (other[part] or {}).modulus
+    if mine ~= theirs then return false end
+    any = any or (mine or "") ~= ""
+  end
+  return any
+end
+
+-- Of a proved key that is not known to decrypt: a clause that says so and why; nil where it decrypts.
+function M.unchecked(case, key)
+  if M.decrypts(key) then return nil end
+  local problem = case.facts.proof and case.facts.proof():problem() or key.proof and key.proof.text
+  return "that it decrypts here was not checked"
+    .. ((problem or "") ~= "" and (" (%s)"):format((problem:gsub("%.%s*$", ""))) or "")
+end
+
 -- Whether what is in use, not decrypting, disproves it.
 function M.is_other(key)
   return key.refuted ~= nil and key.refuted.wording == "identity"
@@ -165,8 +197,9 @@ function M.evidence(list, case, keys, alone)
   local among, proved = {}, false
   for _, key in ipairs(keys) do
     among[key] = true
-    if key.proof and key.proof.decryptable == "yes" then
-      list[#list + 1] = { kind = "proof", text = ("%s: %s"):format(key.name, key.proof.text) }
+    local unchecked = key.proved and M.unchecked(case, key)
+    if M.decrypts(key) or unchecked then
+      list[#list + 1] = { kind = "proof", text = ("%s: %s"):format(key.name, unchecked or key.proof.text) }
     end
     for _, verdict in ipairs { "proved", "consistent" } do row_evidence(list, key, verdict) end
     proved = proved or key.proved ~= nil or key.refuted ~= nil
@@ -202,7 +235,7 @@ function M.line(key)
   for _, row in ipairs(key.identities or {}) do
     if row.verdict == "consistent" then return "proof", "consistent with the " .. M.row_text(row) end
   end
-  if key.proof and key.proof.decryptable == "yes" then return "proof", "it decrypts; that alone proves nothing" end
+  if M.decrypts(key) then return "proof", "it decrypts; that alone proves nothing" end
 end
 
 return M

@@ -89,15 +89,34 @@ end
 
 local adopt = {}
 
--- The only candidate that a certificate, a configuration or a metabase proves. That a key can be decrypted is no proof.
-function adopt.proved(_, candidates)
-  local found = {}
-  for _, key in ipairs(candidates) do
-    if key.proved then found[#found + 1] = key end
+-- Of two files of one key, whether the first is the better: it is known to decrypt, or it is the newer.
+local function better_copy(key, other)
+  local yes, other_yes = proof.decrypts(key), proof.decrypts(other)
+  if yes ~= other_yes then return yes end
+  local time, other_time = key.usable_time or -math.huge, other.usable_time or -math.huge
+  if time ~= other_time then return time > other_time end
+  return key.name < other.name
+end
+
+-- The only key that a certificate, a configuration or a metabase proves; several files that hold it count as one. That
+-- a key can be decrypted is no proof.
+function adopt.proved(_, candidates, case)
+  local found, best, others = proof.proved_of(candidates), nil, {}
+  if #found == 0 then return nil, "none of them is proved by the data it protects" end
+  for _, key in ipairs(found) do
+    if not proof.is_same_key(key, found[1]) then
+      return nil, ("%d of them are proved, %s"):format(#found, #found == 2 and "each by something else"
+        or "and they are not one key")
+    end
+    if not best or better_copy(key, best) then best = key end
   end
-  if #found == 1 then return found[1], "it is proved by the " .. proof.source_text(found[1].proved) end
-  if #found > 1 then return nil, ("%d of them are proved, each by something else"):format(#found) end
-  return nil, "none of them is proved by the data it protects"
+  for _, key in ipairs(found) do
+    if key ~= best then others[#others + 1] = key.name end
+  end
+  local unchecked = proof.unchecked(case, best)
+  return best, "it is proved by the " .. proof.source_text(best.proved)
+    .. (#others > 0 and (", and %s %s the same key"):format(table.concat(others, ", "), #others == 1 and "holds"
+      or "hold") or "") .. (unchecked and "; " .. unchecked or "")
 end
 
 -- Which hive names an old GUID, and when it did.

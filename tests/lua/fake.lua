@@ -29,7 +29,8 @@ function fake.key(guid, fields)
     created_source = "ntfs", attributes = 4, links = 1, regular = true, reparse = false, owner = "S-1-5-18",
     owner_trusted = true, status = "ok", cng = false, container = fake.IIS, container_hash = fake.HASH, version = 2,
     keyless = false, upper = false,
-    signature = { bits = 1024, exponent = 65537, modulus = "00", master_key = "9f6a3c52-0c3e-4b51-8d27-5a41e0c6b7d9" },
+    signature = { bits = 1024, exponent = 65537, modulus = core.sha256(guid),
+      master_key = "9f6a3c52-0c3e-4b51-8d27-5a41e0c6b7d9" },
   }
   for name, value in pairs(fields) do key[name] = value end
   if fields.none then

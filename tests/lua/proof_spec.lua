@@ -107,6 +107,41 @@ describe("proof", function()
     assert.equal(THIRD, case.verdict.adopt.name)
   end)
 
+  it("of files that hold one key is of one key: the one that decrypts is adopted, else the newest", function()
+    for _, proofs in ipairs { { [OLD] = YES, [THIRD] = { decryptable = "unknown", text = "not tried" } }, false } do
+      local list = keys()
+      list[2] = fake.key(fake.THIRD, { made = fake.RESET - 870 * DAY })
+      list[2].signature = list[1].signature
+      local _, case = judge(list, { proofs = proofs or nil, rows = { [OLD] = { row "proved" },
+        [THIRD] = { row "proved" } } })
+      local chosen, other = proofs and OLD or THIRD, proofs and THIRD or OLD
+      assert.equal(chosen, case.verdict.adopt.name)
+      assert.matches("proved by the provider Aes in C:\\a.config, and " .. other .. " holds the same key",
+        case.verdict.reason, 1, true)
+    end
+  end)
+
+  it("of two that nothing tells apart leaves no third one to the other rules", function()
+    local list = keys()
+    list[3] = fake.key("aaaaaaaa-570f-47f5-8cc1-f6e151231826", { made = fake.RESET - 400 * DAY })
+    local found, case = judge(list, { rows = { [OLD] = { row "proved" }, [THIRD] = { row "proved" } } }, {},
+      { adopt = { ["function"] = function(candidates)
+        for _, key in ipairs(candidates) do
+          if not key.proved then return key, "a backup names it" end
+        end
+      end } })
+    assert.is_nil(case.verdict.adopt)
+    assert.matches("a backup names it; but .* is proved by the provider Aes", case.verdict.refused)
+    assert.truthy(fake.finding(found, "key.ambiguous"))
+  end)
+
+  it("of a key that was not decrypted says so", function()
+    local found, case = judge({ keys()[1] }, { rows = { [OLD] = { row "proved" } } })
+    assert.equal("it is proved by the provider Aes in C:\\a.config; that it decrypts here was not checked "
+      .. "(no SECURITY hive)", case.verdict.reason)
+    assert.matches("was not checked %(no SECURITY hive%)", fake.finding(found, "key.orphaned").evidence[3].text)
+  end)
+
   it("without a key that can be decrypted tells what cannot be saved", function()
     local found = judge({ keys()[1] }, { rows = { [OLD] = { row "proved" } },
       proofs = { [OLD] = { decryptable = "master-key-closed", text = "it does not open" } } })
@@ -168,6 +203,29 @@ describe("the current key", function()
     assert.same({ "error key.ambiguous" }, fake.lines(found))
   end)
 
+  it("and a copy of it, both proved, are no rivals", function()
+    local list = keys(true)
+    list[1].signature = list[3].signature
+    local unused = { use = false }
+    local _, case = judge(list, { rows = { [NEW] = { row("proved", unused) }, [OLD] = { row("proved", unused) } } })
+    assert.truthy(case.verdict.healthy)
+  end)
+
+  it("that only the past proves is not in order while its services say that it is wrong", function()
+    local failed = { IISADMIN = { "stopped", 0x80090016 }, W3SVC = { "stopped", 1068 } }
+    for _, past in ipairs { { history = true }, { use = false } } do
+      local rows = { rows = { [NEW] = { row("proved", past) } } }
+      local found, case = judge(keys(true), fake.live(failed, rows))
+      assert.matches("by nothing that is known to be in use", case.verdict.refused)
+      assert.equal(3, #fake.finding(found, "key.ambiguous").keys)
+      assert.same({}, fake.finding(found, "key.ambiguous").commands)
+      found = judge({ keys(true)[3] }, fake.live(failed, rows))
+      assert.truthy(fake.finding(found, "key.current-wrong"))
+    end
+    local found = judge(keys(true), fake.live(failed, { rows = { [NEW] = { row "proved" } } }))
+    assert.truthy(fake.finding(found, "key.healthy"))
+  end)
+
   it("that is disproved gives way to a candidate, also without times", function()
     local list = keys(true)
     for _, key in ipairs(list) do key.created_source = "none" end
@@ -182,11 +240,15 @@ describe("the current key", function()
   it("that is disproved stays while a service runs that was started with it", function()
     local running = { IISADMIN = { "running", started = fake.RESET + 5000 },
       W3SVC = { "running", started = fake.RESET + 5000 }, SMS_EXECUTIVE = { "running", started = fake.RESET + 5000 } }
-    local more = fake.live(running, { rows = { [NEW] = { row "disproved" }, [THIRD] = { row "proved" },
-      [OLD] = { row "disproved" } } })
-    local found, case = judge(keys(true), more)
-    assert.is_nil(case.verdict.retire)
-    assert.equal("disproved", fake.finding(found, "key.in-use").wording)
+    local decryptable = { false, "no-master-key", "master-key-closed", "bad-signature", "mismatch" }
+    for _, verdict in ipairs(decryptable) do
+      local more = fake.live(running, { rows = { [NEW] = { row(verdict and "unknown" or "disproved") },
+        [THIRD] = { row "proved" }, [OLD] = { row "disproved" } },
+        proofs = verdict and { [NEW] = { decryptable = verdict, text = "it does not open" } } })
+      local found, case = judge(keys(true), more)
+      assert.is_nil(case.verdict.retire)
+      assert.equal("disproved", fake.finding(found, "key.in-use").wording)
+    end
   end)
 
   it("that is disproved, with nothing to adopt, is an error", function()
