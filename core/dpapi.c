@@ -122,6 +122,10 @@ km_status km_dpapi_blob_parse(const uint8_t *data, size_t size, const char *what
   return status;
 }
 
+bool km_dpapi_blob_is_of_machine(const km_dpapi_blob *blob) {
+  return (blob->flags & KM_DPAPI_LOCAL_MACHINE) != 0;
+}
+
 /* ---- Opening a blob ----
  *
  * All keys come from HMAC(SHA-1 of the master key, salt) with the entropy. Windows 2000 to 2003 hash the entropy behind

@@ -36,6 +36,10 @@ typedef struct km_dpapi_blob {
 km_status km_dpapi_blob_parse(const uint8_t *data, size_t size, const char *what, size_t offset,
                               km_dpapi_blob *out, km_error *error);
 
+/* Whether any process of its machine may open it; another may be opened by the account alone that made it, with a master key
+ * that may stand in that account's profile. */
+bool km_dpapi_blob_is_of_machine(const km_dpapi_blob *blob);
+
 /* Decrypts a blob. `out` has room for blob->data.size bytes and is a secret. KM_OK; KM_DAMAGED: the signature is not right (or
  * the entropy is not); KM_UNSUPPORTED: an unknown cipher or hash, whose number the message tells, or the signature is right
  * and it still does not decrypt; KM_MEMORY. */

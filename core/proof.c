@@ -371,6 +371,13 @@ static km_decryptable open_own(km_proof *proof, const km_dpapi_blob *blob, km_by
   if (!key) {
     return say(text, KM_DECRYPT_UNKNOWN, "out of memory");
   }
+  if (key->verdict == KM_DECRYPT_NO_MASTER_KEY && !km_dpapi_blob_is_of_machine(blob)) {
+    snprintf(text, 256,
+             "its master key %s is not the system's, and it is for the account alone that made it: "
+             "that account's master keys were not looked at",
+             blob->master_key);
+    return KM_DECRYPT_UNKNOWN;
+  }
   if (key->verdict != KM_DECRYPT_YES) {
     return say(text, key->verdict, key->why);
   }

@@ -38,12 +38,15 @@ static unprotect_call find_call(void) {
 static const char wine_master_key[] = "656e6957-4320-7972-7074-3332206f6b00";
 
 /* Some versions tell a master key that is not there and one that does not open with the same code, hence the look into its
- * folder. Wine opens only what it protected itself: of other blobs its failure says nothing. */
+ * folder. Only the account that made a blob without the flag of the machine may open it, with a master key of its own: what
+ * another account is told says nothing of that blob. Wine opens only what it protected itself: of other blobs its failure
+ * says nothing. */
 km_decryptable km_win_unprotect_verdict(km_target *target, const uint8_t *blob, size_t size,
                                         uint32_t code) {
   km_dpapi_blob parts;
   bool present;
   if (km_dpapi_blob_parse(blob, size, "blob", 0, &parts, NULL) != KM_OK ||
+      !km_dpapi_blob_is_of_machine(&parts) ||
       km_master_key_present(target, parts.master_key, &present, NULL) != KM_OK)
     return KM_DECRYPT_UNKNOWN;
   if (!present)
@@ -61,6 +64,15 @@ km_decryptable km_win_unprotect_verdict(km_target *target, const uint8_t *blob, 
   default:
     return KM_DECRYPT_UNKNOWN;
   }
+}
+
+/* What to do about a blob that the system does not open for this account. */
+static const char *advice(const uint8_t *data, size_t size) {
+  km_dpapi_blob blob;
+  return km_dpapi_blob_parse(data, size, "blob", 0, &blob, NULL) == KM_OK &&
+                 !km_dpapi_blob_is_of_machine(&blob)
+             ? "; it is for the account alone that made it: run keymend as that account to try it"
+             : "";
 }
 
 /* Takes over what the system allocated, and wipes it there. */
@@ -90,8 +102,8 @@ km_status km_win_unprotect(km_target *target, const uint8_t *blob, size_t size,
             &clear)) {
     uint32_t code = (uint32_t)GetLastError();
     *verdict = km_win_unprotect_verdict(target, blob, size, code);
-    return km_fail(error, KM_REFUSED, (int32_t)code, "Windows does not open the DPAPI blob: %s",
-                   km_windows_words(code, words));
+    return km_fail(error, KM_REFUSED, (int32_t)code, "Windows does not open the DPAPI blob: %s%s",
+                   km_windows_words(code, words), advice(blob, size));
   }
   return take(&clear, out, size, out_size)
              ? KM_OK

@@ -4,7 +4,7 @@
  *                and "N passed, N failed, N skipped" at the end
  *
  * CryptoAPI makes the RSA keys, CryptProtectData the blobs; the frame of a key file is made here. Wine writes another
- * provider into its blobs: the files get DPAPI's, and Wine gets its own back. It protects with a master key that has no
+ * provider into its blobs, and no flag of the machine: the files get what Windows writes, and Wine gets its own back. It protects with a master key that has no
  * file: one is made where it is needed.
  */
 #include "proof.h"
@@ -105,30 +105,34 @@ static DATA_BLOB protect(const void *data, size_t size, const char *entropy) {
   return out;
 }
 
-/* ---- Wine's provider ---- */
+/* ---- Wine's header ---- */
 
-enum { PROVIDER_AT = 4, PROVIDER_SIZE = 16 };
+enum { PROVIDER_AT = 4, PROVIDER_SIZE = 16, FLAGS_AT = 40, FLAGS_SIZE = 4, LEAST = 44 };
 
 static const uint8_t dpapi_provider[PROVIDER_SIZE] = {
     0xd0, 0x8c, 0x9d, 0xdf, 0x01, 0x15, 0xd1, 0x11, 0x8c, 0x7a, 0x00, 0xc0, 0x4f, 0xc2, 0x97, 0xeb};
-static uint8_t system_provider[PROVIDER_SIZE];
+static const uint8_t machine_flag[FLAGS_SIZE] = {KM_DPAPI_LOCAL_MACHINE};
+static uint8_t system_provider[PROVIDER_SIZE], system_flags[FLAGS_SIZE];
 
-static void take_provider(DATA_BLOB *blob) {
-  if (blob->cbData < PROVIDER_AT + PROVIDER_SIZE)
+static void take_header(DATA_BLOB *blob) {
+  if (blob->cbData < LEAST)
     end("a blob of this size");
   memcpy(system_provider, blob->pbData + PROVIDER_AT, PROVIDER_SIZE);
+  memcpy(system_flags, blob->pbData + FLAGS_AT, FLAGS_SIZE);
   memcpy(blob->pbData + PROVIDER_AT, dpapi_provider, PROVIDER_SIZE);
+  memcpy(blob->pbData + FLAGS_AT, machine_flag, FLAGS_SIZE);
 }
 
-/* The operation unprotect with the provider that the system itself wrote. */
+/* The operation unprotect with the provider and the flags that the system itself wrote. */
 static km_status unprotect(km_target *target, const uint8_t *blob, size_t size,
                            const uint8_t *entropy, size_t entropy_size, uint8_t *out,
                            size_t *out_size, km_decryptable *verdict, km_error *error) {
   uint8_t copy[4096];
-  if (size < PROVIDER_AT + PROVIDER_SIZE || size > sizeof copy)
+  if (size < LEAST || size > sizeof copy)
     end("a blob of this size");
   memcpy(copy, blob, size);
   memcpy(copy + PROVIDER_AT, system_provider, PROVIDER_SIZE);
+  memcpy(copy + FLAGS_AT, system_flags, FLAGS_SIZE);
   km_status status =
       km_win_unprotect(target, copy, size, entropy, entropy_size, out, out_size, verdict, error);
   if (status != KM_OK)
@@ -153,8 +157,8 @@ static void make_file(key_file *file, const made_key *key, const made_key *publi
   static const uint8_t exportable[4] = {1};
   DATA_BLOB private_part = protect(key->clear, sizeof key->clear, NULL);
   DATA_BLOB flag = protect(exportable, sizeof exportable, "Hj1diQ6kpUx7VC4m");
-  take_provider(&private_part);
-  take_provider(&flag);
+  take_header(&private_part);
+  take_header(&flag);
   const uint32_t head[10] = {2,  0, 5,          0, 0, sizeof key->public_part, private_part.cbData,
                              20, 0, flag.cbData};
   memset(file, 0, sizeof *file);
@@ -250,7 +254,10 @@ static void run(km_target *target) {
   expect(target, &file, "a master key that is not there", "no-master-key");
   write_file(master, "made for a test", 15);
   expect(target, &file, "a signature that is wrong", "bad-signature");
+  put_u32(file.data + file.private_at + FLAGS_AT, 0);
+  expect(target, &file, "a blob of one account, which this one does not open", "unknown");
   (void)remove(master);
+  expect(target, &file, "a blob of one account, whose master key the system has not", "unknown");
   make_file(&file, &key, &other);
   expect(target, &file, "another public key", "mismatch");
   file.data[file.private_at] ^= 0xFF; /* its version */
