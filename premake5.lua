@@ -201,7 +201,7 @@ end
 
 -- The part of core/offline that is the same on every system; the rest is POSIX.
 local offline_everywhere = {
-  "offline", "path", "windows", "hive", "hivelog", "hivefile", "times", "eventlog", "evt", "evtx", "version",
+  "offline", "path", "windows", "hive", "hivelog", "hivefile", "guid", "times", "eventlog", "evt", "evtx", "version",
 }
 
 -- The editor of the prompt on Windows; it belongs to the host.

@@ -11,6 +11,8 @@
 #include "keymend.h"
 
 #define KM_MAX_DESCRIPTOR 65536 /* bytes of a self-relative security descriptor */
+#define KM_GUID_VALUE 128       /* bytes of a machine GUID as it is stored, or words for it, with NUL */
+#define KM_HIVE_LINK "hive.link" /* in the vault: the hive that machine_guid_write replaced last */
 
 typedef struct km_folder km_folder;   /* an open folder beneath a volume's root */
 typedef struct km_listing km_listing; /* a walk over a folder's names */
@@ -140,6 +142,25 @@ typedef struct km_backend {
                           km_error *error);
   km_status (*folder_flush)(km_folder *folder, km_error *error);
 
+  /* The machine GUID: the text value MachineGuid of SOFTWARE\Microsoft\Cryptography and nothing else. NULL, all four:
+   * it cannot be written here. What Wow6432Node\Microsoft\Cryptography may hold is left alone: the value is in the
+   * 64-bit view only (FACTS), where CryptoAPI of either width looks.
+   * machine_guid_read reads it anew, whatever the target saw when it was opened; a value that is no text, or too long to
+   * be a GUID, becomes words that are none. KM_NOT_FOUND: there is none.
+   * machine_guid_check tells before anything is touched why it could not be written: KM_REFUSED (a dirty hive, replayed or
+   * not: its logs would bring the old value back), KM_UNSUPPORTED (no text of 36 characters in a place of its own),
+   * KM_STALE (it is not `before`), what volume_check and meta_settable say of the hive's folder. Writes nothing.
+   * machine_guid_write makes `before` `after`, both of 36 characters, after the same checks. At every instant the old value
+   * or the new one stands there whole; offline the whole hive does: a copy beside it, "<hive>.keymend", is changed, flushed,
+   * read back and compared with it byte by byte, and replaces it in one rename. The replaced hive stays in the vault as
+   * KM_HIVE_LINK (*kept; where there are no hard links, or in a registry that runs, it is false).
+   * machine_guid_settle removes what an interrupted write left, and makes durable what stands there. */
+  km_status (*machine_guid_read)(km_target *target, char text[KM_GUID_VALUE], km_error *error);
+  km_status (*machine_guid_check)(km_target *target, const char *before, km_error *error);
+  km_status (*machine_guid_write)(km_target *target, km_folder *vault, const char *before,
+                                  const char *after, bool *kept, km_error *error);
+  km_status (*machine_guid_settle)(km_target *target, km_folder *vault, km_error *error);
+
   /* The journal's file. journal_create makes a private file of exactly `size` zero bytes, all of them written and
    * flushed, and flushes the folder. journal_write writes at an offset inside it and flushes. */
   km_status (*journal_create)(km_folder *folder, const char *name, size_t size, km_file **out,
@@ -209,7 +230,12 @@ struct km_target {
   const km_backend *backend;
   km_target_info info;
   void *state;
+  const char *opened_guid; /* info.machine_guid as it was opened, when it stands in guid_text since */
+  char guid_text[KM_GUID_TEXT];
 };
+
+/* target.c: has info tell the machine GUID that was just written; `text` is of 36 characters. */
+void km_target_guid_changed(km_target *target, const char *text);
 
 extern const km_backend km_offline_backend;
 

@@ -68,7 +68,8 @@ km_status km_finish(km_work *work, const km_ending *ending, km_outcome *outcome,
   if (work->hold->stopped_count > 0)
     km_progress(work->hold, "start", "services stay stopped until \"keymend recover\" has run");
   attention(work, outcome,
-            status == KM_NOT_FOUND
+            km_guid_changes(work->journal) ? "could not bring the machine GUID where it belongs"
+            : status == KM_NOT_FOUND
                 ? "is halfway"
                 : "is halfway; every file that is missing from the store stands in its vault",
             error);

@@ -117,6 +117,9 @@ void km_hold_report(const km_hold *hold, km_act act, const char *id, const km_jo
     return;
   size_t used = (size_t)snprintf(text, sizeof text, "%s (%.512s)", id,
                                  journal->policies != NULL ? journal->policies : "");
+  if (journal->guid_before != NULL && used < sizeof text)
+    used += (size_t)snprintf(text + used, sizeof text - used, ": machine GUID %s -> %s",
+                             journal->guid_before, journal->guid_after);
   for (size_t i = 0; i < journal->entry_count && used < sizeof text; i++) {
     const km_entry *entry = &journal->entries[i];
     used += (size_t)snprintf(text + used, sizeof text - used, "%s %s -> %s", i == 0 ? ":" : ",",

@@ -99,6 +99,8 @@ void km_journal_clear(km_journal *journal) {
   free(journal->machine_guid);
   free(journal->policies);
   free(journal->overrides);
+  free(journal->guid_before);
+  free(journal->guid_after);
   free(journal->problem);
   for (size_t i = 0; i < journal->entry_count; i++)
     clear_entry(&journal->entries[i]);
@@ -123,7 +125,8 @@ static size_t texts_memory(char *const *texts) {
 size_t km_journal_memory(const km_journal *j) {
   size_t total = sizeof *j + text_memory(j->made_by) + text_memory(j->store) +
                  text_memory(j->machine_guid) + text_memory(j->policies) +
-                 text_memory(j->overrides) + text_memory(j->problem) + texts_memory(j->stop) +
+                 text_memory(j->overrides) + text_memory(j->guid_before) +
+                 text_memory(j->guid_after) + text_memory(j->problem) + texts_memory(j->stop) +
                  texts_memory(j->start) + texts_memory(j->ran);
   for (size_t i = 0; i < j->entry_count; i++) {
     const km_entry *e = &j->entries[i];
@@ -279,6 +282,13 @@ static bool read_text(const char *value, size_t max, char **out) {
   return *out != NULL;
 }
 
+/* A machine GUID as it may be stored, in the form that file names have. */
+static bool read_guid(const char *value, char **out) {
+  char guid[KM_GUID_TEXT];
+  km_guid_form form = km_guid_parse(value, guid);
+  return (form == KM_GUID_PLAIN || form == KM_GUID_CASE) && read_text(value, KM_GUID_TEXT, out);
+}
+
 static bool read_name(const char *value, char **out) {
   return km_store_name_valid(value) && read_text(value, KM_MAX_NAME, out);
 }
@@ -379,6 +389,10 @@ static bool read_begin_pair(km_journal *j, const char *key, const char *value) {
     return read_text(value, KM_MAX_TEXT, &j->policies);
   if (strcmp(key, "overrides") == 0)
     return read_text(value, KM_MAX_TEXT, &j->overrides);
+  if (strcmp(key, "guid-before") == 0)
+    return read_guid(value, &j->guid_before);
+  if (strcmp(key, "guid-after") == 0)
+    return read_guid(value, &j->guid_after);
   if (strcmp(key, "stop") == 0)
     return add_text(&j->stop, value);
   if (strcmp(key, "start") == 0)
@@ -409,12 +423,28 @@ static bool names_unique(const km_journal *j) {
   return true;
 }
 
+/* Files, or the machine GUID: never both, since file names tell of the one that stands. */
+static km_status check_change(const km_journal *j, km_error *error) {
+  if (j->guid_before == NULL && j->guid_after == NULL)
+    return j->entry_count > 0
+               ? KM_OK
+               : km_fail(error, KM_DAMAGED, 0, "journal: the begin record names no file");
+  if (j->guid_before == NULL || j->guid_after == NULL)
+    return km_fail(error, KM_DAMAGED, 0, "journal: one of the two machine GUIDs is missing");
+  if (j->entry_count > 0)
+    return km_fail(error, KM_DAMAGED, 0, "journal: it changes files and the machine GUID");
+  if (km_same_name(j->guid_before, j->guid_after))
+    return km_fail(error, KM_DAMAGED, 0, "journal: the machine GUID stays what it is");
+  return KM_OK;
+}
+
 static km_status begin_complete(km_journal *j, km_error *error) {
   if (j->made_by == NULL || j->store == NULL || j->machine_guid == NULL || j->policies == NULL ||
       j->overrides == NULL || j->begun == 0)
     return km_fail(error, KM_DAMAGED, 0, "journal: the begin record lacks a field");
-  if (j->entry_count == 0)
-    return km_fail(error, KM_DAMAGED, 0, "journal: the begin record names no file");
+  km_status status = check_change(j, error);
+  if (status != KM_OK)
+    return status;
   for (size_t i = 0; i < j->entry_count; i++) {
     const km_entry *e = &j->entries[i];
     if (e->before == NULL || e->container == NULL || e->reason == NULL || e->sha256[0] == '\0')
@@ -454,7 +484,8 @@ static km_status fold_begin(km_journal *j, reader *r, km_error *error) {
   km_status status = begin_complete(j, error);
   if (status != KM_OK)
     return status;
-  km_entry *exact = realloc(j->entries, j->entry_count * sizeof *exact);
+  km_entry *exact =
+      j->entry_count > 0 ? realloc(j->entries, j->entry_count * sizeof *exact) : NULL;
   if (exact != NULL)
     j->entries = exact;
   j->phase = KM_PHASE_APPLYING;
@@ -691,6 +722,10 @@ km_status km_journal_encode(const km_journal *journal, uint8_t **data, size_t *s
   write_text(&w, "machine-guid", journal->machine_guid);
   write_text(&w, "policies", journal->policies);
   write_text(&w, "overrides", journal->overrides);
+  if (journal->guid_before != NULL) {
+    write_text(&w, "guid-before", journal->guid_before);
+    write_text(&w, "guid-after", journal->guid_after);
+  }
   for (size_t i = 0; journal->stop[i] != NULL; i++)
     write_text(&w, "stop", journal->stop[i]);
   for (size_t i = 0; journal->start[i] != NULL; i++)

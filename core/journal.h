@@ -11,15 +11,16 @@
  * older, torn record can be read behind it.
  *
  * The state is the fold over the records:
- *   begin                         what the transaction is, and which services ran; open: recover goes back
+ *   begin                         what the transaction is, and which services ran; open: recover goes back. It names
+ *                                 files, or guid-before and guid-after, the machine GUID as it is stored
  *   commit                        open: recover goes forward
  *   end (result, problem)         closed: committed, rolled-back or undone
  *   undo-begin, undo-commit       open again: recover goes to "after", with undo-commit to "before"
  *   purged                        the vault was emptied; no undo any more
  *
  * A journal is hostile input although it stands in a protected folder: names in it are single
- * components, its store is compared with the target's, and names in the vault are made from
- * indices, never read from it.
+ * components, its store is compared with the target's, names in the vault are made from
+ * indices, never read from it, and a machine GUID in it is one in the form that file names have.
  */
 #ifndef KM_JOURNAL_H
 #define KM_JOURNAL_H
@@ -59,6 +60,8 @@ typedef struct km_journal {
   /* from the begin record */
   km_time begun;
   char *made_by, *store, *machine_guid, *policies, *overrides;
+  char *guid_before, *guid_after; /* the machine GUID, where it is what is changed: then there are no
+                                   * entries; else NULL */
   km_entry *entries;
   size_t entry_count;
   char **stop, **start; /* NULL-terminated, never NULL after begin */

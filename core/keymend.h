@@ -268,7 +268,8 @@ typedef struct km_target_info {
   const char *service_pack; /* "Service Pack 4", or "" */
   const char *computer;     /* or "" */
   km_time installed;
-  const char *machine_guid; /* exactly as stored; NULL when absent */
+  const char *machine_guid; /* exactly as stored; NULL when absent. What km_apply, km_undo or km_recover of this
+                               target made of it is told by the next km_target_describe; take the text from there then */
   km_guid_form guid_form;
   char guid[KM_GUID_TEXT];       /* lower case, or "" */
   km_time guid_written;          /* last write of the Cryptography key: no later reset */
@@ -726,10 +727,16 @@ KM_API km_status km_references_find(km_target *target,
 typedef enum km_step_kind {
   KM_STEP_RETIRE, /* take `name` out of the store into the vault */
   KM_STEP_ADOPT,  /* give the file `name` the name `to` */
-  KM_STEP_PRUNE   /* as retire, of any machine GUID: nothing needs the file any more */
+  KM_STEP_PRUNE,  /* as retire, of any machine GUID: nothing needs the file any more */
+  KM_STEP_RESTORE_GUID /* make `to` the machine GUID again; the plan has no other step */
 } km_step_kind;
 
-/* One step with what was seen when the plan was made; apply checks it again. */
+/* The stable id of a kind: "retire", "adopt", "prune", "restore-guid"; static. */
+KM_API const char *km_step_kind_id(km_step_kind kind);
+
+/* One step with what was seen when the plan was made; apply checks it again. KM_STEP_RESTORE_GUID has the machine GUID
+ * as stored then in `name`, the one to put back in `to` (36 lower-case characters; a key file of the store must end in
+ * it), a reason and nothing else. */
 typedef struct km_step {
   km_step_kind kind;
   const char *container;
@@ -819,7 +826,8 @@ typedef struct km_txn {
   char *vault;          /* Windows path of the transaction's folder */
   char *key_store;
   char *policies, *overrides, *machine_guid;
-  char *made_by; /* "keymend 0.1.0, offline" */
+  char *guid_before, *guid_after; /* the machine GUID, when this transaction changed it; else NULL */
+  char *made_by;                  /* "keymend 0.1.0, offline" */
   km_txn_file *files;
   size_t file_count;
   char **stop, **start; /* NULL-terminated; offline: deferred */

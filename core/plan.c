@@ -8,6 +8,13 @@
 
 #define ADVICE "Make a new plan"
 
+static const char *const kind_ids[] = {"retire", "adopt", "prune", "restore-guid"};
+
+const char *km_step_kind_id(km_step_kind kind) {
+  size_t index = (size_t)kind;
+  return index < sizeof kind_ids / sizeof *kind_ids ? kind_ids[index] : "unknown";
+}
+
 /* ---- in itself ---- */
 
 static bool sha256_valid(const char *text) {
@@ -81,6 +88,39 @@ static km_status check_step(const km_step *step, const km_target_info *info, km_
   return check_retire(step, info, error);
 }
 
+bool km_plan_restores_guid(const km_plan *plan) {
+  return plan->step_count == 1 && plan->steps[0].kind == KM_STEP_RESTORE_GUID;
+}
+
+/* Every other step names the machine GUID that stands, so this one stands alone. */
+static km_status check_restore_guid(const km_plan *plan, const km_target_info *info,
+                                    km_error *error) {
+  char guid[KM_GUID_TEXT];
+  const km_step *step = NULL;
+  for (size_t i = 0; i < plan->step_count; i++)
+    if (plan->steps[i].kind == KM_STEP_RESTORE_GUID)
+      step = &plan->steps[i];
+  if (step == NULL)
+    return KM_OK;
+  if (plan->step_count > 1)
+    return km_fail(error, KM_MISUSE, 0,
+                   "plan: a step that puts the machine GUID back is the only one of its plan");
+  if (step->name == NULL || strcmp(step->name, info->machine_guid) != 0)
+    return km_fail(error, KM_MISUSE, 0, "plan: restore-guid: it does not name the machine GUID %s",
+                   info->machine_guid);
+  if (step->to == NULL || km_guid_parse(step->to, guid) != KM_GUID_PLAIN)
+    return km_fail(error, KM_MISUSE, 0,
+                   "plan: restore-guid: what is to be put back is no GUID of 36 lower-case"
+                   " characters");
+  if (strcmp(step->to, info->guid) == 0)
+    return km_fail(error, KM_MISUSE, 0, "plan: restore-guid: %s is the machine GUID already",
+                   step->to);
+  if ((step->container != NULL && step->container[0] != '\0') || step->size != 0 ||
+      step->identity != 0 || step->created != 0 || step->written != 0 || step->sha256[0] != '\0')
+    return km_fail(error, KM_MISUSE, 0, "plan: restore-guid: it is about no file");
+  return KM_OK;
+}
+
 /* No file in two steps, no name given twice, and a name that is given is free or retired. */
 static km_status check_pair(const km_step *a, const km_step *b, km_error *error) {
   if (km_same_name(a->name, b->name))
@@ -116,8 +156,9 @@ km_status km_plan_check(const km_plan *plan, const km_target_info *info, km_erro
   if (info->key_store == NULL || !km_same_name(info->key_store, plan->key_store))
     return km_fail(error, KM_STALE, 0, "plan: it is for the key store %s, not this one. " ADVICE,
                    plan->key_store);
-  km_status status = KM_OK;
-  for (size_t i = 0; status == KM_OK && i < plan->step_count; i++)
+  km_status status = check_restore_guid(plan, info, error);
+  bool files = !km_plan_restores_guid(plan);
+  for (size_t i = 0; status == KM_OK && files && i < plan->step_count; i++)
     status = check_step(&plan->steps[i], info, error);
   for (size_t i = 0; status == KM_OK && i < plan->step_count; i++)
     for (size_t k = 0; status == KM_OK && k < i; k++)
@@ -273,8 +314,61 @@ static km_status check_names(km_hold *hold, const km_plan *plan, km_error *error
   return status == KM_END ? KM_OK : status;
 }
 
+/* Whether a name of the store is a key file's under that GUID. */
+static bool carries(km_hold *hold, const char *name, const char *guid) {
+  km_unique_name unique;
+  km_file_info info;
+  km_error ignored;
+  return km_unique_name_parse(name, &unique) && strcmp(unique.guid, guid) == 0 &&
+         hold->backend->file_info(hold->store, name, &info, &ignored) == KM_OK && info.regular &&
+         !info.reparse;
+}
+
+/* A GUID that no key file ends in makes every key foreign. */
+static km_status check_carried(km_hold *hold, const char *guid, km_error *error) {
+  km_listing *listing = NULL;
+  const char *name;
+  size_t length;
+  bool folder, found = false;
+  km_status status = hold->backend->folder_list(hold->store, &listing, error);
+  if (status != KM_OK)
+    return status;
+  for (size_t i = 0; status == KM_OK && !found; i++) {
+    status = hold->backend->listing_next(listing, &name, &length, &folder, error);
+    if (status == KM_OK && i >= KM_MAX_STORE_NAMES)
+      status = km_fail(error, KM_LIMIT, 0, "the key store holds too many files");
+    found = status == KM_OK && !folder && carries(hold, name, guid);
+  }
+  hold->backend->listing_close(listing);
+  if (status == KM_END)
+    return km_fail(error, KM_REFUSED, 0,
+                   "no key file of the store ends in %s, so nothing would come back with that"
+                   " machine GUID: \"keymend keys\" shows the ones there are",
+                   guid);
+  return status;
+}
+
+static km_status compare_guid(km_hold *hold, const km_plan *plan, km_journal *journal,
+                              km_error *error) {
+  const km_step *step = &plan->steps[0];
+  if (hold->backend->machine_guid_write == NULL)
+    return km_fail(error, KM_UNSUPPORTED, 0, "the machine GUID of this target cannot be written");
+  km_status status = check_carried(hold, step->to, error);
+  if (status == KM_OK)
+    status = hold->backend->machine_guid_check(hold->target, step->name, error);
+  if (status != KM_OK)
+    return status;
+  journal->guid_before = km_copy_text(step->name);
+  journal->guid_after = km_copy_text(step->to);
+  if (journal->guid_before == NULL || journal->guid_after == NULL)
+    return km_fail(error, KM_MEMORY, 0, "out of memory");
+  return KM_OK;
+}
+
 km_status km_plan_compare(km_hold *hold, const km_plan *plan, km_journal *journal,
                           km_error *error) {
+  if (km_plan_restores_guid(plan))
+    return compare_guid(hold, plan, journal, error);
   journal->entries = calloc(plan->step_count, sizeof *journal->entries);
   if (journal->entries == NULL)
     return km_fail(error, KM_MEMORY, 0, "out of memory");

@@ -690,6 +690,8 @@ static km_status move_all(reach *r, km_error *error) {
 }
 
 km_status km_reach(km_work *work, km_side side, km_care care, km_error *error) {
+  if (km_guid_changes(work->journal))
+    return km_guid_reach(work, side, care, error);
   reach *r = make_reach(work, side, care, error);
   if (r == NULL)
     return KM_MEMORY;
@@ -714,6 +716,8 @@ km_status km_reach(km_work *work, km_side side, km_care care, km_error *error) {
 
 bool km_moves_files(km_work *work, km_side side, km_care care) {
   km_error ignored; /* km_reach meets it again and tells it */
+  if (km_guid_changes(work->journal))
+    return km_guid_moves(work, side, care);
   reach *r = make_reach(work, side, care, &ignored);
   bool moves = r == NULL || look_store(r, &ignored) != KM_OK;
   for (size_t i = 0; !moves && i < r->place_count; i++)
@@ -736,6 +740,9 @@ static bool one_moved(const reach *r) {
 /* Links are made by the swap alone, and copies in the files' order before it. When all copies are
  * there, but one is not sound, it was being made, or it went bad later: the store tells which. */
 km_status km_swap_began(km_work *work, bool *began, km_error *error) {
+  *began = true;
+  if (km_guid_changes(work->journal)) /* it has no copies: the value alone tells */
+    return KM_OK;
   bool sound = true, there = true, linked = false;
   reach *r = make_reach(work, KM_BEFORE, KM_CARE_BACK, error);
   if (r == NULL)
@@ -757,6 +764,10 @@ km_status km_swap_began(km_work *work, bool *began, km_error *error) {
 
 void km_tell_changes(km_work *work, km_side side) {
   km_error error;
+  if (km_guid_changes(work->journal)) {
+    km_guid_tell_changes(work, side);
+    return;
+  }
   reach *r = make_reach(work, side, KM_CARE_FORWARD, &error);
   if (r == NULL)
     return;
@@ -773,6 +784,8 @@ void km_tell_changes(km_work *work, km_side side) {
 }
 
 km_status km_reached(km_work *work, km_side side, km_error *error) {
+  if (km_guid_changes(work->journal))
+    return km_guid_reached(work, side, error);
   reach *r = make_reach(work, side, KM_CARE_FORWARD, error);
   if (r == NULL)
     return KM_MEMORY;
@@ -860,6 +873,8 @@ static km_status find_leftovers(reach *r, char **names, size_t max, size_t *coun
 km_status km_sweep_driver_leftovers(km_work *work, km_side side, km_error *error) {
   char *names[MAX_PLACES];
   size_t count = 0;
+  if (km_guid_changes(work->journal))
+    return KM_OK; /* machine_guid_settle sees to its own */
   reach *r = make_reach(work, side, KM_CARE_BACK, error);
   if (r == NULL)
     return KM_MEMORY;

@@ -328,6 +328,8 @@ static bool copy_journal(km_txn *txn, const km_journal *j) {
   txn->overrides = km_copy_text(j->overrides != NULL ? j->overrides : "");
   txn->machine_guid = km_copy_text(j->machine_guid != NULL ? j->machine_guid : "");
   txn->made_by = km_copy_text(j->made_by != NULL ? j->made_by : "");
+  txn->guid_before = km_copy_text(j->guid_before);
+  txn->guid_after = km_copy_text(j->guid_after);
   txn->stop = km_copy_texts((const char *const *)j->stop);
   txn->start = km_copy_texts((const char *const *)j->start);
   if (j->entry_count > 0)
@@ -339,6 +341,7 @@ static bool copy_journal(km_txn *txn, const km_journal *j) {
   for (size_t i = 0; i < j->entry_count; i++)
     good &= copy_file(&txn->files[i], &j->entries[i]);
   return good && txn->policies != NULL && txn->overrides != NULL && txn->machine_guid != NULL &&
+         (j->guid_before == NULL || (txn->guid_before != NULL && txn->guid_after != NULL)) &&
          txn->made_by != NULL && txn->stop != NULL && txn->start != NULL;
 }
 
@@ -379,6 +382,8 @@ void km_txn_free(km_txn *txn) {
   free(txn->policies);
   free(txn->overrides);
   free(txn->machine_guid);
+  free(txn->guid_before);
+  free(txn->guid_after);
   free(txn->made_by);
   km_free_texts(txn->stop);
   km_free_texts(txn->start);

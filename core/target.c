@@ -107,6 +107,22 @@ static km_status gather_machine_guid(km_target *target, km_error *error) {
   return info->machine_guid != NULL ? KM_OK : no_memory(error);
 }
 
+/* The old text may still be in the caller's hands: it stays until the target is closed. */
+void km_target_guid_changed(km_target *target, const char *text) {
+  km_target_info *info = &target->info;
+  km_key key;
+  if (info->machine_guid != target->guid_text)
+    target->opened_guid = info->machine_guid;
+  (void)snprintf(target->guid_text, sizeof target->guid_text, "%s", text);
+  info->machine_guid = target->guid_text;
+  info->guid_form = km_guid_parse(text, info->guid);
+  if (target->backend->registry_root == NULL ||
+      km_registry_open_path(target, CRYPTOGRAPHY, &key, NULL) != KM_OK)
+    return;
+  info->guid_written = target->backend->registry_time(target, key);
+  target->backend->registry_close(target, key);
+}
+
 static int newest_first(const void *a, const void *b) {
   const km_old_guid *x = a, *y = b;
   if (x->saved != y->saved)
@@ -230,6 +246,8 @@ void km_target_close(km_target *target) {
   if (target == NULL)
     return;
   target->backend->close(target);
+  if (target->info.machine_guid == target->guid_text)
+    target->info.machine_guid = target->opened_guid;
   free_info(&target->info);
   free(target);
 }

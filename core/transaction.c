@@ -12,7 +12,9 @@
 static km_status check_hives(const km_plan *plan, const km_target_info *info, km_error *error) {
   for (size_t i = 0; i < info->hive_count; i++) {
     const km_hive_info *hive = &info->hives[i];
-    bool doubtful = hive->dirty && !hive->replayed && strcmp(hive->name, "SOFTWARE") == 0;
+    /* Where the machine GUID is written, machine_guid_check asks for more. */
+    bool doubtful = hive->dirty && !hive->replayed && strcmp(hive->name, "SOFTWARE") == 0 &&
+                    !km_plan_restores_guid(plan);
     if (!doubtful || plan->accept_dirty_hive)
       continue;
     return km_fail(
@@ -88,7 +90,8 @@ static km_status check_all(km_hold *hold, const km_plan *plan, const km_records 
   if (status != KM_OK)
     return status;
   tell_unclean(hold);
-  km_progress(hold, "check", "the store is as the plan saw it");
+  km_progress(hold, "check", "the %s is as the plan saw it",
+              km_plan_restores_guid(plan) ? "machine GUID" : "store");
   return KM_OK;
 }
 
@@ -197,7 +200,7 @@ static km_status copy_to_vault(km_work *work, km_error *error) {
                      entry->before);
   }
   km_status status = backend->folder_flush(work->vault, error);
-  if (status == KM_OK)
+  if (status == KM_OK && work->journal->entry_count > 0)
     km_progress(work->hold, "vault", "key files copied to the vault: %zu",
                 work->journal->entry_count);
   return status;
@@ -214,7 +217,8 @@ static km_status swap(km_work *work, km_error *error) {
     else
       km_progress(work->hold, "swap", "%s is now in the vault", entry->before);
   }
-  km_progress(work->hold, "verify", "names, bytes, times, attributes and descriptors are right");
+  if (work->journal->entry_count > 0)
+    km_progress(work->hold, "verify", "names, bytes, times, attributes and descriptors are right");
   if (km_interrupted(work->hold))
     return km_fail(error, KM_INTERRUPTED, 0, "interrupted");
   return KM_OK;

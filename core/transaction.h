@@ -5,6 +5,7 @@
  *   <n>.copy        copy of file n, made and flushed before the store is touched; stays until purge
  *   <n>.link        the file n itself, linked or moved out of the store
  *   <n>.new         a copy on its way back into the store
+ *   hive.link       offline: the SOFTWARE hive that another machine GUID was put into, as it was before
  *   intruder-<k>    what stood in the way when the transaction was rolled back or recovered
  */
 #ifndef KM_TRANSACTION_H
@@ -89,7 +90,8 @@ km_status km_txn_new_id(const km_records *records, char id[KM_TXN_ID], km_error 
 km_txn *km_txn_make(const km_target *target, const km_record_row *row);
 km_txn_state km_txn_state_of(const km_journal *journal);
 
-/* ---- reach.c: the one engine that moves files ---- */
+/* ---- reach.c: the one engine that moves files; where a journal changes the machine GUID, guid.c's functions
+ * below stand behind the same names ---- */
 
 typedef enum km_side { KM_BEFORE, KM_AFTER } km_side;
 
@@ -137,13 +139,26 @@ km_status km_reached(km_work *work, km_side side, km_error *error);
  * others are reported. */
 km_status km_sweep_driver_leftovers(km_work *work, km_side side, km_error *error);
 
+/* ---- guid.c: the same for the machine GUID ----
+ *
+ * It is judged by the value that stands there now: that of the side before, that of the side after, or neither, which
+ * somebody else made of it. Then KM_CARE_FORWARD is KM_STALE; KM_CARE_BACK leaves it and fails as KM_STALE too, since
+ * nobody can tell which one is wanted; KM_CARE_AFTER_COMMIT tells it and leaves it. */
+bool km_guid_changes(const km_journal *journal);
+km_status km_guid_reach(km_work *work, km_side side, km_care care, km_error *error);
+bool km_guid_moves(km_work *work, km_side side, km_care care);
+km_status km_guid_reached(km_work *work, km_side side, km_error *error);
+void km_guid_tell_changes(km_work *work, km_side side);
+
 /* ---- checking a plan: plan.c ---- */
 
 /* Whether the plan makes sense in itself: names, limits, no two steps for one file or one name. */
 km_status km_plan_check(const km_plan *plan, const km_target_info *info, km_error *error);
+/* Whether the plan puts a machine GUID back: then that is its one step. */
+bool km_plan_restores_guid(const km_plan *plan);
 
-/* Fills journal->entries from the plan and checks every step against the store. KM_STALE says which
- * file differs in what. */
+/* Fills journal->entries, or its machine GUIDs, from the plan and checks every step against the store. KM_STALE says
+ * which file differs in what. */
 km_status km_plan_compare(km_hold *hold, const km_plan *plan, km_journal *journal, km_error *error);
 
 /* ---- finishing: finish.c ---- */

@@ -39,6 +39,11 @@ static km_status check_newer(const km_records *records, const km_record_row *row
   for (const km_record_row *newer = row + 1; newer < records->rows + records->count; newer++) {
     if (newer->journal.result != KM_TXN_COMMITTED)
       continue;
+    if (km_guid_changes(&newer->journal) || km_guid_changes(&row->journal))
+      return km_fail(error, KM_REFUSED, 0,
+                     "transaction %s cannot be undone: %s changed the machine GUID, and the names of"
+                     " the other's files go by that; undo the newer one, %s, first",
+                     row->id, km_guid_changes(&newer->journal) ? newer->id : "it", newer->id);
     const char *name = shared_name(&row->journal, &newer->journal);
     if (name != NULL)
       return km_fail(
@@ -70,17 +75,22 @@ static km_status check_row(const km_records *records, const km_record_row *row, 
 
 static km_status check_files(km_work *work, km_error *error) {
   km_status status = km_reached(work, KM_AFTER, error);
+  bool guid = km_guid_changes(work->journal);
   if (status == KM_STALE || status == KM_NOT_FOUND) {
-    km_error_prefix(error,
-                    "transaction %s cannot be undone, since its files are not as it left them",
-                    work->id);
+    km_error_prefix(error, "transaction %s cannot be undone, since %s", work->id,
+                    guid ? "the machine GUID is not as it left it"
+                         : "its files are not as it left them");
     error->status = status = KM_REFUSED;
   }
+  if (status == KM_OK && guid)
+    status = work->hold->backend->machine_guid_check(work->hold->target, work->journal->guid_after,
+                                                     error);
   if (status == KM_OK && !km_journal_has_room(work->journal, 4))
     status = km_fail(error, KM_REFUSED, 0, "transaction %s cannot be undone: its journal is full",
                      work->id);
   if (status == KM_OK)
-    km_progress(work->hold, "check", "the store is as the transaction left it");
+    km_progress(work->hold, "check", "the %s is as the transaction left it",
+                guid ? "machine GUID" : "store");
   return status;
 }
 
@@ -91,7 +101,8 @@ static km_status change(km_work *work, km_error *error) {
   if (status == KM_OK)
     status = km_reach(work, KM_BEFORE, KM_CARE_FORWARD, error);
   if (status == KM_OK) {
-    km_progress(hold, "swap", "every file has its old name again");
+    if (!km_guid_changes(work->journal))
+      km_progress(hold, "swap", "every file has its old name again");
     if (km_interrupted(hold))
       status = km_fail(error, KM_INTERRUPTED, 0, "interrupted");
   }

@@ -538,22 +538,51 @@ static km_status value_data(km_hive *hive, uint64_t key, uint64_t offset, const 
   return km_registry_decode(out, error);
 }
 
+/* The vk cell of a value; KM_NOT_FOUND. */
+static km_status named_value(km_hive *hive, uint64_t key, const char *name, uint64_t *out,
+                             km_error *error) {
+  wanted_name wanted;
+  *out = 0;
+  km_status status = KM_OK;
+  if (want_name(name, &wanted))
+    status = find_value(hive, key, &wanted, out, error);
+  if (status != KM_OK || *out != 0)
+    return status;
+  return km_fail(error, KM_NOT_FOUND, 0, "hive %s: there is no value %s", hive->path,
+                 name[0] == '\0' ? "(default)" : name);
+}
+
+km_status km_hive_value_place(km_hive *hive, uint64_t key, const char *name, km_hive_place *out,
+                              km_error *error) {
+  uint64_t offset;
+  size_t length;
+  memset(out, 0, sizeof *out);
+  km_status status = named_value(hive, key, name, &offset, error);
+  if (status != KM_OK)
+    return status;
+  const uint8_t *vk = cell_at(hive, offset, VK_NAME, &length);
+  if (vk == NULL)
+    return damaged_key(hive, key, "a value does not fit its cell", error);
+  bool within = (km_u32(vk + 8) & 0x80000000u) != 0;
+  size_t size = km_u32(vk + 8) & 0x7fffffffu;
+  const uint8_t *cell = within ? NULL : cell_of(hive, km_u32(vk + 12), 8, &length);
+  if (cell == NULL || size > length - 4)
+    return km_fail(error, KM_UNSUPPORTED, 0,
+                   "hive %s: the data of the value %s do not stand in one cell of their own",
+                   hive->path, name);
+  *out = (km_hive_place){(uint64_t)(cell + 4 - hive->copy.data), size, km_u32(vk + 16)};
+  return KM_OK;
+}
+
 km_status km_hive_value(km_hive *hive, uint64_t key, const char *name, km_registry_value *out,
                         km_error *error) {
-  wanted_name wanted;
-  uint64_t offset = 0;
+  uint64_t offset;
   memset(out, 0, sizeof *out);
   if (name == NULL)
     name = "";
-  km_status status = KM_OK;
-  if (want_name(name, &wanted))
-    status = find_value(hive, key, &wanted, &offset, error);
+  km_status status = named_value(hive, key, name, &offset, error);
   if (status != KM_OK)
     return status;
-  if (offset == 0) {
-    return km_fail(error, KM_NOT_FOUND, 0, "hive %s: there is no value %s", hive->path,
-                   name[0] == '\0' ? "(default)" : name);
-  }
   status = value_data(hive, key, offset, name, out, error);
   if (status != KM_OK)
     km_registry_value_free(out);

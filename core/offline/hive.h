@@ -67,6 +67,15 @@ km_status km_hive_children(km_hive *hive, uint64_t key,
 km_status km_hive_value(km_hive *hive, uint64_t key, const char *name, km_registry_value *out,
                         km_error *error);
 km_time km_hive_time(km_hive *hive, uint64_t key);
+/* Where in the file the data of a value stand, and its type. KM_UNSUPPORTED: not as one piece in a cell of their own. Not
+ * for a hive whose logs were replayed. */
+typedef struct km_hive_place {
+  uint64_t offset;
+  size_t size;
+  uint32_t type;
+} km_hive_place;
+km_status km_hive_value_place(km_hive *hive, uint64_t key, const char *name, km_hive_place *out,
+                              km_error *error);
 km_status km_hive_class(km_hive *hive, uint64_t key, char **text, km_error *error);
 
 #endif

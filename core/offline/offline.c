@@ -159,6 +159,13 @@ static km_status open_windows(km_target *target, const char *folder, km_error *e
   return status;
 }
 
+void km_offline_forget_software(km_target *target) {
+  km_offline *offline = target->state;
+  km_hive_close(offline->hives->hive[KM_HIVE_SOFTWARE]);
+  offline->hives->hive[KM_HIVE_SOFTWARE] = NULL;
+  offline->hives->failure[KM_HIVE_SOFTWARE].status = KM_OK;
+}
+
 static void backend_close(km_target *target) {
   km_offline *offline = target->state;
   if (offline == NULL)
@@ -323,6 +330,10 @@ const km_backend km_offline_backend = {
     .folder_remove = km_disk_folder_remove,
     .meta_write = km_disk_meta_write,
     .folder_flush = km_disk_folder_flush,
+    .machine_guid_read = km_offline_guid_read,
+    .machine_guid_check = km_offline_guid_check,
+    .machine_guid_write = km_offline_guid_write,
+    .machine_guid_settle = km_offline_guid_settle,
     .journal_create = km_disk_journal_create,
     .journal_open = km_disk_journal_open,
     .journal_write = km_disk_journal_write,

@@ -1,7 +1,7 @@
 /* offline.h: the offline backend's state and operations; internal to core/offline.
  *
  * Rooms for every system: path.c takes Windows paths apart and knows the volumes, windows.c finds the Windows folder,
- * hive.c reads the registry, hivelog.c replays a hive's logs, hivefile.c finds them, times.c the --times file, version.c
+ * hive.c reads the registry, guid.c writes the machine GUID in it, hivelog.c replays a hive's logs, hivefile.c finds them, times.c the --times file, version.c
  * versions of files, offline.c the table that joins them. For POSIX: lookup.c finds paths beneath a volume's root,
  * folder.c opens, lists and reads, write.c writes, volume.c knows drivers and what they can do, ntfs.c owners and
  * descriptors, memory.c a hive's copy. For Windows: core/windows/mounted.c and memory.c.
@@ -84,6 +84,14 @@ km_status km_offline_folder_open(km_target *target, const char *path, km_folder 
                                  km_error *error);
 km_status km_offline_lock(km_target *target, km_folder *store, km_error *error);
 void km_offline_unlock(km_target *target);
+/* guid.c */
+km_status km_offline_guid_read(km_target *target, char text[KM_GUID_VALUE], km_error *error);
+km_status km_offline_guid_check(km_target *target, const char *before, km_error *error);
+km_status km_offline_guid_write(km_target *target, km_folder *vault, const char *before,
+                                const char *after, bool *kept, km_error *error);
+km_status km_offline_guid_settle(km_target *target, km_folder *vault, km_error *error);
+/* offline.c: the hive is read again when it is next asked for. */
+void km_offline_forget_software(km_target *target);
 km_status km_offline_file_version(km_target *target, const char *path, km_version_info *out,
                                   km_error *error);
 

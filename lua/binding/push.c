@@ -405,6 +405,8 @@ void km_lua_push_txn(lua_State *L, const km_txn *txn) {
   km_lua_set_text(L, "policies", txn->policies);
   km_lua_set_text(L, "overrides", txn->overrides);
   km_lua_set_text(L, "machine_guid", txn->machine_guid);
+  km_lua_set_text(L, "guid_before", txn->guid_before);
+  km_lua_set_text(L, "guid_after", txn->guid_after);
   km_lua_set_text(L, "made_by", txn->made_by);
   km_lua_set_text(L, "problem", txn->problem);
   if (txn->problem_status != KM_OK)

@@ -269,11 +269,15 @@ static km_time read_time(const reader *from, const char *name) {
 }
 
 static km_step_kind read_step_kind(const reader *from) {
-  const char *kind = read_text(from, "kind", NULL);
-  if (strcmp(kind, "retire") != 0 && strcmp(kind, "adopt") != 0 && strcmp(kind, "prune") != 0)
-    luaL_error(from->L, "%s.kind: \"retire\", \"adopt\" or \"prune\" expected, got \"%s\"",
-               from->where, kind);
-  return kind[0] == 'r' ? KM_STEP_RETIRE : kind[0] == 'a' ? KM_STEP_ADOPT : KM_STEP_PRUNE;
+  const char *word = read_text(from, "kind", NULL);
+  for (int kind = KM_STEP_RETIRE; kind <= KM_STEP_RESTORE_GUID; kind++) {
+    if (strcmp(word, km_step_kind_id((km_step_kind)kind)) == 0)
+      return (km_step_kind)kind;
+  }
+  luaL_error(from->L,
+             "%s.kind: \"retire\", \"adopt\", \"prune\" or \"restore-guid\" expected, got \"%s\"",
+             from->where, word);
+  return KM_STEP_RETIRE;
 }
 
 static km_time_source read_source(const reader *from) {
@@ -288,10 +292,14 @@ static km_time_source read_source(const reader *from) {
 
 static void read_step(const reader *from, km_step *step) {
   step->kind = read_step_kind(from);
-  step->container = read_text(from, "container", NULL);
   step->name = read_text(from, "name", NULL);
-  step->to = step->kind == KM_STEP_ADOPT ? read_text(from, "to", NULL) : NULL;
   step->reason = read_text(from, "reason", "");
+  if (step->kind == KM_STEP_RESTORE_GUID) { /* it is about no file */
+    step->to = read_text(from, "to", NULL);
+    return;
+  }
+  step->container = read_text(from, "container", NULL);
+  step->to = step->kind == KM_STEP_ADOPT ? read_text(from, "to", NULL) : NULL;
   step->size = read_whole(from, "size");
   step->identity = read_whole(from, "identity");
   step->created = read_time(from, "created_ticks");

@@ -41,6 +41,7 @@ struct fake_volume {
   fake_service services[MAX_SERVICES];
   size_t service_count;
   const char *refusal;
+  node *config; /* the folder of the hive, whose bytes are the machine GUID; made when asked for */
   char log[LOG_BYTES];
   size_t log_used;
 };
@@ -600,6 +601,87 @@ static km_status may_write(km_target *target, km_error *error) {
   return refusal == NULL ? KM_OK : km_fail(error, KM_ACCESS, 5, "%s", refusal);
 }
 
+/* ---- the machine GUID: a hive in a folder of its own whose bytes are the GUID ---- */
+
+#define HIVE "SOFTWARE"
+#define SIBLING "SOFTWARE.keymend"
+
+static node *hive_folder(fake_volume *v) {
+  if (v->config != NULL)
+    return v->config;
+  v->config = new_node(v, true);
+  node *hive = new_node(v, false);
+  set_data(hive, v->target.info.machine_guid, strlen(v->target.info.machine_guid));
+  add(v->config, HIVE, hive);
+  return v->config;
+}
+
+static km_status machine_guid_read(km_target *target, char text[KM_GUID_VALUE], km_error *error) {
+  fake_volume *v = target->state;
+  km_status status = reading(v, HIVE, error);
+  if (status != KM_OK)
+    return status;
+  const node *hive = find(hive_folder(v), HIVE)->node;
+  if (hive->size == 0)
+    return km_fail(error, KM_NOT_FOUND, 2, "no machine GUID");
+  snprintf(text, KM_GUID_VALUE, "%s", (const char *)hive->data);
+  return KM_OK;
+}
+
+static km_status machine_guid_check(km_target *target, const char *before, km_error *error) {
+  fake_volume *v = target->state;
+  char now[KM_GUID_VALUE];
+  if (v->faults.dirty_hive)
+    return km_fail(error, KM_REFUSED, 0, HIVE " is dirty");
+  km_status status = machine_guid_read(target, now, error);
+  if (status == KM_OK && strcmp(now, before) != 0)
+    status = km_fail(error, KM_STALE, 0, "the machine GUID is %s", now);
+  return status;
+}
+
+/* As the offline backend does it: what keeps the hive that stands is no copy, and goes. */
+static km_status machine_guid_settle(km_target *target, km_folder *vault, km_error *error) {
+  fake_volume *v = target->state;
+  km_folder config = {v, hive_folder(v)};
+  km_status status = reading(v, HIVE, error);
+  if (status == KM_OK && find(config.node, SIBLING) != NULL)
+    status = file_remove(&config, SIBLING, error);
+  const name_row *kept = find(vault->node, KM_HIVE_LINK);
+  if (status == KM_OK && kept != NULL && kept->node == find(config.node, HIVE)->node)
+    status = file_remove(vault, KM_HIVE_LINK, error);
+  return status == KM_OK ? folder_flush(&config, error) : status;
+}
+
+static km_status machine_guid_write(km_target *target, km_folder *vault, const char *before,
+                                    const char *after, bool *kept, km_error *error) {
+  fake_volume *v = target->state;
+  km_folder config = {v, hive_folder(v)};
+  char sha256[KM_SHA256_TEXT];
+  km_status status = machine_guid_check(target, before, error);
+  if (status == KM_OK)
+    status = machine_guid_settle(target, vault, error);
+  if (status == KM_OK)
+    status = file_copy(&config, HIVE, &config, SIBLING, sha256, error);
+  if (status == KM_OK)
+    status = writing(v, "change", SIBLING, error);
+  if (status == KM_OK)
+    set_data(find(config.node, SIBLING)->node, after, strlen(after));
+  if (status == KM_OK && find(vault->node, KM_HIVE_LINK) != NULL)
+    status = file_remove(vault, KM_HIVE_LINK, error);
+  if (status == KM_OK)
+    status = file_link(&config, HIVE, vault, KM_HIVE_LINK, error);
+  *kept = status == KM_OK;
+  if (status == KM_UNSUPPORTED)
+    status = KM_OK;
+  if (status == KM_OK)
+    status = file_rename(&config, SIBLING, &config, HIVE, true, error);
+  return status == KM_OK ? folder_flush(&config, error) : status;
+}
+
+void fake_set_guid(fake_volume *v, const char *guid) {
+  set_data(find(hive_folder(v), HIVE)->node, guid, strlen(guid));
+}
+
 #define FAKE_ROWS                                                                                  \
   .name = "fake", .folder_open = folder_open, .folder_close = folder_close,                        \
   .folder_list = folder_list, .listing_next = listing_next, .listing_close = listing_close,        \
@@ -608,7 +690,10 @@ static km_status may_write(km_target *target, km_error *error) {
   .lock = lock_store, .unlock = unlock_store, .private_folder = private_folder,                    \
   .file_copy = file_copy, .file_link = file_link, .file_rename = file_rename,                      \
   .file_remove = file_remove, .folder_remove = folder_remove, .meta_write = meta_write,            \
-  .folder_flush = folder_flush, .journal_create = journal_create, .journal_open = journal_open,    \
+  .folder_flush = folder_flush, .machine_guid_read = machine_guid_read,                            \
+  .machine_guid_check = machine_guid_check, .machine_guid_write = machine_guid_write,              \
+  .machine_guid_settle = machine_guid_settle, .journal_create = journal_create,                    \
+  .journal_open = journal_open,                                                                    \
   .journal_write = journal_write, .journal_close = journal_close
 
 static const km_backend fake_backend = {FAKE_ROWS};
@@ -788,6 +873,12 @@ char *fake_snapshot(fake_volume *v) {
                              v->store->names[i].name, n->data != NULL ? (const char *)n->data : "",
                              n->meta.created, n->meta.written, n->meta.attributes, n->meta.mode,
                              n->meta.descriptor != NULL ? n->meta.descriptor[0] : -1, n->links);
+    must(used < space);
+  }
+  for (size_t i = 0; v->config != NULL && i < v->config->name_count; i++) {
+    const node *n = v->config->names[i].node;
+    used += (size_t)snprintf(text + used, space - used, "%s|%s|links %" PRIu32 "\n",
+                             v->config->names[i].name, (const char *)n->data, n->links);
     must(used < space);
   }
   return text;

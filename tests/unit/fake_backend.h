@@ -24,6 +24,7 @@ typedef struct fake_plan_of_faults {
   km_status volume; /* what volume_check says */
   uint64_t space;   /* bytes that are free; 0: enough */
   bool unclean_unknown; /* the driver cannot tell whether the volume is clean */
+  bool dirty_hive;      /* the machine GUID cannot be written */
   const char *foreign;  /* a file whose owner the caller may not give to a copy */
   /* another process: called before every writing operation with its words, "create 0.copy" */
   void (*meddle)(fake_volume *volume, const char *operation, void *user);
@@ -77,7 +78,11 @@ uint64_t fake_identity(fake_volume *volume, const char *folder, const char *name
 /* The bytes of a file, to read or to harm. */
 uint8_t *fake_bytes(fake_volume *volume, const char *folder, const char *name, size_t *size);
 
-/* Every name of the store with bytes, metadata and link count, as text; free(). */
+/* What the registry holds as machine GUID, whatever the target saw; "" for none. */
+void fake_set_guid(fake_volume *volume, const char *guid);
+
+/* Every name of the store with bytes, metadata and link count, and of the hive's folder once it was asked for, as text;
+ * free(). */
 char *fake_snapshot(fake_volume *volume);
 /* Whether a file with this content stands anywhere in the store or below the keymend folder. */
 bool fake_somewhere(fake_volume *volume, const char *content);

@@ -1,8 +1,8 @@
 /* crash.c: linked into keymend.exe's own objects, ends the process at a chosen change of the running Windows
  *
  * Linked with --wrap=km_live_backend, so that the live backend's table is a copy in which every operation that changes
- * something counts: made private folders, copies, links, renames, removals, metadata, flushes, the journal, services. By
- * the environment:
+ * something counts: made private folders, copies, links, renames, removals, metadata, flushes, the machine GUID, the
+ * journal, services. By the environment:
  *   KEYMEND_CRASH_AT=n     TerminateProcess before operation n (from 1)
  *   KEYMEND_CRASH_HALF=n   within it: half of a journal record's bytes are written; any other operation is not begun
  *   KEYMEND_CRASH_AFTER=n  right after it
@@ -116,6 +116,17 @@ static km_status folder_flush(km_folder *folder, km_error *error) {
   return after(real->folder_flush(folder, error));
 }
 
+static km_status machine_guid_write(km_target *target, km_folder *vault, const char *old,
+                                    const char *new, bool *kept, km_error *error) {
+  before("machine_guid_write");
+  return after(real->machine_guid_write(target, vault, old, new, kept, error));
+}
+
+static km_status machine_guid_settle(km_target *target, km_folder *vault, km_error *error) {
+  before("machine_guid_settle");
+  return after(real->machine_guid_settle(target, vault, error));
+}
+
 static km_status journal_create(km_folder *folder, const char *name, size_t size, km_file **out,
                                 km_error *error) {
   before("journal_create");
@@ -157,6 +168,8 @@ const km_backend *__wrap_km_live_backend(void) {
   table.folder_remove = folder_remove;
   table.meta_write = meta_write;
   table.folder_flush = folder_flush;
+  table.machine_guid_write = machine_guid_write;
+  table.machine_guid_settle = machine_guid_settle;
   table.journal_create = journal_create;
   table.journal_write = journal_write;
   table.service_stop = service_stop;
