@@ -228,11 +228,12 @@ static bool decrypt(const km_dpapi_blob *blob, km_bytes entropy, enum form form,
          unpad(blob->cipher->block, out, out_size);
 }
 
-/* The form that the signature has comes first: with the other one, one of 256 blobs decrypts to nonsense. */
+/* The form that the signature has comes first, unless the caller knows better: with the wrong one, one of 256 blobs decrypts
+ * to nonsense. Without entropy both are the same. */
 static bool decrypt_either(const km_dpapi_blob *blob, km_bytes entropy, enum form sign,
                            blob_work *work, uint8_t *out, size_t *out_size) {
   enum form other = sign == FORM_LATE ? FORM_EARLY : FORM_LATE;
-  return decrypt(blob, entropy, sign, work, out, out_size) ||
+  return (!blob->other_form && decrypt(blob, entropy, sign, work, out, out_size)) ||
          (entropy.size > 0 && decrypt(blob, entropy, other, work, out, out_size));
 }
 

@@ -29,6 +29,8 @@ typedef struct km_dpapi_blob {
   const km_cipher_kind *cipher; /* NULL: not one that keymend knows */
   const km_hash_kind *hash;     /* the same */
   km_bytes salt, hmac_key, data, signed_part, signature;
+  bool
+      other_form; /* to be set before km_dpapi_blob_open: decrypt in the form that the signature has not */
 } km_dpapi_blob;
 
 /* Takes a blob apart; what it points to lives in `data`. `offset` is where it begins in its file, `what` its name, for

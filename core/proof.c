@@ -391,7 +391,7 @@ static km_decryptable open_own(km_proof *proof, const km_dpapi_blob *blob, km_by
 }
 
 /* Opens a blob; KM_DECRYPT_YES with the clear text, which is to be dropped, or the reason in `text`. */
-static km_decryptable open_blob(km_proof *proof, km_bytes bytes, km_bytes entropy,
+static km_decryptable open_blob(km_proof *proof, km_bytes bytes, km_bytes entropy, bool other_form,
                                 clear_text *clear, char text[256]) {
   km_error why = {KM_OK, 0, ""};
   km_dpapi_blob blob;
@@ -399,6 +399,7 @@ static km_decryptable open_blob(km_proof *proof, km_bytes bytes, km_bytes entrop
   if (km_dpapi_blob_parse(bytes.data, bytes.size, "encrypted part", 0, &blob, &why)) {
     return say(text, KM_DECRYPT_UNKNOWN, why.message);
   }
+  blob.other_form = other_form;
   clear->room = bytes.size;
   clear->data = km_locked_alloc(clear->room);
   if (!clear->data) {
@@ -474,7 +475,7 @@ static void read_export(km_proof *proof, const one_key *key, km_proof_part *out,
   km_bytes entropy = key->cng ? ENTROPY(cng_properties_entropy) : ENTROPY(export_entropy);
   memset(clear, 0, sizeof *clear);
   if (!key->parts->export_flag.size ||
-      open_blob(proof, key->parts->export_flag, entropy, clear, text) != KM_DECRYPT_YES) {
+      open_blob(proof, key->parts->export_flag, entropy, false, clear, text) != KM_DECRYPT_YES) {
     return;
   }
   if (key->cng) {
@@ -504,13 +505,14 @@ static km_decryptable judge(km_private verdict, const char *why, char text[256])
 
 /* Opens the private part. CAPI's needs no entropy as a rule; one tool knows files whose entropy is the export flag. */
 static km_decryptable open_private(km_proof *proof, const one_key *key, const clear_text *flag,
-                                   clear_text *clear, char text[256]) {
+                                   bool other_form, clear_text *clear, char text[256]) {
   km_bytes entropy = key->cng ? ENTROPY(cng_key_entropy) : (km_bytes){NULL, 0};
-  km_decryptable verdict = open_blob(proof, key->parts->private_part, entropy, clear, text);
+  const km_bytes part = key->parts->private_part;
+  km_decryptable verdict = open_blob(proof, part, entropy, other_form, clear, text);
   if (verdict == KM_DECRYPT_BAD_SIGNATURE && !key->cng && flag->size) {
     char again[256];
-    if (open_blob(proof, key->parts->private_part, (km_bytes){flag->data, flag->size}, clear,
-                  again) == KM_DECRYPT_YES) {
+    if (open_blob(proof, part, (km_bytes){flag->data, flag->size}, other_form, clear, again) ==
+        KM_DECRYPT_YES) {
       return KM_DECRYPT_YES;
     }
   }
@@ -528,11 +530,30 @@ static bool may_be_nonsense(const km_proof *proof, const one_key *key, km_bytes 
          (clear.size < 4 || memcmp(clear.data, "RSA", 3) != 0);
 }
 
-/* Tries one key. With KM_DECRYPT_YES `rsa` is the key (without numbers when it is a secret key); it is to be cleared
- * whatever comes out. */
-static void try_key(km_proof *proof, const one_key *key, km_proof_part *out, km_rsa *rsa) {
-  clear_text flag, clear;
+/* Decrypts the private part in one form and compares it with the public one. */
+static km_decryptable try_form(km_proof *proof, const one_key *key, const clear_text *flag,
+                               bool other_form, km_rsa *rsa, char text[256]) {
+  clear_text clear;
   const char *why = "";
+  km_decryptable verdict = open_private(proof, key, flag, other_form, &clear, text);
+  if (verdict == KM_DECRYPT_YES) {
+    km_bytes bytes = {clear.data, clear.size};
+    km_private found = key->cng ? km_private_cng(bytes, key->public_key, rsa, &why)
+                                : km_private_capi(bytes, key->public_key, rsa, &why);
+    if (found == KM_PRIVATE_MISMATCH && may_be_nonsense(proof, key, bytes)) {
+      found = KM_PRIVATE_UNKNOWN;
+    }
+    verdict = judge(found, why, text);
+  }
+  drop(&clear);
+  return verdict;
+}
+
+/* Tries one key. With KM_DECRYPT_YES `rsa` is the key (without numbers when it is a secret key); it is to be cleared
+ * whatever comes out. What does not fit in the form of the signature may fit in the other one. */
+static void try_key(km_proof *proof, const one_key *key, km_proof_part *out, km_rsa *rsa) {
+  clear_text flag;
+  char again[256];
   memset(rsa, 0, sizeof *rsa);
   memset(out, 0, sizeof *out);
   if (!key->parts->private_part.size) {
@@ -541,17 +562,13 @@ static void try_key(km_proof *proof, const one_key *key, km_proof_part *out, km_
   out->present = true;
   memcpy(out->master_key, key->public_key->master_key, KM_GUID_TEXT);
   read_export(proof, key, out, &flag);
-  out->decryptable = open_private(proof, key, &flag, &clear, out->text);
-  if (out->decryptable == KM_DECRYPT_YES) {
-    km_bytes text = {clear.data, clear.size};
-    km_private verdict = key->cng ? km_private_cng(text, key->public_key, rsa, &why)
-                                  : km_private_capi(text, key->public_key, rsa, &why);
-    if (verdict == KM_PRIVATE_MISMATCH && may_be_nonsense(proof, key, text)) {
-      verdict = KM_PRIVATE_UNKNOWN;
+  out->decryptable = try_form(proof, key, &flag, false, rsa, out->text);
+  if (out->decryptable == KM_DECRYPT_MISMATCH && !proof->target->backend->unprotect) {
+    km_rsa_clear(rsa);
+    if (try_form(proof, key, &flag, true, rsa, again) == KM_DECRYPT_YES) {
+      out->decryptable = say(out->text, KM_DECRYPT_YES, again);
     }
-    out->decryptable = judge(verdict, why, out->text);
   }
-  drop(&clear);
   drop(&flag);
   km_wipe_stack();
 }

@@ -16,7 +16,7 @@
 --                   signature=, exchange= (bits, or a table with fields that stand over the key's),
 --                   rsa= (name of the RSA key; default: its own), e=, carmichael= (how d is made),
 --                   exportable=, blob= ("rc4", "3des", "aes"), behind= (unknown bytes behind d),
---                   flags= (of the DPAPI blobs; default 4: of the machine),
+--                   flags= (of the DPAPI blobs; default 4: of the machine), seal= (formats.py, protect: how),
 --                   inside= (another container name in the file), and what is wrong with it:
 --                   private= (name of another RSA key for the private half), private_bits=,
 --                   spoil= (n, e, d, p, q, dp, dq, qinv, swapped, trivial; insides: all but n is

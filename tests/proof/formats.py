@@ -324,10 +324,10 @@ def read_master_key_file(data):
     return data[12:84].decode("utf-16-le"), slots
 
 
-def mixed(kind, secret, salt, entropy, data):
+def mixed(kind, secret, salt, entropy, data, inside=None):
     """Session key and signature. With SHA-1 entropy and data go behind the inner hash into the
-    outer one, which is no HMAC; with SHA-512 it is one over all three."""
-    if kind == SHA512:
+    outer one, which is no HMAC; with SHA-512 it is one over all three. `inside` chooses."""
+    if kind == SHA512 if inside is None else inside:
         return mac(kind, secret, salt + entropy + data)
     block = HASHES[kind]().block_size
     secret = secret.ljust(block, b"\0")
@@ -346,18 +346,29 @@ def cipher_key(kind, hashed, size):
     )[:size]
 
 
-def protect(master, guid, data, description, noise, kind, cipher, entropy=b"", flags=4):
-    """A DPAPI blob. It is signed from the master key's version to the end of the ciphertext."""
+def protect(master, guid, data, description, noise, kind, cipher, entropy=b"", flags=4, how=None):
+    """A DPAPI blob. It is signed from the master key's version to the end of the ciphertext.
+    how: { cipher=, sign= (the entropy goes inside: true, false), ambiguous= (what is encrypted ends
+    with a right padding in the other form too), nonsense= (it is encrypted with another key) }"""
+    how = how or {}
     secret = digest(SHA1, master)
     size, vector, bits = CIPHERS[cipher]
     length = HASHES[kind]().digest_size
     width = 32 if kind == SHA512 else 16
-    salt, other = noise.bytes(width), noise.bytes(width)
+    salt, second = noise.bytes(width), noise.bytes(width)
     if vector:
         fill = vector - len(data) % vector
         data += bytes([fill]) * fill
-    key = cipher_key(kind, mixed(kind, secret, salt, entropy, b""), size)
-    sealed = crypt(cipher, key, bytes(vector), data, True)
+    inside = how.get("cipher", kind == SHA512)
+    while True:
+        key = cipher_key(kind, mixed(kind, secret, salt, entropy, b"", inside), size)
+        if how.get("nonsense"):
+            key = noise.bytes(len(key))
+        sealed = crypt(cipher, key, bytes(vector), data, True)
+        other = cipher_key(kind, mixed(kind, secret, salt, entropy, b"", not inside), size)
+        if not how.get("ambiguous") or crypt(cipher, other, bytes(vector), sealed, False)[-1] == 1:
+            break
+        salt = noise.bytes(width)
     text = wide(description)
     signed = (
         u32(1)
@@ -366,8 +377,8 @@ def protect(master, guid, data, description, noise, kind, cipher, entropy=b"", f
         + text
         + u32(cipher, bits, len(salt))
         + salt
-        + u32(0, kind, 8 * length, len(other))
-        + other
+        + u32(0, kind, 8 * length, len(second))
+        + second
         + u32(len(sealed))
         + sealed
     )
@@ -376,7 +387,7 @@ def protect(master, guid, data, description, noise, kind, cipher, entropy=b"", f
         + PROVIDER.bytes_le
         + signed
         + u32(length)
-        + mixed(kind, secret, other, entropy, signed)
+        + mixed(kind, secret, second, entropy, signed, how.get("sign"))
     )
 
 
