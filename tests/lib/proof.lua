@@ -337,6 +337,37 @@ return policy {
 ]],
 }
 
+-- The key of a forged certificate becomes that of a key file (bytes): its modulus stands there instead, of as many
+-- bits. Nothing signs it any more; its thumbprint is the new one.
+function proof.certificate_of(certificate, other, key_file)
+  local function modulus(file)
+    local at = assert(file:find("RSA1", 1, true), "the key file has no public key")
+    local bits = file:byte(at + 8) + 256 * file:byte(at + 9)
+    local bytes = file:sub(at + 20, at + 19 + bits / 8):reverse()
+    return (bytes:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
+  end
+  local copy = {}
+  for name, value in pairs(certificate) do copy[name] = value end
+  local from, to = certificate.blob:lower():find(modulus(other), 1, true)
+  copy.blob = certificate.blob:sub(1, assert(from, "not the key of this certificate") - 1) .. modulus(key_file)
+    .. certificate.blob:sub(to + 1)
+  local _, at = assert(copy.blob:lower():find("2000000001000000", 1, true)) -- the property that is the certificate
+  local file = os.tmpname()
+  shell.write(file, bytes_of(copy.blob:sub(at + 9)))
+  copy.thumbprint = shell.must("sha1sum " .. shell.quote(file)):match "%x+":upper()
+  os.remove(file)
+  return copy
+end
+
+-- Puts a certificate into a running Windows (wine.lua) as the one that Remote Desktop uses.
+function proof.bind_live(session, certificate)
+  local key = "HKLM\\SOFTWARE\\Microsoft\\SystemCertificates\\%s\\Certificates\\%s"
+  session:must { "reg", "add", key:format(certificate.store, certificate.thumbprint), "/v", "Blob", "/t",
+    "REG_BINARY", "/d", certificate.blob, "/f" }
+  session:must { "reg", "add", "HKLM\\SYSTEM\\CurrentControlSet\\Control\\Terminal Server\\WinStations", "/v",
+    "SelfSignedCertificate", "/t", "REG_BINARY", "/d", certificate.thumbprint, "/f" }
+end
+
 -- A golden case with the policy `name` of these; fields: the rest of the case.
 function proof.case(name, fields)
   fields.needs = { "forge" }

@@ -46,6 +46,8 @@ end
 function wine.start(options)
   local sessions = options.top .. "/build/wine/sessions"
   lfs.mkdir(sessions)
+  -- build/wine may be a link, which leads nowhere inside.
+  sessions = shell.must("readlink -f " .. quote(sessions)):match "[^\n]+"
   local dir = shell.must(("mktemp -d %s"):format(quote(sessions .. "/" .. options.name
     .. ".XXXXXX"))):match "[^\n]+"
   local self = setmetatable({

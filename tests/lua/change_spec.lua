@@ -115,6 +115,66 @@ describe("on a running Windows", function()
     assert.equal(2, count, out)
   end)
 
+  describe("over a remote desktop", function()
+    local getenv, session, overruled = os.getenv, nil, nil
+    -- What apply says in this session where the plan stops `service`.
+    local function apply(service, name, backend, ...)
+      session = name
+      use_target(FAILING, { service_results = STARTED, info = { backend = backend } })
+      local services = target.services
+      function target:services()
+        local handle = services(self)
+        function handle.order() return { stop = { service }, start = { service }, cycles = {}, missing = {} } end
+        return handle
+      end
+      local inner = target.apply
+      function target:apply(plan, options)
+        overruled = plan.overrides
+        return inner(self, plan, options)
+      end
+      overruled = nil
+      return run("apply", "--yes", "--root", "x", ...)
+    end
+    setup(function()
+      os.getenv = function(name) -- luacheck: ignore 122
+        if name == "SESSIONNAME" then return session end
+        return getenv(name)
+      end
+    end)
+    teardown(function()
+      os.getenv = getenv -- luacheck: ignore 122
+    end)
+
+    it("apply refuses to stop TermService", function()
+      local status, _, err = apply("TermService", "RDP-Tcp#12", "live")
+      assert.equal(36, status, err)
+      assert.truthy(err:find("the plan stops TermService, and this session (RDP-Tcp#12) comes over Remote Desktop", 1,
+        true), err)
+      assert.truthy(err:find("give --disconnect", 1, true), err)
+      assert.is_nil(overruled)
+      assert.equal(36, (apply("termservice", "rdp-tcp#0", "live")))
+    end)
+
+    it("--disconnect lets it through, and the journal names it", function()
+      local status, out, err = apply("TermService", "RDP-Tcp#12", "live", "--disconnect")
+      assert.truthy(status < 8, out .. err)
+      assert.equal("--disconnect", overruled)
+    end)
+
+    it("nothing is asked where it is not cut", function()
+      for _, case in ipairs {
+        { "TermService", "Console", "live" }, { "TermService", nil, "live" },
+        { "TermService", "RDP-Tcp#12", "offline" }, { "W3SVC", "RDP-Tcp#12", "live" },
+      } do
+        local status, out, err = apply(case[1], case[2], case[3])
+        assert.truthy(status < 8, out .. err)
+        assert.equal("", overruled)
+      end
+      assert.truthy((apply("W3SVC", "RDP-Tcp#12", "live", "--disconnect")) < 8)
+      assert.equal("", overruled) -- it overruled nothing
+    end)
+  end)
+
   it("a service that takes no stop means that a restart is due", function()
     use_target(FAILING, { service_results = STUCK })
     local status, out = run("apply", "--yes", "--root", "x", "--detailed-exitcode")

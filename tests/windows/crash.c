@@ -8,13 +8,18 @@
  *   KEYMEND_CRASH_AFTER=n  right after it
  *   KEYMEND_CRASH_LOG=FILE a line "n operation" for each that was begun
  * The process then ends with 99. Unset, it is keymend.exe.
+ *
+ *   KEYMEND_BLOB=HEX   DPAPI blobs of key files get this provider (16 bytes) and these flags (4) before CryptUnprotectData
+ *                      gets them: Wine opens only those that are as it writes them
  */
 #include "backend.h"
+#include "windows/cryptoapi.h"
 
 #include <windows.h>
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CRASHED 99
 
@@ -153,6 +158,39 @@ static km_status service_start(km_target *target, const char *name, const km_wai
   return after(real->service_start(target, name, wait, out, error));
 }
 
+enum { PROVIDER_AT = 4, PROVIDER_SIZE = 16, FLAGS_AT = 40, FLAGS_SIZE = 4 };
+
+static uint8_t header[PROVIDER_SIZE + FLAGS_SIZE];
+
+/* False when the environment tells none. */
+static bool take_header(void) {
+  char text[2 * sizeof header + 1] = "";
+  if (GetEnvironmentVariableA("KEYMEND_BLOB", text, sizeof text) != 2 * sizeof header)
+    return false;
+  for (size_t i = 0; i < sizeof header; i++) {
+    const char pair[3] = {text[2 * i], text[2 * i + 1], 0};
+    header[i] = (uint8_t)strtoul(pair, NULL, 16);
+  }
+  return true;
+}
+
+static km_status unprotect(km_target *target, const uint8_t *blob, size_t size,
+                           const uint8_t *entropy, size_t entropy_size, uint8_t *out,
+                           size_t *out_size, km_decryptable *verdict, km_error *error) {
+  uint8_t copy[4096];
+  if (size < FLAGS_AT + FLAGS_SIZE || size > sizeof copy)
+    return real->unprotect(target, blob, size, entropy, entropy_size, out, out_size, verdict,
+                           error);
+  memcpy(copy, blob, size);
+  memcpy(copy + PROVIDER_AT, header, PROVIDER_SIZE);
+  memcpy(copy + FLAGS_AT, header + PROVIDER_SIZE, FLAGS_SIZE);
+  km_status status =
+      real->unprotect(target, copy, size, entropy, entropy_size, out, out_size, verdict, error);
+  if (status != KM_OK && error != NULL)
+    *verdict = km_win_unprotect_verdict(target, blob, size, (uint32_t)error->native);
+  return status;
+}
+
 const km_backend *__wrap_km_live_backend(void) {
   static km_backend table;
   real = __real_km_live_backend();
@@ -174,5 +212,7 @@ const km_backend *__wrap_km_live_backend(void) {
   table.journal_write = journal_write;
   table.service_stop = service_stop;
   table.service_start = service_start;
+  if (take_header())
+    table.unprotect = unprotect;
   return &table;
 }

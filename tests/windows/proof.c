@@ -2,10 +2,13 @@
  *
  *   proof.exe    makes key files in the key store of the running Windows, tries them and removes them; a line for each check,
  *                and "N passed, N failed, N skipped" at the end
+ *   proof.exe make CONTAINER NAME FILE
+ *                makes an exchange key in the machine container CONTAINER, and the key file that Windows would keep of it;
+ *                the file names the container NAME. Prints the provider and the flags of the system's blobs in hex.
  *
  * CryptoAPI makes the RSA keys, CryptProtectData the blobs; the frame of a key file is made here. Wine writes another
- * provider into its blobs, and no flag of the machine: the files get what Windows writes, and Wine gets its own back. It protects with a master key that has no
- * file: one is made where it is needed.
+ * provider into its blobs, and no flag of the machine: the files get what Windows writes, and Wine gets its own back. It
+ * protects with a master key that has no file: one is made where it is needed.
  */
 #include "proof.h"
 
@@ -59,16 +62,19 @@ static void put_head(uint8_t *p, const char *magic) {
   put_u32(p + 16, 65537);
 }
 
-/* A PRIVATEKEYBLOB: 8 bytes, "RSA2", u32 bits, u32 exponent, then n, p, q, dp, dq, qinv, d without padding. */
-static void make_key(made_key *out) {
+/* container: of the machine, or NULL: the key stays in memory.
+ * A PRIVATEKEYBLOB: 8 bytes, "RSA2", u32 bits, u32 exponent, then n, p, q, dp, dq, qinv, d without padding. */
+static void make_key(made_key *out, const char *container) {
   static const size_t sizes[] = {BYTES,     BYTES / 2, BYTES / 2, BYTES / 2,
                                  BYTES / 2, BYTES / 2, BYTES};
   uint8_t blob[20 + 2 * BYTES + 5 * BYTES / 2];
   HCRYPTPROV provider;
   HCRYPTKEY key;
   DWORD size = sizeof blob, length = 5;
+  const DWORD kept = CRYPT_MACHINE_KEYSET | CRYPT_NEWKEYSET | CRYPT_SILENT;
   memset(out, 0, sizeof *out);
-  if (!CryptAcquireContextW(&provider, NULL, NULL, PROV_RSA_FULL, CRYPT_VERIFYCONTEXT) ||
+  if (!CryptAcquireContextA(&provider, container, NULL, PROV_RSA_FULL,
+                            container != NULL ? kept : CRYPT_VERIFYCONTEXT) ||
       !CryptGenKey(provider, AT_KEYEXCHANGE, BITS << 16 | CRYPT_EXPORTABLE, &key) ||
       !CryptExportKey(key, 0, PRIVATEKEYBLOB, 0, blob, &size) || size != sizeof blob)
     end("make a key");
@@ -152,22 +158,25 @@ static void add(key_file *file, const void *data, size_t size) {
   file->size += size;
 }
 
-/* The public part may be that of another key. */
-static void make_file(key_file *file, const made_key *key, const made_key *public_of) {
+/* The public part may be that of another key. name: of the container, as the file tells it. */
+static void make_file(key_file *file, const char *name, const made_key *key,
+                      const made_key *public_of) {
+  const size_t name_size = strlen(name) + 1;
   static const uint8_t exportable[4] = {1};
   DATA_BLOB private_part = protect(key->clear, sizeof key->clear, NULL);
   DATA_BLOB flag = protect(exportable, sizeof exportable, "Hj1diQ6kpUx7VC4m");
   take_header(&private_part);
   take_header(&flag);
-  const uint32_t head[10] = {2,  0, 5,          0, 0, sizeof key->public_part, private_part.cbData,
-                             20, 0, flag.cbData};
+  const uint32_t head[10] = {
+      2,  0, (uint32_t)name_size, 0, 0, sizeof key->public_part, private_part.cbData,
+      20, 0, flag.cbData};
   memset(file, 0, sizeof *file);
-  if (private_part.cbData + flag.cbData > sizeof file->data - 1024)
+  if (name_size > 512 || private_part.cbData + flag.cbData > sizeof file->data - 1024)
     end("blobs of this size");
   for (size_t i = 0; i < 10; i++)
     put_u32(file->data + 4 * i, head[i]);
   file->size = 40;
-  add(file, "test", 5);
+  add(file, name, name_size);
   file->size += 20;
   add(file, public_of->public_part, sizeof public_of->public_part);
   file->private_at = file->size;
@@ -239,9 +248,9 @@ static void run(km_target *target) {
   static key_file file;
   km_key_file parsed;
   char folder[MAX_PATH], master[MAX_PATH];
-  make_key(&key);
-  make_key(&other);
-  make_file(&file, &key, &key);
+  make_key(&key, NULL);
+  make_key(&other, NULL);
+  make_file(&file, "test", &key, &key);
   expect(target, &file, "a key opens", "yes");
   use_key(target, &key);
   if (km_key_file_parse(file.data, file.size, &parsed, NULL) != KM_OK)
@@ -258,17 +267,33 @@ static void run(km_target *target) {
   expect(target, &file, "a blob of one account, which this one does not open", "unknown");
   (void)remove(master);
   expect(target, &file, "a blob of one account, whose master key the system has not", "unknown");
-  make_file(&file, &key, &other);
+  make_file(&file, "test", &key, &other);
   expect(target, &file, "another public key", "mismatch");
   file.data[file.private_at] ^= 0xFF; /* its version */
   expect(target, &file, "a blob that is none", "unknown");
   target->backend = km_live_backend();
 }
 
-int main(void) {
+static int make(const char *container, const char *name, const char *path) {
+  static made_key key;
+  static key_file file;
+  make_key(&key, container);
+  make_file(&file, name, &key, &key);
+  write_file(path, file.data, file.size);
+  for (size_t i = 0; i < PROVIDER_SIZE; i++)
+    printf("%02x", system_provider[i]);
+  for (size_t i = 0; i < FLAGS_SIZE; i++)
+    printf("%02x", system_flags[i]);
+  printf("\n");
+  return 0;
+}
+
+int main(int count, char **words) {
   km_target *target;
   km_error error;
   const km_target_options options = {.root = NULL};
+  if (count == 5 && strcmp(words[1], "make") == 0)
+    return make(words[2], words[3], words[4]);
   if (km_target_open(&options, &target, &error) != KM_OK)
     end(error.message);
   make_folders(km_target_describe(target)->key_store);

@@ -256,12 +256,12 @@ local function cuts_session(context, plan)
   local session = os.getenv "SESSIONNAME" or ""
   if context.opened:info().backend ~= "live" or not session:upper():find "^RDP%-" then return nil end
   for _, name in ipairs(plan.stop) do
-    if name:lower() == "termservice" and not context.options.disconnect then
+    if name:lower() == "termservice" then
+      if context.options.disconnect then return plan:overrule "--disconnect" end
       return ("the plan stops TermService, and this session (%s) comes over Remote Desktop: it would be cut, perhaps "
         .. "for good. Work at the console, or give --disconnect"):format(core.escape(session))
     end
   end
-  if context.options.disconnect then plan:overrule "--disconnect" end
 end
 
 function M.apply(context)
