@@ -56,11 +56,14 @@ static bool same_key(const km_source *source, const km_public_key *key) {
 
 static void ask_certificate(const km_source *source, km_store_kind kind, const km_key_file *key,
                             km_identity *row) {
-  if (same_key(source, &key->exchange) || same_key(source, &key->signature))
+  bool exchange = same_key(source, &key->exchange);
+  if (exchange || same_key(source, &key->signature)) {
+    row->part = exchange ? "exchange" : "signature";
     say(row, KM_IDENTITY_PROVED, "the public key is the one of the certificate (%u bits)",
         (unsigned)source->modulus_size * 8);
-  else
+  } else {
     say_other(source, kind, row, "the certificate is of another key");
+  }
 }
 
 /* ---- Session keys ---- */
@@ -92,6 +95,7 @@ static void say_opened(const km_source *source, const km_session_key *session, c
                        km_identity *row) {
   char odds[64];
   size_t good = 0;
+  row->part = "exchange";
   for (size_t i = 0; i < source->value_count; i++)
     good += km_encrypted_opens(session->algorithm, key->plain, key->length, source->values[i].data,
                                source->values[i].size);

@@ -682,6 +682,8 @@ typedef struct km_identity {
   char text[256]; /* one sentence why */
   km_time dated;
   bool history;
+  const char *part; /* "signature", "exchange": the key of the file that this source was made with; NULL: it needs both, or
+                       that is not told; static */
 } km_identity;
 
 typedef struct km_identity_set km_identity_set;

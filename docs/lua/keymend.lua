@@ -246,6 +246,7 @@
 ---@field use string?
 ---@field history boolean
 ---@field dated number?
+---@field part string? `signature`, `exchange`: the key that it was made with; nil: both, or not told
 
 ---Whether a key file can be decrypted.
 ---@class keymend.key_proof

@@ -67,7 +67,7 @@ static int identities_list(lua_State *L) {
 }
 
 static void push_row(lua_State *L, const km_identity *row) {
-  lua_createtable(L, 0, 10);
+  lua_createtable(L, 0, 12);
   km_lua_set_text(L, "kind", km_identity_kind_id(row->kind));
   km_lua_set_text(L, "verdict", km_identity_verdict_id(row->verdict));
   km_lua_set_text(L, "container", row->container);
@@ -75,12 +75,14 @@ static void push_row(lua_State *L, const km_identity *row) {
   km_lua_set_text(L, "what", row->what);
   km_lua_set_text(L, "use", row->use);
   km_lua_set_text(L, "text", row->text);
+  km_lua_set_text(L, "part", row->part);
   km_lua_set_time(L, "dated", row->dated);
   km_lua_set_flag(L, "history", row->history);
 }
 
-/* identities:try(proof, container, kind, name) -> {{verdict, text, kind, container, where, what, use, history, dated,
- * dated_ticks}, ...}, a row a source of the container, in the order of the list. proof: target:proof(), or nil: what
+/* identities:try(proof, container, kind, name) -> {{verdict, text, kind, container, where, what, use, part, history,
+ * dated, dated_ticks}, ...}, a row a source of the container, in the order of the list. part: "signature" or "exchange",
+ * which key of the file it was made with; nil: both, or not told. proof: target:proof(), or nil: what
  * takes the private key is then unknown. kind: "rsa", "cng", "cng-system". verdict: "proved", "consistent", "disproved",
  * "unknown". */
 static int identities_try(lua_State *L) {

@@ -72,7 +72,7 @@ local FAULTS = {
     if key.status == "ok" and key.keyless then return "it holds no key" end
   end },
   { id = "key.disproved", disproves = true, says = function(key)
-    if key.master_keys_present == false then
+    if key.master_keys_present == false and not key.spare then
       return ("its DPAPI master key %s is not on this computer"):format(key.missing_master_key or "")
     end
     if key.refuted then return key.refuted.why, key.refuted.wording end

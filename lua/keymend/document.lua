@@ -237,7 +237,7 @@ function M.proof(found)
   return out
 end
 
-local IDENTITY = { "kind", "verdict", "container", "where", "what", "use", "text", "history" }
+local IDENTITY = { "kind", "verdict", "container", "where", "what", "use", "part", "text", "history" }
 
 function M.identities(rows)
   local out = {}

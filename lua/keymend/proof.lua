@@ -7,11 +7,12 @@
 --
 -- What try() gives of a key:
 --   proof     { decryptable, text, signature, exchange } as the core tells it; nil where it could not be tried
---   rows      of identity: { kind, verdict, container, where, what, use, text, history, dated, dated_ticks }
+--   rows      of identity: { kind, verdict, container, where, what, use, part, text, history, dated, dated_ticks }
 --   verdict   of these rows: "proved", "disproved", "consistent", "contradictory" or "unknown"
 --   proved    the row that proves it, of one that is in use if there is one; nil unless the verdict is that
 --   refuted   { why, wording } where it is disproved: wording nil (its master key is not here), "closed", "forged",
 --             "mismatch" or "identity"
+--   spare     { text, decrypts } where one part of the file has a fault, but what proves the file needs the other alone
 
 local M = {}
 
@@ -82,9 +83,40 @@ function M.row_text(row)
   return ("%s: %s"):format(M.source_text(row), row.text or row.verdict)
 end
 
+local PARTS = { "signature", "exchange" }
+
+-- The parts that what proves the file needs, as a set. What speaks for it without telling a part needs both.
+local function needed(found)
+  local parts = {}
+  for _, row in ipairs(found.rows) do
+    local speaks = row.verdict == "proved" or row.verdict == "consistent"
+    if row == found.proved or speaks and row.use and not row.history then
+      for _, part in ipairs(row.part and { row.part } or PARTS) do parts[part] = true end
+    end
+  end
+  return parts
+end
+
+-- The fault of a part that nobody is known to need, and whether the needed one decrypts; nil where that has a fault.
+local function spare(found)
+  if not found.proved or not REFUTES[found.proof and found.proof.decryptable] then return nil end
+  local parts, decrypts, names = needed(found), true, {}
+  for _, part in ipairs(PARTS) do
+    local verdict = parts[part] and (found.proof[part] or {}).decryptable or nil
+    if REFUTES[verdict] or parts[part] and not verdict then return nil end
+    if parts[part] then
+      decrypts = decrypts and verdict == "yes"
+      names[#names + 1] = part
+    end
+  end
+  if #names ~= 1 then return nil end
+  return { decrypts = decrypts, text = ("%s; the %s needs the %s key alone, which %s"):format(found.proof.text,
+    M.source_text(found.proved), names[1], decrypts and "decrypts" or "was not checked") }
+end
+
 local function refuted(found, against)
   local wording = found.proof and REFUTES[found.proof.decryptable]
-  if wording then
+  if wording and not found.spare then
     local why = found.proof.text
     if found.proved then
       why = ("%s; yet it is the key of the %s"):format(why, M.source_text(found.proved))
@@ -103,6 +135,7 @@ function Session:try(kind, name, container)
     found.rows = self.set:try(self.handle, container, kind, name) or {}
   end
   found.verdict, found.proved, against = weigh(found.rows)
+  found.spare = spare(found)
   found.refuted = refuted(found, against)
   return found
 end
@@ -123,6 +156,7 @@ function M.study(case, key)
   if not key.sound or not case.facts.proof then return end
   local found = case.facts.proof():try("rsa", key.name, key.container)
   key.proof, key.identities, key.identity_verdict = found.proof, found.rows, found.verdict
+  key.spare = found.spare
   key.proved, key.refuted = not found.refuted and found.proved or nil, found.refuted
 end
 
@@ -140,8 +174,15 @@ function M.proved_of(keys)
   return list
 end
 
+-- Whether it decrypts, or what of it is needed does.
 function M.decrypts(key)
+  if key.spare then return key.spare.decrypts end
   return key.proof ~= nil and key.proof.decryptable == "yes"
+end
+
+-- What the core says of it, with the reason why the fault of a part does not count.
+function M.words(key)
+  return key.spare and key.spare.text or key.proof and key.proof.text
 end
 
 -- Whether two files hold the same keys, whatever bytes DPAPI made of them: all their public keys are equal.
@@ -158,7 +199,7 @@ end
 -- Of a proved key that is not known to decrypt: a clause that says so and why; nil where it decrypts.
 function M.unchecked(case, key)
   if M.decrypts(key) then return nil end
-  local problem = case.facts.proof and case.facts.proof():problem() or key.proof and key.proof.text
+  local problem = case.facts.proof and case.facts.proof():problem() or M.words(key)
   return "that it decrypts here was not checked"
     .. ((problem or "") ~= "" and (" (%s)"):format((problem:gsub("%.%s*$", ""))) or "")
 end
@@ -199,7 +240,7 @@ function M.evidence(list, case, keys, alone)
     among[key] = true
     local unchecked = key.proved and M.unchecked(case, key)
     if M.decrypts(key) or unchecked then
-      list[#list + 1] = { kind = "proof", text = ("%s: %s"):format(key.name, unchecked or key.proof.text) }
+      list[#list + 1] = { kind = "proof", text = ("%s: %s"):format(key.name, unchecked or M.words(key)) }
     end
     for _, verdict in ipairs { "proved", "consistent" } do row_evidence(list, key, verdict) end
     proved = proved or key.proved ~= nil or key.refuted ~= nil

@@ -66,6 +66,57 @@ describe("proof", function()
     end
   end)
 
+  describe("of a file with one bad part", function()
+    local BAD = {
+      decryptable = "mismatch", text = "the signature key: it does not fit",
+      signature = { decryptable = "mismatch" }, exchange = { decryptable = "yes" },
+    }
+    local function try(rows, of)
+      return judge(keys(), { proofs = { [OLD] = of or BAD, [THIRD] = YES }, rows = { [OLD] = rows } })
+    end
+
+    it("tells the fault, and does not disprove, where the other part is proved and decrypts", function()
+      local found, case = try { row("proved", { part = "exchange" }) }
+      assert.equal(OLD, case.verdict.adopt.name)
+      assert.same({ "error key.orphaned" }, fake.lines(found))
+      local said = fake.finding(found, "key.orphaned").evidence
+      local text = ""
+      for _, one in ipairs(said) do text = text .. one.text .. "\n" end
+      assert.matches("the signature key: it does not fit; the provider Aes in C:\\a.config needs the exchange key "
+        .. "alone, which decrypts", text, 1, true)
+    end)
+
+    it("says so where a master key of that part is gone", function()
+      local _, case = try({ row("proved", { part = "exchange" }) }, { decryptable = "no-master-key", text = "gone",
+        signature = { decryptable = "no-master-key" }, exchange = { decryptable = "yes" } })
+      assert.equal(OLD, case.verdict.adopt.name)
+    end)
+
+    it("is disproved where that part is the needed one, both are, or nothing is proved", function()
+      for _, rows in ipairs {
+        { row("proved", { part = "signature" }) }, { row "proved" }, { row("consistent", { part = "exchange" }) },
+        { row("proved", { part = "exchange" }), row("proved", { part = "signature" }) },
+        { row("proved", { part = "exchange" }), row("consistent", { kind = "metabase" }) }, {},
+      } do
+        local found, case = try(rows)
+        assert.equal(THIRD, case.verdict.adopt.name)
+        assert.equal("mismatch", fake.finding(found, "key.disproved").wording)
+      end
+    end)
+
+    it("stays unchecked where the needed part is", function()
+      local _, case = try({ row("proved", { part = "exchange" }) }, { decryptable = "no-master-key", text = "gone",
+        signature = { decryptable = "no-master-key" }, exchange = { decryptable = "unknown" } })
+      assert.equal(OLD, case.verdict.adopt.name)
+      assert.is_false(proof.decrypts(case.verdict.adopt))
+    end)
+
+    it("is another's where something in use was made with another key", function()
+      local found = try { row("proved", { part = "exchange" }), row "disproved" }
+      assert.equal("mismatch", fake.finding(found, "key.disproved").wording)
+    end)
+  end)
+
   it("that cannot be had is no fault", function()
     local found, case = judge({ keys()[1] })
     assert.equal(OLD, case.verdict.adopt.name)

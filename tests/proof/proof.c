@@ -139,9 +139,10 @@ static void print_rows(const identity_walk *walk_of, const char *container, km_s
     return;
   }
   for (size_t i = 0; i < count && i < MAX_ROWS; i++)
-    printf("row\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", STORES[kind], name,
+    printf("row\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", STORES[kind], name,
            km_identity_kind_id(rows[i].kind), km_identity_verdict_id(rows[i].verdict),
-           rows[i].history ? "history" : "present", rows[i].where, rows[i].text);
+           rows[i].history ? "history" : "present", rows[i].where,
+           rows[i].part == NULL ? "-" : rows[i].part, rows[i].text);
 }
 
 static void print_identity(void *user, km_store_kind kind, const char *name) {

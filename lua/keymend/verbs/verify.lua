@@ -51,7 +51,7 @@ local function missing_master_key(target, key)
   end
 end
 
--- What a key file alone tells: "no" or "unknown", and why.
+-- What a key file alone tells: "no", "gone" (no, since a master key of it is) or "unknown", and why.
 local function judge_file(target, container, name)
   local key, message = target:inspect(name)
   if not key then return "unknown", message end
@@ -62,7 +62,8 @@ local function judge_file(target, container, name)
   if key.keyless then return "no", "its key file holds no key" end
   local gone = missing_master_key(target, key)
   if gone then
-    return "no", ("the DPAPI master key %s that its key file names is gone, so nobody can decrypt the key"):format(gone)
+    return "gone", ("the DPAPI master key %s that its key file names is gone, so nobody can decrypt the key"):format(
+      gone)
   end
   if key.container_hash ~= container.hash then
     return "unknown", ('its key file says that it belongs to "%s"'):format(key.container or "")
@@ -89,6 +90,8 @@ local function judge_offline(target, info, container, row)
     row.works, row.by, row.text = "no", "the registry", "there is no plain machine GUID, so no key file is current"
   elseif row.file then
     row.works, row.text = judge_file(target, container, row.file)
+    row.gone = row.works == "gone"
+    if row.gone then row.works = "no" end
     if row.works == "unknown" then row.by = nil end
   elseif row.problem then
     row.works, row.by, row.text = "unknown", nil, row.problem
@@ -112,14 +115,13 @@ end
 
 -- Of an offline container whose key file alone tells nothing against it.
 local function judge_decryption(row, key, session)
-  local decrypts = key.proof and key.proof.decryptable == "yes"
-  if decrypts then
+  if proof.decrypts(key) then
     row.works = "yes"
     row.by = key.proved and "the " .. proof.source_text(key.proved) or "decryption with this system's own secrets"
-    row.text = key.proof.text .. (key.proved and "; " .. key.proved.text or "")
+    row.text = proof.words(key) .. (key.proved and "; " .. key.proved.text or "")
     return
   end
-  local why = session:problem() or key.proof and key.proof.text or "it cannot be tried"
+  local why = session:problem() or proof.words(key) or "it cannot be tried"
   if key.proved then
     row.text = ("it is the key of the %s; whether it decrypts is not known: %s"):format(proof.source_text(key.proved),
       why)
@@ -132,6 +134,9 @@ end
 local function judge_proof(row, session, live, doubtful)
   local key = row.key
   if not key or doubtful then return end
+  if row.gone and key.spare then -- of a part that nobody needs
+    row.works, row.by = "unknown", nil
+  end
   if key.refuted and row.works ~= "no" and (not live or key.refuted.wording == "identity") then
     row.text = key.refuted.why .. (live and ("; %s says: %s"):format(row.by, row.text) or "")
     row.works, row.by = "no", key.refuted.wording == "identity" and "what was made with its key" or "decryption"
