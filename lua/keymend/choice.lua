@@ -3,7 +3,8 @@
 -- M.adopt[rule](rule, candidates, case) -> key, reason; or nil, why none. M.retire[rule](rule, case) -> the same of the
 -- current key file. Every reason is a clause that plan and diagnose print after "because". Creation times count only
 -- where they are evidence (usable_time, container.lua); where that of one candidate is not known, a rule that compares
--- times names none, since that one might be the right one.
+-- times names none, since that one might be the right one. A rule of retire that cannot be judged, since a time that it
+-- needs is not known, gives true as a fourth result: it does not say that the current key file is good.
 
 local core = require "keymend.core"
 
@@ -89,36 +90,43 @@ function M.adopt.ask()
   return nil, "the policy leaves the choice to you: name one with --adopt"
 end
 
--- ---- Joining: evaluate(rule) -> key, reason, fault ----
+-- ---- Joining: evaluate(rule) -> key, reason, fault, unjudged ----
 
--- The first rule that names a key. `ask` ends the search.
+-- The first rule that names a key. `ask` ends the search. Where one cannot be judged and none names a key, nothing is.
 function M.first_of(rule, evaluate)
-  local reasons = {}
+  local reasons, unjudged = {}, nil
   for _, inner in ipairs(rule) do
-    local key, reason, fault = evaluate(inner)
+    local key, reason, fault, open = evaluate(inner)
     if key or fault then return key, reason, fault end
-    reasons[#reasons + 1] = reason
+    reasons[#reasons + 1], unjudged = reason, unjudged or open
     if inner.rule == "ask" then break end
   end
-  return nil, table.concat(reasons, "; ")
+  return nil, table.concat(reasons, "; "), nil, unjudged
 end
 
--- The key that every rule names.
+-- The key that every rule names. One that says no outweighs those that cannot be judged.
 function M.all_of(rule, evaluate)
-  local chosen, reasons = nil, {}
-  for index, inner in ipairs(rule) do
-    local key, reason, fault = evaluate(inner)
-    if not key then return nil, reason, fault end
-    if index > 1 and key ~= chosen then
+  local chosen, reasons, unjudged = nil, {}, nil
+  for _, inner in ipairs(rule) do
+    local key, reason, fault, open = evaluate(inner)
+    if not key and not open then return nil, reason, fault end
+    if chosen and key and key ~= chosen then
       return nil, ("the rules do not agree: %s, %s; but %s, %s"):format(chosen.name, table.concat(reasons, ", and "),
         key.name, reason)
     end
-    chosen, reasons[index] = key, reason
+    if key then
+      chosen, reasons[#reasons + 1] = key, reason
+    else
+      unjudged = unjudged or reason
+    end
   end
+  if unjudged then return nil, unjudged, nil, true end
   return chosen, table.concat(reasons, "; and ")
 end
 
 -- ---- retire ----
+
+local UNDATED = "the creation time of the current key file is no evidence"
 
 function M.retire.regenerated(_, case)
   return case.current, "Windows made it after the machine GUID had changed"
@@ -134,14 +142,14 @@ local function known_onset(case)
   local chosen = case.chosen_onset
   if chosen and chosen.kind == "events" then return chosen.time end
   if case.onset and not (chosen and chosen.kind == "regeneration") then return case.onset end
-  return nil, "nothing but the current key file itself tells the onset"
+  return nil, "nothing but the current key file itself tells the onset (tell it with --onset)"
 end
 
 function M.retire.within(rule, case)
   local onset, why = known_onset(case)
   local made = case.current.usable_time
-  if not onset then return nil, why end
-  if not made then return nil, "the creation time of the current key file is no evidence" end
+  if not onset then return nil, why, nil, true end
+  if not made then return nil, UNDATED, nil, true end
   local far = made - onset
   local text = ("it was made %s %s the onset, %s"):format(span(far), far < 0 and "before" or "after",
     core.time_text(onset))
@@ -154,7 +162,7 @@ end
 -- KB 884872, step 6: the newest key file, whose time is nearest to the onset.
 function M.retire.newest_near_onset(_, case)
   local onset, current = case.onset or case.chosen_onset and case.chosen_onset.time, case.current
-  if not current.usable_time then return nil, "the creation time of the current key file is no evidence" end
+  if not current.usable_time then return nil, UNDATED, nil, true end
   for _, key in ipairs(case.keys) do
     if key ~= current and key.usable_time then
       if key.usable_time > current.usable_time then

@@ -842,9 +842,13 @@ local function failed_later(case)
 end
 
 local function regenerated(case)
-  local key, reason, fault = rules.retire(case.policy.retire, case)
+  local key, reason, fault, unjudged = rules.retire(case.policy.retire, case)
   if not key then
     if fault then return policy_failed(case, fault, reason) end
+    if unjudged then
+      return ambiguous(case, case.candidates, "whether the current key file is to be retired cannot be judged: "
+        .. reason)
+    end
     find(case, "key.healthy", {}, { keys = { case.current.name },
       evidence = evidence({}, "policy", "the policy keeps the current key file: " .. reason) })
     return { healthy = true }

@@ -111,8 +111,25 @@ describe("a retire rule", function()
 
   it("does not measure a file by itself", function()
     case.chosen_onset.kind = "regeneration"
-    assert.is_nil((retire(rule("within", { minutes = 15 }))))
+    local within = rule("within", { minutes = 15 })
+    local name, reason, fault, unjudged = rules.retire(within, case)
+    assert.is_nil(name)
+    assert.equal("nothing but the current key file itself tells the onset (tell it with --onset)", reason)
+    assert.is_nil(fault)
+    assert.is_true(unjudged)
+    -- What joins it goes on where another rule decides, and says no more than it knows where none does.
+    assert.equal("current", (retire { rule = "first_of", within, rule "regenerated" }))
+    for _, join in ipairs { "first_of", "all_of" } do
+      assert.is_true((select(4, rules.retire({ rule = join, within, within }, case))))
+    end
+    assert.is_true((select(4, rules.retire({ rule = "all_of", rule "regenerated", within }, case))))
+    case.keys[3] = key("newer", ONSET + 700)
+    local results = { rules.retire({ rule = "all_of", within, rule "newest_near_onset" }, case) }
+    assert.truthy(results[2]:find("newer is newer", 1, true), results[2])
+    assert.is_nil(results[4])
+    case.keys[3] = nil
     case.chosen_onset.kind = "events"
+    assert.is_nil((select(4, rules.retire(rule("within", { minutes = 5 }), case))))
   end)
 
   it("wants the newest, nearest to the onset", function()
