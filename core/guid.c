@@ -56,10 +56,11 @@ static km_status write_guid(km_work *work, const char *from, const char *to, km_
   km_progress(hold, "swap", "the machine GUID is %s now, no longer %s", to, from);
   if (hold->backend->running)
     return KM_OK;
-  km_progress(hold, "vault", "%s",
-              kept ? "the hive that was replaced stays in the vault as " KM_HIVE_LINK
-                   : "the vault takes no hard link of the hive that was replaced; the journal has its"
-                     " machine GUID");
+  km_progress(
+      hold, "vault", "%s",
+      kept ? "the hive that was replaced stays in the vault as " KM_HIVE_LINK
+           : "the vault takes no hard link of the hive that was replaced; the journal has its"
+             " machine GUID");
   return KM_OK;
 }
 

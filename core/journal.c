@@ -484,8 +484,7 @@ static km_status fold_begin(km_journal *j, reader *r, km_error *error) {
   km_status status = begin_complete(j, error);
   if (status != KM_OK)
     return status;
-  km_entry *exact =
-      j->entry_count > 0 ? realloc(j->entries, j->entry_count * sizeof *exact) : NULL;
+  km_entry *exact = j->entry_count > 0 ? realloc(j->entries, j->entry_count * sizeof *exact) : NULL;
   if (exact != NULL)
     j->entries = exact;
   j->phase = KM_PHASE_APPLYING;

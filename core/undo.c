@@ -40,10 +40,11 @@ static km_status check_newer(const km_records *records, const km_record_row *row
     if (newer->journal.result != KM_TXN_COMMITTED)
       continue;
     if (km_guid_changes(&newer->journal) || km_guid_changes(&row->journal))
-      return km_fail(error, KM_REFUSED, 0,
-                     "transaction %s cannot be undone: %s changed the machine GUID, and the names of"
-                     " the other's files go by that; undo the newer one, %s, first",
-                     row->id, km_guid_changes(&newer->journal) ? newer->id : "it", newer->id);
+      return km_fail(
+          error, KM_REFUSED, 0,
+          "transaction %s cannot be undone: %s changed the machine GUID, and the names of"
+          " the other's files go by that; undo the newer one, %s, first",
+          row->id, km_guid_changes(&newer->journal) ? newer->id : "it", newer->id);
     const char *name = shared_name(&row->journal, &newer->journal);
     if (name != NULL)
       return km_fail(

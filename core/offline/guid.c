@@ -133,9 +133,8 @@ static km_status read_text(km_hive *hive, char text[KM_GUID_VALUE], km_error *er
 km_status km_offline_guid_read(km_target *target, char text[KM_GUID_VALUE], km_error *error) {
   const km_resolver resolver = {resolve, target->state};
   km_hive *hive = NULL;
-  km_status status =
-      km_hive_file_open(&resolver, target->info.hives[KM_HIVE_SOFTWARE].path, KM_HIVE_REPLAYED,
-                        false, &hive, error);
+  km_status status = km_hive_file_open(&resolver, target->info.hives[KM_HIVE_SOFTWARE].path,
+                                       KM_HIVE_REPLAYED, false, &hive, error);
   if (status == KM_OK)
     status = read_text(hive, text, error);
   km_hive_close(hive);
@@ -185,8 +184,7 @@ static km_status find_in_file(km_target *target, const char *path, const char *b
                               uint64_t *offset, km_error *error) {
   const km_resolver resolver = {resolve, target->state};
   km_hive *hive = NULL;
-  km_status status =
-      km_hive_file_open(&resolver, path, KM_HIVE_AS_IT_STANDS, false, &hive, error);
+  km_status status = km_hive_file_open(&resolver, path, KM_HIVE_AS_IT_STANDS, false, &hive, error);
   if (status == KM_OK)
     status = find_text(hive, path, before, offset, error);
   km_hive_close(hive);
@@ -358,8 +356,7 @@ static km_status make_copy(const place *p, const char *before, const char *after
   char sha256[KM_SHA256_TEXT];
   uint8_t text[GUID_BYTES];
   km_file *file = NULL;
-  km_status status =
-      km_disk_file_copy(p->config, p->name, p->config, p->sibling, sha256, error);
+  km_status status = km_disk_file_copy(p->config, p->name, p->config, p->sibling, sha256, error);
   if (status == KM_OK)
     status = find_in_file(p->target, p->sibling_path, before, offset, error);
   if (status == KM_OK)

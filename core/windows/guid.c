@@ -30,10 +30,9 @@ static km_status fail(km_error *error, LONG code, const char *operation) {
 static LONG open_privileged(HKEY *out) {
   DWORD made = 0;
   unsigned enabled = km_native_begin(KM_PRIVILEGE_BACKUP | KM_PRIVILEGE_RESTORE);
-  LONG code = enabled != 0
-                  ? RegCreateKeyExW(HKEY_LOCAL_MACHINE, key_name, 0, NULL, BACKUP_RESTORE,
-                                    KEY_QUERY_VALUE | KEY_SET_VALUE, NULL, out, &made)
-                  : ERROR_ACCESS_DENIED;
+  LONG code = enabled != 0 ? RegCreateKeyExW(HKEY_LOCAL_MACHINE, key_name, 0, NULL, BACKUP_RESTORE,
+                                             KEY_QUERY_VALUE | KEY_SET_VALUE, NULL, out, &made)
+                           : ERROR_ACCESS_DENIED;
   km_native_end(enabled, code == ERROR_SUCCESS);
   return code;
 }

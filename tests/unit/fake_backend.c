@@ -682,6 +682,11 @@ void fake_set_guid(fake_volume *v, const char *guid) {
   set_data(find(hive_folder(v), HIVE)->node, guid, strlen(guid));
 }
 
+const char *fake_guid(fake_volume *v) {
+  const name_row *row = find(hive_folder(v), HIVE);
+  return row != NULL ? (const char *)row->node->data : NULL;
+}
+
 #define FAKE_ROWS                                                                                  \
   .name = "fake", .folder_open = folder_open, .folder_close = folder_close,                        \
   .folder_list = folder_list, .listing_next = listing_next, .listing_close = listing_close,        \
@@ -693,8 +698,7 @@ void fake_set_guid(fake_volume *v, const char *guid) {
   .folder_flush = folder_flush, .machine_guid_read = machine_guid_read,                            \
   .machine_guid_check = machine_guid_check, .machine_guid_write = machine_guid_write,              \
   .machine_guid_settle = machine_guid_settle, .journal_create = journal_create,                    \
-  .journal_open = journal_open,                                                                    \
-  .journal_write = journal_write, .journal_close = journal_close
+  .journal_open = journal_open, .journal_write = journal_write, .journal_close = journal_close
 
 static const km_backend fake_backend = {FAKE_ROWS};
 

@@ -80,6 +80,8 @@ uint8_t *fake_bytes(fake_volume *volume, const char *folder, const char *name, s
 
 /* What the registry holds as machine GUID, whatever the target saw; "" for none. */
 void fake_set_guid(fake_volume *volume, const char *guid);
+/* The same text; NULL: the hive itself is not there. */
+const char *fake_guid(fake_volume *volume);
 
 /* Every name of the store with bytes, metadata and link count, and of the hive's folder once it was asked for, as text;
  * free(). */

@@ -19,6 +19,7 @@
   TEST_GROUP(escape)                                                                               \
   TEST_GROUP(event)                                                                                \
   TEST_GROUP(folder)                                                                               \
+  TEST_GROUP(guid)                                                                                 \
   TEST_GROUP(hash)                                                                                 \
   TEST_GROUP(hive)                                                                                 \
   TEST_GROUP(hivelog)                                                                              \
