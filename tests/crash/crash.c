@@ -1,7 +1,8 @@
 /* crash.c: shows that nothing is lost: keymend killed, failed and cut off at every mutation
  *
- * Usage: crash KEYMEND SHIM VOLUME TIMES POLICY WORK [no-links]
+ * Usage: crash KEYMEND SHIM VOLUME TIMES POLICY WORK [no-links] [script]
  *   VOLUME    a volume that POLICY repairs; it is only read   TIMES  its bodyfile
+ *   script    POLICY is a script for "keymend run --write" that applies a plan of its own
  *   WORK      a folder to work in; it is emptied
  *   no-links  as on a file system without hard links, where files are moved instead
  * For the repair, its undo, and the recover after either, every intercepted call is a point. Ends
@@ -42,8 +43,26 @@ static void fail_point(const char *where, const char *what) {
 
 /* ---- what must hold ---- */
 
+/* The SOFTWARE hive stands there whole, as it was before or as it is after. */
+static bool hive_whole(const tree *t, char why[512]) {
+  char path[1200];
+  snprintf(path, sizeof path, "%s/software", b.config);
+  int now = tree_at(t, path), old = tree_at(&before, path), new = tree_at(&after, path);
+  const int sides[] = {old, new};
+  for (int i = 0; i < 2 && now >= 0; i++) {
+    const node *file = &(i == 0 ? &before : &after)->nodes[sides[i]], *here = &t->nodes[now];
+    if (here->size == file->size && memcmp(here->data, file->data, here->size) == 0)
+      return true;
+  }
+  snprintf(why, 512, "the SOFTWARE hive is %s",
+           now < 0 ? "gone" : "neither the old nor the new one");
+  return false;
+}
+
 /* Every key file's bytes and last-write time stand in the store or in the vault. */
 static bool nothing_lost(const tree *t, char why[512]) {
+  if (!hive_whole(t, why))
+    return false;
   int store = tree_at(&before, b.store), now = tree_at(t, b.store), vault = tree_at(t, b.vault);
   for (int i = 0; i < before.link_count; i++) {
     const link_row *row = &before.links[i];
@@ -62,11 +81,12 @@ static bool nothing_lost(const tree *t, char why[512]) {
 
 static bool same_store(const tree *t, const tree *wanted, char why[512]) {
   int now = tree_at(t, b.store);
-  if (now < 0) {
-    snprintf(why, 512, "the store is gone");
+  if (now < 0 || tree_at(t, b.config) < 0) {
+    snprintf(why, 512, "the store or the folder of the hives is gone");
     return false;
   }
-  return tree_same_folder(wanted, tree_at(wanted, b.store), t, now, why);
+  return tree_same_folder(wanted, tree_at(wanted, b.store), t, now, why) &&
+         tree_same_folder(wanted, tree_at(wanted, b.config), t, tree_at(t, b.config), why);
 }
 
 /* From before the swap on, every file that is moved has its copy in the vault, with bytes and time.
@@ -370,6 +390,8 @@ static void crash_verb(const tree *start, verb v, const char *recover_title) {
 /* ---- set-up ---- */
 
 static void find_folders(void) {
+  b.config = tree_at(&before, "WINNT/System32/config/software") >= 0 ? "WINNT/System32/config"
+                                                                     : "Windows/System32/config";
   static char store[1024], vault[1024];
   static const char *const app_data[] = {"Documents and Settings/All Users/Application Data",
                                          "ProgramData"};
@@ -415,9 +437,14 @@ static void set_up(char **argv) {
 
 int main(int argc, char **argv) {
   char why[512];
-  b.no_links = argc == 8 && strcmp(argv[7], "no-links") == 0;
-  if (argc != 7 && !b.no_links) {
-    fprintf(stderr, "usage: crash KEYMEND SHIM VOLUME TIMES POLICY WORK [no-links]\n");
+  int known = 7;
+  for (int i = 7; i < argc; i++) {
+    b.no_links |= strcmp(argv[i], "no-links") == 0;
+    b.script |= strcmp(argv[i], "script") == 0;
+  }
+  known += b.no_links + b.script;
+  if (argc != known) {
+    fprintf(stderr, "usage: crash KEYMEND SHIM VOLUME TIMES POLICY WORK [no-links] [script]\n");
     return 16;
   }
   set_up(argv);

@@ -49,10 +49,14 @@ static _Noreturn void become(const bench *b, verb v, const order *o, bool strace
   }
   if (b->no_links)
     setenv("KM_CRASH_NO_LINKS", "1", 1);
-  const char *const words[] = {b->keymend, verb_name(v), "--root", b->root};
+  bool script = v == VERB_APPLY && b->script;
+  const char *const words[] = {b->keymend, script ? "run" : verb_name(v), "--root", b->root};
   for (size_t i = 0; i < 4; i++)
     arguments[n++] = words[i];
-  if (v == VERB_APPLY) {
+  if (script) {
+    arguments[n++] = "--write";
+    arguments[n++] = b->policy;
+  } else if (v == VERB_APPLY) {
     const char *const more[] = {"--yes", "--policy", b->policy, "--times", b->times};
     for (size_t i = 0; i < 5; i++)
       arguments[n++] = more[i];

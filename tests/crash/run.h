@@ -7,11 +7,12 @@
 /* Where everything is; paths absolute. */
 typedef struct bench {
   const char *keymend, *shim, *policy;
+  bool script;      /* policy is a script that applies its own plan */
   char root[1024];  /* the volume that is worked on */
   char times[1024]; /* its bodyfile */
   char trace[1024], log[1024], strace[1024];
-  const char *store, *vault; /* folders below the root, with '/' */
-  bool no_links;             /* as if the file system had no hard links */
+  const char *store, *vault, *config; /* folders below the root, with '/' */
+  bool no_links;                      /* as if the file system had no hard links */
 } bench;
 
 typedef enum verb { VERB_APPLY, VERB_UNDO, VERB_RECOVER } verb;
