@@ -237,11 +237,14 @@ for _, name in ipairs {
 end
 
 -- Old keys of a container, all made in the same second and all decryptable, each with an id; with
--- options.current one more under the machine GUID, made after the reset. options.bits: 2048.
+-- options.current one more under the machine GUID, made after the reset. options.bits: 2048; over: by GUID, fields of
+-- that candidate.
 local function candidates(container, options)
   local keys, bits = {}, options.bits or 2048
   for _, guid in ipairs(options.candidates or { OLD, THIRD }) do
-    keys[#keys + 1] = { id = guid, container = container, guid = guid, master_key = "m", exchange = bits, made = MADE }
+    local key = { id = guid, container = container, guid = guid, master_key = "m", exchange = bits, made = MADE }
+    for name, value in pairs((options.over or {})[guid] or {}) do key[name] = value end
+    keys[#keys + 1] = key
   end
   if options.current then
     keys[#keys + 1] = { id = NEW, container = container, guid = NEW, master_key = "m", exchange = bits,

@@ -273,7 +273,7 @@ local function print_proof(page, key)
   local decryptable = key.proof and key.proof.decryptable or "unknown"
   page:line("  " .. key.name, "strong")
   page:line(("    %-9s %-19s %s"):format(key.class, decryptable, key.verdict))
-  if key.proof and decryptable ~= "yes" and decryptable ~= "unknown" then page:text_block(key.proof.text, 14) end
+  if key.proof and decryptable ~= "yes" and decryptable ~= "unknown" then page:text_block(proof.words(key), 14) end
   for index, one in ipairs(proof.telling(key.rows)) do
     if index > M.MAX_FILES then
       page:text_block("and more; --json shows all", 14)
