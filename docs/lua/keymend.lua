@@ -21,6 +21,7 @@
 ---@field onset string|number? when the problem began: RFC 3339 with a zone, or seconds
 ---@field adopt string|string[]? key files that are the right ones
 ---@field retire string|string[]? current key files that have to go
+---@field restore_guid string? the former machine GUID that is to be put back instead
 ---@field force_disproved boolean? let adopt take a key file that proof speaks against
 ---@field accept_dirty_hive boolean? trust a hive that was not closed cleanly
 ---@field no_services boolean? leave services alone
@@ -446,6 +447,10 @@ function plan:obstacle() end
 ---Why its services cannot be stopped and started; nil: nothing.
 ---@return string?
 function plan:services_obstacle() end
+
+---Its step that puts the former machine GUID back; nil: it has none.
+---@return table?
+function plan:restored() end
 
 ---What happens to services as they are now.
 ---@return table

@@ -80,6 +80,15 @@ newest_near_onset = nil
 ---@return keymend.rule
 function within(minutes) end
 
+---the key file gets the name that Windows looks for
+---@type keymend.rule
+adopt_file = nil
+
+---restore_guid { above = 50 }: the former machine GUID is put back, where more than so many per cent of the key files
+---stand under it; else as adopt_file
+---@return keymend.rule
+function restore_guid(fields) end
+
 ---grant { container = "iisWasKey", to = "LOCAL SERVICE", right = "read" }: who must be able to use the current file;
 ---to: SYSTEM, LOCAL SERVICE, NETWORK SERVICE, Administrators, or a SID; right: "read" or "full"
 ---@return keymend.rule

@@ -16,6 +16,7 @@ return {
     { "onset", "string|number?", "when the problem began: RFC 3339 with a zone, or seconds" },
     { "adopt", "string|string[]?", "key files that are the right ones" },
     { "retire", "string|string[]?", "current key files that have to go" },
+    { "restore_guid", "string?", "the former machine GUID that is to be put back instead" },
     { "force_disproved", "boolean?", "let adopt take a key file that proof speaks against" },
     { "accept_dirty_hive", "boolean?", "trust a hive that was not closed cleanly" },
     { "no_services", "boolean?", "leave services alone" } },

@@ -120,8 +120,11 @@ function Context:command(verb, ...)
   -- A saved plan has been judged already, and says itself what was overruled.
   local judges = (verb == "plan" or verb == "apply" or verb == "diagnose") and (...) ~= "--plan"
   if judges then
-    for _, name in ipairs { "policy", "trust-file", "onset", "adopt", "retire" } do
-      if not (name == "adopt" and select("#", ...) > 0) then add(name) end
+    for _, name in ipairs { "policy", "trust-file", "onset", "adopt", "retire", "restore-guid" } do
+      local decides = name == "adopt" or name == "retire" or name == "restore-guid"
+      -- A command that chooses the other remedy does not go with what chose the one before.
+      local other = decides and ((...) == "--restore-guid" or name == "restore-guid" and select("#", ...) > 0)
+      if not (name == "adopt" and select("#", ...) > 0) and not other then add(name) end
     end
     for _, name in ipairs { "force-disproved", "accept-dirty-hive" } do
       if given[name] then words[#words + 1] = "--" .. name end
@@ -210,8 +213,11 @@ function Context:judging()
     adopt = given.adopt, retire = given.retire, times = given.times, onset_text = given.onset,
     force_disproved = given["force-disproved"] or false,
     accept_dirty_hive = given["accept-dirty-hive"] or false, no_services = given["no-services"] or false,
+    restore_guid = given["restore-guid"],
     command = function(verb, ...) return self:command(verb, ...) end,
   }
+  local ok, why = require("keymend.restore").check(judging)
+  if not ok then return nil, self:fail(why, "usage") end
   if given.onset then
     local seconds, ticks = core.time_parse(given.onset)
     if not seconds then return nil, self:fail("--onset: " .. ticks, "usage") end

@@ -1,11 +1,12 @@
 -- container.lua: the judges of one key container: a chain, the first that decides ends it
 --
 -- A case: container, hash, policy, info, options, history, keys (inspected files), chosen_adopt, chosen_retire,
--- too_many, use (how its services stand, or nil; use.lua). study() sorts the keys into current, foreign, strays,
+-- too_many, use (how its services stand, or nil; use.lua), restore (the key file that --restore-guid makes the current
+-- one; restore.lua). study() sorts the keys into current, foreign, strays,
 -- candidates and says of each what speaks against it; proof.lua tries them, onset.lua says when the problem began,
 -- eras.lua what the master keys tell. Each judge gets the case and returns a verdict or nil ("not mine"):
 --   { healthy = true, undecided = true? } | { adopt = key?, retire = key?, reason = text, why_retire = text }
---   | { refused = text } | {}
+--   | { restore = key, reason = text } | { refused = text } | {}
 -- The findings stand in case.findings.
 
 local finding = require "keymend.finding"
@@ -14,6 +15,7 @@ local eras = require "keymend.eras"
 local facts = require "keymend.facts"
 local onset = require "keymend.onset"
 local proof = require "keymend.proof"
+local restore = require "keymend.restore"
 local use = require "keymend.use"
 
 local M = {}
@@ -281,12 +283,16 @@ local function use_evidence(list, case)
   return list
 end
 
+local function command(case, ...)
+  local make = case.options.command
+  return make and make(...) or "keymend " .. table.concat({ ... }, " ")
+end
+
 -- The commands that choose one of `keys`, while they are few enough to be read.
 local function adopt_commands(case, keys)
-  local make = case.options.command or function(...) return "keymend " .. table.concat({ ... }, " ") end
-  if #keys > NAMED then return { make("plan", "--adopt", "NAME") } end
+  if #keys > NAMED then return { command(case, "plan", "--adopt", "NAME") } end
   local commands = {}
-  for index, key in ipairs(keys) do commands[index] = make("plan", "--adopt", key.name) end
+  for index, key in ipairs(keys) do commands[index] = command(case, "plan", "--adopt", key.name) end
   return commands
 end
 
@@ -357,8 +363,7 @@ end
 
 local function too_many(case)
   if not case.too_many then return nil end
-  local make = case.options.command or function(...) return "keymend " .. table.concat({ ... }, " ") end
-  find(case, "key.too-many", { limit = facts.MAX_MATCHES }, { commands = { make("plan", "--adopt", "NAME") } })
+  find(case, "key.too-many", { limit = facts.MAX_MATCHES }, { commands = { command(case, "plan", "--adopt", "NAME") } })
   return { refused = "too many key files" }
 end
 
@@ -427,6 +432,21 @@ local function overruled(case)
   }
 end
 
+-- --restore-guid, which nothing speaks against: the file under the former machine GUID is the one that counts.
+local function restored(case)
+  local key, current = case.restore, case.current
+  if not key then return nil end
+  local list = evidence({}, "option", "its machine GUID was named with --restore-guid")
+  made_evidence(list, case, key, "the former key file")
+  if current then made_evidence(list, case, current, "the current key file") end
+  proof.evidence(list, case, { key })
+  use_evidence(list, case)
+  find(case, current and "key.regenerated" or "key.orphaned",
+    { name = key.name, retired = current and current.name or "", old_guid = key.guid },
+    { evidence = list, keys = names_of { key, current }, wording = "restored" })
+  return { restore = key, chosen = true, reason = "its machine GUID was named with --restore-guid" }
+end
+
 -- A file that counts and that keymend may not read leaves everything open. What a user or a renaming hand made does
 -- not count, whatever is in it; of a file whose owner is not known nobody can tell that.
 local function counts(key)
@@ -469,6 +489,19 @@ local function adopted_before(case)
       end
     end
   end
+end
+
+-- keymend put the present machine GUID back, and the current key file stood there already then.
+local function restored_before(case)
+  local current, txn = case.current, restore.standing(case.history, case.info)
+  if not txn or not current or not current.sound or current.disproved then return nil end
+  local made = current.created or current.written
+  if not made or not txn.ended or made > txn.ended then return nil end
+  local list = evidence({}, "transaction", ("the machine GUID was %s before"):format(txn.guid_before or "another"),
+    txn.ended, txn.ended_ticks)
+  find(case, "key.adopted", { id = txn.id, ended = facts.time(txn.ended, txn.ended_ticks) },
+    { evidence = list, keys = { current.name }, wording = "restored" })
+  return { healthy = true, adopted = true }
 end
 
 -- Somebody copied the old key file to the current name: the right key is in place.
@@ -721,10 +754,11 @@ local function newer_and_failing(case, newer, list)
   for _, key in ipairs(newer) do
     if key.usable_time > newer[1].usable_time then guid = key.guid or guid end
   end
+  local commands = adopt_commands(case, newer)
+  table.insert(commands, 1, command(case, "plan", "--restore-guid", guid))
   find(case, "key.newer-foreign", { count = files(newer), guid = guid, stored = stored_under(case, guid),
     current_guid = case.info.guid, current_stored = stored_under(case, case.info.guid) },
-    { severity = "error", evidence = list, keys = names_of(newer), commands = adopt_commands(case, newer),
-      wording = "failing" })
+    { severity = "error", evidence = list, keys = names_of(newer), commands = commands, wording = "failing" })
   return { refused = "an older key file is in place and its services fail" }
 end
 
@@ -859,7 +893,8 @@ end
 
 -- The order is the rule: proof of history beats times, times beat names.
 M.chain = {
-  two_currents, overruled, unreadable, adopted_before, too_many, nothing_there, same_key, current_missing,
+  two_currents, overruled, restored, unreadable, adopted_before, restored_before, too_many, nothing_there, same_key,
+  current_missing,
   current_unsound, current_proved, in_use,
   remade, no_candidate, current_useless, times_useless, newer_foreign, guid_time_contradicts, onset_elsewhere,
   regenerated,
@@ -979,7 +1014,7 @@ end
 
 -- Judges one case: fills case.findings and returns (and keeps) its verdict.
 function M.judge(case)
-  M.study(case)
+  if not case.candidates then M.study(case) end
   local verdict
   for _, judge in ipairs(M.chain) do
     verdict = judge(case)

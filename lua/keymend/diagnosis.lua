@@ -1,13 +1,15 @@
 -- diagnosis.lua: judges a target: gathers the facts, runs the judges, and keeps what they found
 --
 -- diagnosis: target (as opened), info, policies (those that apply), findings (gravest first), cases, facts,
--- refusals (texts: why no plan is made), blocked (no plan at all), verdict "healthy", "repair", "refused", "broken"
+-- refusals (texts: why no plan is made), blocked (no plan at all), restore (the former machine GUID is put back; see
+-- restore.lua), verdict "healthy", "repair", "refused", "broken"
 -- or "none", events (described signals of the System log, newest first; .more: how many older ones are left out;
 -- .problem: why not all of the log could be read, or nil; none are read where no policy applies). Nothing here writes.
 
 local container = require "keymend.container"
 local facts_of = require "keymend.facts"
 local finding = require "keymend.finding"
+local restore = require "keymend.restore"
 local use = require "keymend.use"
 
 local M = {}
@@ -114,6 +116,9 @@ end
 local function containers(diagnosis)
   local more = diagnosis.facts.more_orphans or 0
   if more > 0 then add(diagnosis, "store.more-orphans", { count = more }) end
+  for _, case in ipairs(diagnosis.cases) do container.study(case) end
+  local ok, message = restore.by_option(diagnosis, add)
+  if not ok then return nil, message end
   for _, case in ipairs(diagnosis.cases) do
     local verdict = container.judge(case)
     for _, made in ipairs(case.findings) do
@@ -150,6 +155,7 @@ end
 
 -- One reset leaves one old GUID, so what is adopted by rule must agree on it; and what is undecided must allow it.
 local function guid_conflict(diagnosis)
+  if diagnosis.restore then return end
   local common, list, decided = nil, {}, false
   for _, case in ipairs(diagnosis.cases) do
     local keys, sure = old_keys(case)
@@ -165,6 +171,13 @@ local function guid_conflict(diagnosis)
     end
   end
   if decided and not next(common) then add(diagnosis, "case.guid-conflict", { list = table.concat(list, ", ") }) end
+end
+
+-- The other remedy: the policies may ask for it, else it is told where it would bring most of the key store back.
+local function second_remedy(diagnosis)
+  local ok, message = restore.by_policy(diagnosis, add)
+  if ok then ok, message = restore.tell(diagnosis, add) end
+  if not ok then return nil, message end
 end
 
 -- Who may use the current key files, where a policy says who must.
@@ -204,7 +217,7 @@ local function keys_of(diagnosis, policy)
   end
   for _, case in ipairs(diagnosis.cases) do
     if case.policy == policy then
-      if case.verdict.adopt or case.verdict.retire then return "repair" end
+      if case.verdict.adopt or case.verdict.retire or case.verdict.restore then return "repair" end
       undecided = undecided or not case.verdict.healthy or case.verdict.undecided
       adopted = adopted or case.verdict.adopted
     end
@@ -278,11 +291,12 @@ end
 
 M.judges = {
   transactions, machine_guid, key_store, dirty_hives, creation_times, policies, containers, permissions, guid_conflict,
-  own_checks, services,
+  second_remedy, own_checks, services,
 }
 
 local function overall(diagnosis)
   local any, healthy_all = false, true
+  if diagnosis.restore and not diagnosis.blocked then return "repair" end
   for _, case in ipairs(diagnosis.cases) do
     any = true
     healthy_all = healthy_all and case.verdict.healthy or false
@@ -334,7 +348,8 @@ local function judge_all(diagnosis)
   end
 end
 
--- Diagnoses an open target under loaded policies. options: onset, onset_ticks, adopt, retire, force_disproved,
+-- Diagnoses an open target under loaded policies. options: onset, onset_ticks, adopt, retire, restore_guid,
+-- force_disproved,
 -- command (a function (verb, ...) -> command line for remedies), after a change service_results and undo (a command
 -- line). nil, message, code, native when facts cannot be had.
 function M.run(target, loaded, options)

@@ -283,7 +283,8 @@ end
 
 function M.plan(plan)
   local data = plan:data()
-  for _, step in ipairs(data.steps) do
+  data.restores = plan.restores
+  for _, step in ipairs(plan:restored() and {} or data.steps) do
     timed({ created_ticks = step.created_ticks ~= "0" and step.created_ticks or nil,
       written_ticks = step.written_ticks ~= "0" and step.written_ticks or nil }, step, { "created", "written" })
     if not step.to then step.to = json.null end
@@ -294,7 +295,7 @@ end
 function M.transaction(txn)
   local out = some(txn, {
     "id", "state", "result", "vault", "key_store", "policies", "overrides", "machine_guid", "made_by", "problem",
-    "problem_code",
+    "problem_code", "guid_before", "guid_after",
   })
   timed(txn, out, { "begun", "ended" })
   out.stop, out.start, out.files = txn.stop or {}, txn.start or {}, {}

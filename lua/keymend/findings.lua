@@ -7,7 +7,9 @@
 --   fixable   apply mends it without being asked for more
 --   refuses   while it stands no plan is made for what it names (exit status 32)
 --   blocks    a plan is made, but apply would refuse it (exit status 32)
---   and other wordings { text?, remedy? }: chosen, retired (the administrator decided), current (the current key file
+--   and other wordings { text?, remedy? }: chosen, retired (the administrator decided), restored (the former machine
+--             GUID is put back, or was), both (keymend also plans to adopt), refused (keymend would),
+--             current (the current key file
 --             itself), contradiction (the registry contradicts the files), unknown (it is not known what applies),
 --             choices (there are other key files), works, failing (the services do), logged (a log tells it), replayed
 --             (a hive's logs were), live (this Windows runs), repair, undecided, interrupted, adopted (what the plan or
@@ -17,6 +19,9 @@
 --             see proof.lua), other (the current one is another key)
 -- A policy may add ids that begin with its own name and a dot, and may give its own text or remedy for the
 -- ids here (policy.lua); it cannot change severity, fixable and refuses.
+
+local OTHER_PROGRAMS = "Other programs know this computer by its machine GUID, such as licences and management "
+  .. "agents. A clone must not get the machine GUID of its template back."
 
 return {
   -- The target as a whole
@@ -38,6 +43,32 @@ return {
     severity = "info",
     text = "MachineGuid is stored with upper-case digits (%{raw}). Windows ignores the case.",
     remedy = "",
+  },
+  ["guid.restorable"] = {
+    severity = "info",
+    text = "Of the %{all} key files with a GUID in their name %{files} stand under one former machine GUID, %{guid}. "
+      .. "So there is a second remedy: put that one back into the registry, instead of renaming key files.",
+    remedy = OTHER_PROGRAMS .. " Where this computer had that machine GUID, and what is no longer found can be missed, "
+      .. "this plans it:",
+    both = {
+      remedy = OTHER_PROGRAMS .. " Choose one of the two. The first command plans to rename key files, the second to "
+        .. "put the machine GUID back:",
+    },
+    refused = {
+      remedy = "keymend would refuse it: %{why}.",
+    },
+    chosen = {
+      text = "The former machine GUID %{guid} is to be put back into the registry (%{chooser}): %{files} of the %{all} "
+        .. "key files with a GUID in their name stand under it.",
+      remedy = OTHER_PROGRAMS,
+    },
+  },
+  ["guid.restore-refused"] = {
+    severity = "error",
+    refuses = true,
+    text = "The former machine GUID %{guid} is not put back (%{chooser}): %{why}.",
+    remedy = "Nothing is planned. Mend what speaks against it, or have key files adopted instead: leave "
+      .. "--restore-guid out, or set remedy = adopt_file in the policy.",
   },
   ["store.absent"] = {
     severity = "error",
@@ -213,6 +244,11 @@ return {
       .. "there is none, so Windows does not find the key.",
     remedy = "Adopt it: keymend gives it the name that Windows looks for.",
     chosen = { text = 'There is no key file of "%{container}" under the machine GUID. You chose %{name} for it.' },
+    restored = {
+      text = 'There is no key file of "%{container}" under the machine GUID. Under the one that you put back it is '
+        .. "%{name}.",
+      remedy = "Put the former machine GUID back: Windows then finds the key file under the name that it has.",
+    },
   },
   ["key.regenerated"] = {
     severity = "error",
@@ -223,6 +259,12 @@ return {
     chosen = {
       text = 'For "%{container}" you chose %{name} in place of the current %{retired}.',
       remedy = "Retire the current key file into the vault and adopt the chosen one.",
+    },
+    restored = {
+      text = 'For "%{container}" the machine GUID that you put back makes %{name} the current key file, in place of '
+        .. "%{retired}.",
+      remedy = "Put the former machine GUID back: Windows then finds the old key file under the name that it has, and "
+        .. "no longer the new one, which stays where it is.",
     },
     retired = {
       text = 'You chose to retire the current key file of "%{container}", %{retired}; there is none to adopt.',
@@ -391,6 +433,10 @@ return {
     severity = "info",
     text = 'keymend adopted the key file of "%{container}" (transaction %{id}, %{ended}); it stands as it was left.',
     remedy = "",
+    restored = {
+      text = 'keymend put the machine GUID back under which the key file of "%{container}" stands (transaction %{id}, '
+        .. "%{ended}).",
+    },
   },
   ["key.leftover"] = {
     severity = "info",
@@ -413,9 +459,8 @@ return {
       text = 'Newer than the current key file of "%{container}": %{count} with another machine GUID, and the services '
         .. "fail. Either the machine GUID is the wrong one (restored by hand, or a clone), or the key file is.",
       remedy = "With the machine GUID as it is, %{current_guid}, %{current_stored} of the key files here are found; "
-        .. "with %{guid} it would be %{stored}. If that one was right till the failing began, put it back into the "
-        .. "registry (MachineGuid) and restart Windows; keymend never does. Else adopt a newer key file and retire "
-        .. "the current one:",
+        .. "with %{guid} it would be %{stored}. If that one was right till the failing began, put it back: the first "
+        .. "command plans that. Else adopt a newer key file and retire the current one:",
     },
   },
   ["key.upper-case"] = {

@@ -156,6 +156,13 @@ end
 -- ---- Plan ----
 
 local function step(one)
+  if one.kind == "restore-guid" then
+    return tag.li {
+      tag.p { tag.strong { class = "adopt", "Put back" }, " the former machine GUID into the registry" },
+      tag.p { "from ", tag.code { one.name } }, tag.p { "to ", tag.code { one.to } },
+      tag.p { "Because ", first.prose((one.reason:gsub("%.?%s*$", ".", 1))) },
+    }
+  end
   local created = one.created_ticks ~= "0" and first.time(nil, one.created_ticks) or "at an unknown time"
   return tag.li {
     tag.p { tag.strong { class = one.kind, one.kind == "adopt" and "Adopt" or "Retire" }, " ",
@@ -296,6 +303,8 @@ local function transaction(txn)
     (txn.made_by or "") ~= "" and tag.p { "By " .. txn.made_by },
     (txn.policies or "") ~= "" and tag.p { "Policy " .. txn.policies, (txn.overrides or "") ~= ""
       and ", overruled by " .. txn.overrides },
+    txn.guid_after and tag.p { "Machine GUID from ", tag.code { txn.guid_before or "" }, " to ",
+      tag.code { txn.guid_after } },
     #files > 0 and tag.ul { files }, txn.vault and tag.p { "Vault ", tag.code { txn.vault } },
     txn.problem and tag.p { "Problem: " .. txn.problem },
   }

@@ -42,6 +42,8 @@ local function judging_of(options)
   for _, name in ipairs { "adopt", "retire" } do
     if type(judging[name]) == "string" then judging[name] = { judging[name] } end
   end
+  local ok, why = require("keymend.restore").check(judging)
+  if not ok then return nil, why, "option" end
   if type(options.onset) == "string" then
     judging.onset_text = options.onset
     judging.onset, judging.onset_ticks = core.time_parse(options.onset)
@@ -54,8 +56,8 @@ end
 
 local methods = {}
 
--- target:diagnose(options) -> diagnosis. options: policies, onset, adopt, retire, force_disproved, accept_dirty_hive,
--- no_services.
+-- target:diagnose(options) -> diagnosis. options: policies, onset, adopt, retire, restore_guid, force_disproved,
+-- accept_dirty_hive, no_services.
 function methods.diagnose(target, options)
   options = options or {}
   local judging, message, code = judging_of(options)

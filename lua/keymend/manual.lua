@@ -69,9 +69,13 @@ local function add_for(steps, name, text, ...)
 end
 
 local function look(steps, plan)
-  local seen = {}
+  local seen, back = {}, plan:restored()
   add_for(steps, plan.key_store, "Open a command prompt and go to the key store.", "cd /d " .. quoted(plan.key_store))
-  for _, step in ipairs(plan.steps) do
+  if back then
+    steps:add("List the key files that are found again. Only a file in this list comes back.", "dir /a /tc "
+      .. quoted("*_" .. back.to))
+  end
+  for _, step in ipairs(back and {} or plan.steps) do
     local hash = (step.to or step.name):sub(1, 32)
     if not seen[hash] then
       seen[hash] = true
@@ -112,6 +116,37 @@ local function drive_of(plan)
   return (plan.info and plan.info.windows or "C:\\"):match "^%a:" or "C:"
 end
 
+local REGISTRY_KEY = "HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Cryptography"
+
+-- The steps that put the former machine GUID back. Windows 2000 has no reg.exe of its own, so it is regedit's work.
+local function restore(steps, step, folder)
+  steps:add("Save the registry key. If something goes wrong, a double click on this file brings the value back.",
+    "regedit /e " .. folder .. "\\cryptography.reg " .. quoted(REGISTRY_KEY))
+  steps:add(("In regedit go to %s and change the value MachineGuid to the one below: 36 characters, no braces, no "
+    .. "blank. Compare it twice; a wrong one makes every key file foreign."):format(REGISTRY_KEY))
+  steps.page:line("      from " .. step.name)
+  steps.page:line("        to " .. step.to)
+  steps:note("A 64-bit Windows has this value in the 64-bit view alone: use the regedit in its Windows folder, not the "
+    .. "one in SysWOW64.")
+  steps:add "Restart Windows: programs keep the machine GUID that they have read. The services start with it."
+end
+
+-- The key files themselves.
+local function rename(steps, plan, folder)
+  for _, step in ipairs(plan.steps) do
+    if step.kind == "retire" then retire(steps, step, folder) else adopt(steps, step, folder) end
+  end
+  net(steps, "start", plan.start, "Start the services again, in this order.")
+end
+
+-- What stays to be said; the restart is a step of its own.
+local function closing(steps, plan)
+  for _, note in ipairs(plan.notes) do
+    local after = note:match "^Afterwards: (.*)$"
+    if after and not (plan:restored() and after:find "^Restart Windows, ") then steps:add(after) end
+  end
+end
+
 -- Prints the plan as steps for hands; `after` are the closing hints of its policies.
 function M.print(page, plan)
   local folder = drive_of(plan) .. "\\key-backup"
@@ -128,15 +163,9 @@ function M.print(page, plan)
     "cacls " .. folder .. " /g Administrators:F SYSTEM:F")
   net(steps, "stop", plan.stop,
     "Stop the services that use the key, in this order. What does not run says so; that is fine.")
-  for _, step in ipairs(plan.steps) do
-    if step.kind == "retire" then retire(steps, step, folder) else adopt(steps, step, folder) end
-  end
-  net(steps, "start", plan.start, "Start the services again, in this order.")
+  if plan:restored() then restore(steps, plan:restored(), folder) else rename(steps, plan, folder) end
   steps:add("Check that the services work. Only after some days delete the folder with the backups.")
-  for _, note in ipairs(plan.notes) do
-    local after = note:match "^Afterwards: (.*)$"
-    if after then steps:add(after) end
-  end
+  closing(steps, plan)
 end
 
 return M

@@ -16,6 +16,8 @@ M.options = {
   { name = "onset", value = "TIME", help = "when the problem began, RFC 3339 with a zone: 2004-09-14T07:08:00Z" },
   { name = "adopt", value = "NAME", many = true, help = "this key file is the right one" },
   { name = "retire", value = "NAME", many = true, help = "this current key file has to go" },
+  { name = "restore-guid", value = "GUID",
+    help = "put this former machine GUID back into the registry instead of renaming key files" },
   { name = "force-disproved", help = "let --adopt take a key file that proof speaks against" },
   { name = "accept-dirty-hive", help = "trust the machine GUID of a hive that was not closed cleanly" },
   { name = "no-services", help = "leave services alone" },
@@ -48,10 +50,10 @@ M.options = {
 }
 
 local TARGET = { "root", "volume", "windows", "times" }
-local JUDGE = { "policy", "trust-file", "onset", "adopt", "retire", "force-disproved", "accept-dirty-hive",
-  "no-services" }
+local JUDGE = { "policy", "trust-file", "onset", "adopt", "retire", "restore-guid", "force-disproved",
+  "accept-dirty-hive", "no-services" }
 -- What a saved plan was made with, so that apply --plan takes none of them.
-local JUDGED = { "policy", "onset", "adopt", "retire" }
+local JUDGED = { "policy", "onset", "adopt", "retire", "restore-guid" }
 local TEXT = { "quiet", "no-color", "detailed-exitcode", "help" }
 local OUTPUT = { "json", "quiet", "no-color", "detailed-exitcode", "help" }
 

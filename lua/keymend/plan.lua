@@ -3,14 +3,16 @@
 -- A plan is data until it is applied: machine_guid (as stored), key_store, policies (names, comma-separated),
 -- policy_list = { { name, source, sha256 } }, overrides, accept_dirty_hive, steps, stop, start, notes, blocked (false,
 -- or why apply refuses: the keymend folder), no_order (nil, or why: the services), running (the names in stop that run
--- now; nil where that is not known). A step:
+-- now; nil where that is not known), restores (counts, where a step puts the machine GUID back; restore.lua). A step:
 -- kind "retire", "adopt" or "prune", container, name, to (adopt), reason, and what was seen: size, identity, device,
 -- created_ticks, created_source, written_ticks, sha256. apply checks all that again under the lock, so that a stale
--- plan is refused.
+-- plan is refused. Or kind "restore-guid": name (the machine GUID as stored), to (the former one), reason; then it is
+-- the only step.
 
 local core = require "keymend.core"
 local facts = require "keymend.facts"
 local proof = require "keymend.proof"
+local restore = require "keymend.restore"
 
 local M = {}
 
@@ -42,6 +44,7 @@ end
 -- Retire before adopt, container by container.
 local function steps_of(diagnosis)
   local steps = {}
+  if diagnosis.restore then return { restore.step(diagnosis.restore) } end
   for _, case in ipairs(diagnosis.cases) do
     local verdict = case.verdict
     if verdict.retire then
@@ -60,8 +63,8 @@ end
 local function acting(diagnosis)
   local seen, list = {}, {}
   for _, case in ipairs(diagnosis.cases) do
-    local policy = case.policy
-    if (case.verdict.adopt or case.verdict.retire) and not seen[policy] then
+    local policy, verdict = case.policy, case.verdict
+    if (verdict.adopt or verdict.retire or verdict.restore) and not seen[policy] then
       seen[policy] = true
       list[#list + 1] = policy
     end
@@ -172,6 +175,7 @@ local function overrides_of(options)
   if options.onset_text then parts[#parts + 1] = "--onset " .. options.onset_text end
   for _, name in ipairs(options.adopt or {}) do parts[#parts + 1] = "--adopt " .. name end
   for _, name in ipairs(options.retire or {}) do parts[#parts + 1] = "--retire " .. name end
+  if options.restore_guid then parts[#parts + 1] = "--restore-guid " .. options.restore_guid end
   if options.times then parts[#parts + 1] = "--times " .. options.times end
   if options.force_disproved then parts[#parts + 1] = "--force-disproved" end
   if options.accept_dirty_hive then parts[#parts + 1] = "--accept-dirty-hive" end
@@ -257,7 +261,7 @@ local function service_notes(notes, diagnosis, policies, plan)
 end
 
 local function notes_of(diagnosis, policies, plan, obstacle)
-  local notes = {}
+  local notes = diagnosis.restore and not diagnosis.blocked and restore.notes(diagnosis) or {}
   if software_dirty(diagnosis.info) and not diagnosis.facts.options.accept_dirty_hive then
     notes[#notes + 1] = "apply refuses this plan as long as the SOFTWARE hive is dirty: the machine GUID may be stale. "
       .. "--accept-dirty-hive overrules that."
@@ -296,6 +300,7 @@ function M.from_diagnosis(diagnosis)
     steps = diagnosis.blocked and {} or steps_of(diagnosis), stop = stop, start = start, no_order = no_order,
     running = M.running_of(diagnosis, stop), notes = notes_of(diagnosis, policies, services, obstacle),
     blocked = blocked, target = diagnosis.target, info = info,
+    restores = diagnosis.restore and not diagnosis.blocked and restore.data(diagnosis) or nil,
   }, Plan)
   diagnosis.made_plan = plan
   return plan
@@ -358,13 +363,18 @@ local STEP_FIELDS = {
   { "identity", "string" }, { "device", "string" }, { "created_ticks", "string" }, { "created_source", "string" },
   { "written_ticks", "string" }, { "sha256", "string" },
 }
+local RESTORE_FIELDS = { { "kind", "string" }, { "name", "string" }, { "to", "string" }, { "reason", "string" } }
+
+local function fields_of(step)
+  return step.kind == "restore-guid" and RESTORE_FIELDS or STEP_FIELDS
+end
 
 -- What the plan file holds.
 function Plan:data()
   local steps = {}
   for index, step in ipairs(self.steps) do
     local copy = { to = step.to }
-    for _, field in ipairs(STEP_FIELDS) do copy[field[1]] = step[field[1]] end
+    for _, field in ipairs(fields_of(step)) do copy[field[1]] = step[field[1]] end
     steps[index] = copy
   end
   return {
@@ -440,10 +450,15 @@ end
 
 local function step_problem(step)
   if type(step) ~= "table" then return "", "a step" end
-  for _, field in ipairs(STEP_FIELDS) do
+  for _, field in ipairs(fields_of(step)) do
     if type(step[field[1]]) ~= field[2] then return "." .. field[1], field[2] == "string" and "text" or "a number" end
   end
-  if step.kind ~= "retire" and step.kind ~= "adopt" then return ".kind", '"retire" or "adopt"' end
+  if step.kind == "restore-guid" then
+    if core.guid(step.name) == "" then return ".name", "a GUID" end
+    if core.guid(step.to) ~= step.to then return ".to", "a GUID in lower case" end
+    return nil
+  end
+  if step.kind ~= "retire" and step.kind ~= "adopt" then return ".kind", '"retire", "adopt" or "restore-guid"' end
   if step.kind == "adopt" and (type(step.to) ~= "string" or not core.unique_name(step.to)) then
     return ".to", "a unique name"
   end
@@ -467,6 +482,9 @@ local function check_plan(path, plan)
   for index, step in ipairs(plan.steps) do
     local field, wanted = step_problem(step)
     if field then return bad(path, ("steps[%d]%s"):format(index, field), wanted) end
+    if step.kind == "restore-guid" and #plan.steps > 1 then
+      return bad(path, ("steps[%d]"):format(index), "restore-guid as the only step")
+    end
   end
   for _, field in ipairs { "stop", "start", "notes" } do
     if not names_ok(plan[field]) then return bad(path, field, "a list of texts") end
@@ -560,6 +578,11 @@ local function step_change(plan, target, step, session)
 end
 
 local function steps_fit(plan, target, session)
+  local back = plan:restored()
+  if back then
+    local why = restore.misfit(target, back)
+    return why and ("the plan file does not fit: restore-guid %s: %s; make a new plan"):format(back.to, why)
+  end
   for _, step in ipairs(plan.steps) do
     local change, why = step_change(plan, target, step, session)
     if why then
@@ -569,6 +592,12 @@ local function steps_fit(plan, target, session)
       return ('the key store has changed since the plan was made: "%s": %s; make a new plan'):format(step.name, change)
     end
   end
+end
+
+-- The step that puts the machine GUID back, or nil.
+function Plan:restored()
+  local step = self.steps[1]
+  return step and step.kind == "restore-guid" and step or nil
 end
 
 -- Whether a loaded plan fits an open target as it is now: true, or nil, message, "stale". Its keys are tried anew.
@@ -618,7 +647,16 @@ end
 
 -- ---- Printing ----
 
+local function print_restore(page, step)
+  page:item("1. restore", "the machine GUID in HKLM\\SOFTWARE\\Microsoft\\Cryptography, MachineGuid",
+    { indent = 11, style = "strong" })
+  page:line("      from " .. step.name)
+  page:line("        to " .. step.to)
+  if step.reason ~= "" then page:item("          ", "because " .. step.reason, { indent = 11 }) end
+end
+
 function M.print_steps(page, plan)
+  if plan:restored() then return print_restore(page, plan:restored()) end
   for index, step in ipairs(plan.steps) do
     page:item(("%d. %s"):format(index, step.kind), '"' .. step.container .. '"', { indent = 11, style = "strong" })
     page:line("           " .. step.name)

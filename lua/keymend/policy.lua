@@ -6,7 +6,8 @@
 -- (all that are restarted), user_patterns (those that use the containers: without `also`),
 -- findings = { id = { severity?, text?, remedy? } }, checks, state (runs its functions; closed by policy.close),
 -- use ("always"; "named": only where somebody names it), orphans (true: its containers are those that facts.lua finds),
--- remakes (the program makes its key anew), order (services in the order in which they start),
+-- remakes (the program makes its key anew), remedy ({ rule = "adopt_file" }, or "restore_guid" with above), order
+-- (services in the order in which they start),
 -- bases (the policies it extends: { name, source, text }), access (see access.lua).
 
 local core = require "keymend.core"
@@ -182,6 +183,11 @@ local RULE_FORMS = {
   by_guid = function(rule)
     return not (type(rule.guid) == "string" and core.guid(rule.guid) == rule.guid) and "a GUID in lower case"
   end,
+  restore_guid = function(rule)
+    local above = rule.above
+    return not (type(above) == "number" and above >= 50 and above < 100)
+      and "above: a number of per cent from 50 to less than 100"
+  end,
   first_failure = function(rule)
     for _, one in ipairs(rule) do
       if not event_or_nil(one) then return "events, made by event { source = ..., id = ... }" end
@@ -196,7 +202,10 @@ local IS_LEAF = { first_failure = true }
 -- A rule: data of a known builder, or a function where `functions`.
 local function rule_field(context, field, value, functions)
   if type(value) == "table" and value["function"] then
-    if not functions then wrong(context, field, "a condition made by the builders", value) end
+    if not functions then
+      wrong(context, field, field == "remedy" and "adopt_file or restore_guid { above = 50 }"
+        or "a condition made by the builders", value)
+    end
     return value
   end
   if type(value) ~= "table" or not rules.known[field][value.rule] then
@@ -351,7 +360,7 @@ end
 
 local FIELDS = {
   "api", "name", "title", "kb", "cause", "symptoms", "after", "applies", "containers", "onset", "retire", "adopt",
-  "services", "findings", "checks", "use", "extends", "remakes", "access",
+  "services", "findings", "checks", "use", "extends", "remakes", "access", "remedy",
 }
 
 local function known_fields(context, data)
@@ -395,6 +404,7 @@ local function check(context, data)
     adopt = rule_field(context, "adopt", data.adopt or {
       rule = "first_of", { rule = "proved" }, { rule = "guid_history" }, { rule = "sole_candidate" },
     }, true),
+    remedy = rule_field(context, "remedy", data.remedy or { rule = "adopt_file" }),
     services = settings, service_patterns = patterns, user_patterns = users, order = order,
     use = data.use or "always", remakes = data.remakes or false,
     orphans = type(data.containers) == "table" and data.containers.rule == "every_orphan",

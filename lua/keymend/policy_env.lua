@@ -6,6 +6,7 @@
 -- luacheck: globals windows has_service all_of any_of first_of not_ always proved guid_history sole_candidate
 -- luacheck: globals regenerated regeneration event first_failure policy newest_near_onset newest_before_onset
 -- luacheck: globals oldest_before_onset master_key_era by_guid ask within extends every_orphan optional grant
+-- luacheck: globals adopt_file restore_guid
 
 -- `further`: how many calls further out than usual the policy's line is.
 local function expect(ok, what, wanted, found, further)
@@ -92,6 +93,20 @@ function within(minutes)
   expect(type(minutes) == "number" and minutes > 0 and minutes < math.huge, "within", "a number of minutes above 0",
     type(minutes) == "number" and tostring(minutes) or minutes)
   return { rule = "within", minutes = minutes }
+end
+
+-- remedies
+adopt_file = { rule = "adopt_file" } -- the key file gets the name that Windows looks for
+
+-- restore_guid { above = 50 }: the former machine GUID is put back, where more than so many per cent of the key files
+-- stand under it; else as adopt_file
+function restore_guid(fields)
+  expect(type(fields) == "table", "restore_guid", "a table such as { above = 50 }", fields)
+  for key in pairs(fields) do expect(key == "above", "restore_guid", "above", tostring(key)) end
+  local above = fields.above == nil and 50 or fields.above
+  expect(type(above) == "number" and above >= 50 and above < 100, "restore_guid: above",
+    "a number of per cent from 50 to less than 100", type(above) == "number" and tostring(above) or above)
+  return { rule = "restore_guid", above = above }
 end
 
 local ACCOUNTS = { SYSTEM = "S-1-5-18", ["LOCAL SERVICE"] = "S-1-5-19", ["NETWORK SERVICE"] = "S-1-5-20",

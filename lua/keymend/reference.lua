@@ -124,6 +124,7 @@ return {
       "options?: keymend.change_options -> keymend.transaction, string!" },
     { "plan:obstacle()", "why apply would refuse it; nil: nothing", "-> string?" },
     { "plan:services_obstacle()", "why its services cannot be stopped and started; nil: nothing", "-> string?" },
+    { "plan:restored()", "its step that puts the former machine GUID back; nil: it has none", "-> table?" },
     { "plan:effect()", "what happens to services as they are now", "-> table" },
     { "plan:without_services()", "leaves services alone, whatever the plan says", "->" },
     { "plan:overrule(OPTION)", "names an option that overruled, for the journal", "option: string ->" },

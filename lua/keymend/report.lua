@@ -74,6 +74,10 @@ local LINES = {
   ["key.stray"] = { "%c: files renamed by hand.", "see below." },
   ["key.absent"] = { "%c: there is no key file.", "if its service fails, restore the file from a backup." },
   ["case.guid-conflict"] = { "The key containers disagree on the old machine GUID." },
+  ["guid.restorable"] = { "most key files stand under a former machine GUID." },
+  ["guid.restore-refused"] = {
+    "The former machine GUID is not put back.", "see what speaks against it below, or adopt key files instead.",
+  },
   ["guid.absent"] = { "The registry holds no machine GUID.", "restore MachineGuid from a backup of the registry." },
   ["guid.malformed"] = { "The machine GUID in the registry is malformed.", "correct MachineGuid (see below)." },
   ["store.absent"] = { "The key store cannot be used.", "see below." },
@@ -120,7 +124,8 @@ end
 local function worst(diagnosis)
   local first = diagnosis.findings[1]
   for _, one in ipairs(diagnosis.findings) do
-    if one.id == "case.guid-conflict" then first = one end -- what keeps the orphans from being mended
+    -- What keeps the orphans from being mended.
+    if one.id == "case.guid-conflict" or one.id == "guid.restore-refused" then first = one end
   end
   if not first or not finding.at_least(first, "warning") then return nil end
   for _, one in ipairs(diagnosis.findings) do
@@ -193,6 +198,7 @@ end
 
 local function steps_text(diagnosis)
   local retire, adopt = 0, 0
+  if diagnosis.restore then return "puts the former machine GUID back" end
   for _, case in ipairs(diagnosis.cases) do
     if case.verdict.retire then retire = retire + 1 end
     if case.verdict.adopt then adopt = adopt + 1 end
@@ -263,6 +269,9 @@ local function downtime(diagnosis)
     return diagnosis:grave "warning" and "none; nothing is changed." or "none."
   end
   local plan = require("keymend.plan").from_diagnosis(diagnosis)
+  if plan:restored() and not facts.services_deferred(diagnosis.info) then
+    return "that of a restart of Windows: programs keep the machine GUID that they have read."
+  end
   if facts.services_deferred(diagnosis.info) then
     return #plan.start > 0 and ("none now; this Windows starts %s at its next boot."):format(
       plural(#plan.start, "service")) or "none: this Windows is not running."
@@ -373,7 +382,8 @@ local function symptoms(page, diagnosis)
   for _, policy in ipairs(diagnosis.policies) do
     local seen = false
     for _, case in ipairs(diagnosis.cases) do
-      seen = seen or (case.policy == policy and (case.verdict.adopt ~= nil or case.verdict.refused ~= nil))
+      seen = seen or (case.policy == policy and (case.verdict.adopt ~= nil or case.verdict.restore ~= nil
+        or case.verdict.refused ~= nil))
     end
     if seen and #policy.symptoms > 0 then
       page:blank()
@@ -441,6 +451,7 @@ end
 function M.role(case, key)
   if key == case.verdict.adopt then return "to be adopted" end
   if key == case.verdict.retire then return "to be retired" end
+  if key == case.verdict.restore then return "comes back with its machine GUID" end
   if key.candidate then return "candidate" end
   return key.class == "current" and "in place" or "not a candidate"
 end
@@ -564,6 +575,10 @@ function M.transaction(page, txn, options)
   if (txn.policies or "") ~= "" then
     page:text_block("policy " .. txn.policies .. ((txn.overrides or "") ~= "" and ", overruled by " .. txn.overrides
       or ""), 2)
+  end
+  if txn.guid_after then
+    page:line(("  machine GUID  %s"):format(txn.guid_before or ""))
+    page:line(("            to  %s"):format(txn.guid_after))
   end
   for _, file in ipairs(txn.files or {}) do
     if file.after then

@@ -358,6 +358,7 @@ M.known = {
   },
   retire = { regenerated = true, newest_near_onset = true, within = true, first_of = true, all_of = true },
   onset = { regeneration = true, first_failure = true },
+  remedy = { adopt_file = true, restore_guid = true },
 }
 
 return M

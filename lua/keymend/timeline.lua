@@ -168,6 +168,7 @@ end
 
 local function count_files(txn)
   local retired, adopted = 0, 0
+  if txn.guid_after then return ("machine GUID %s put in place of %s"):format(txn.guid_after, txn.guid_before or "") end
   for _, file in ipairs(txn.files or {}) do
     if file.after then adopted = adopted + 1 else retired = retired + 1 end
   end

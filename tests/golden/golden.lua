@@ -246,6 +246,8 @@ end
 
 function case_methods:apply(wanted, plan)
   local steps, more = plan and plan.steps or {}, { "--yes" }
+  local back = steps[1] and steps[1][1] == "restore-guid" and steps[1]
+  local hives = back and self:hives()
   for _, word in ipairs(wanted.args or plan and plan.args or {}) do more[#more + 1] = word end
   local before = self:store()
   local done = self:keymend("apply", more)
@@ -258,8 +260,18 @@ function case_methods:apply(wanted, plan)
   end
   check.same_text(shell.listing(self:store()), shell.listing(after_steps(before, steps)),
     "the store after apply")
-  self:check_vault(before, steps)
+  if back then
+    check.ok(shell.listing(self:hives()) ~= shell.listing(hives), "the hive SOFTWARE holds another machine GUID")
+    self.hives_before = hives
+  end
+  self:check_vault(before, back and {} or steps)
   return true
+end
+
+-- The hives with their times and bytes.
+function case_methods:hives()
+  local path = shell.must("find " .. quote(self.root) .. " -ipath '*/system32/config'")
+  return shell.files((path:match "[^\n]+"))
 end
 
 -- Every file that the plan names stands whole in the vault, with its bytes and last write.
@@ -307,6 +319,10 @@ function case_methods:undo(wanted, original, first)
   check.equal(done.exit, wanted.exit or 0, "exit status of undo: " .. done.out .. done.err)
   check.same_text(shell.listing(self:store()), shell.listing(original),
     "the store after undo is that before apply")
+  if self.hives_before then
+    check.same_text(shell.listing(self:hives()), shell.listing(self.hives_before),
+      "the hives after undo are those before apply")
+  end
   self.repaired = false
   self:remember()
   local machine = self:json "diagnose"

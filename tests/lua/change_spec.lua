@@ -192,6 +192,64 @@ describe("on a running Windows", function()
     assert.equal("unsupported", document.service_results[1].status)
   end)
 
+  -- What the core does with the step restore-guid: the machine GUID is another one.
+  local function use_restoring_target(states)
+    local keys = { fake.key(OLD, { made = RESET - 1000 * DAY }), fake.key(NEW, { made = RESET + 82 }) }
+    target = fake.target(keys, fake.live(states, { service_results = STARTED }))
+    target.close = function() end
+    local apply = getmetatable(target).__index.apply
+    function target:apply(...)
+      local txn, outcome = apply(self, ...)
+      txn.ended = RESET + 10 * DAY
+      self.facts.machine_guid, self.facts.guid = txn.guid_after, txn.guid_after
+      keys[1].class, keys[2].class, self.transactions = "current", "foreign", { txn }
+      return txn, outcome
+    end
+    function target:undo()
+      local txn = self.transactions[1]
+      self.facts.machine_guid, self.facts.guid, txn.state = NEW, NEW, "undone"
+      return txn, "done"
+    end
+  end
+
+  it("a machine GUID that was put back, or undone, means that a restart is due", function()
+    use_restoring_target(FAILING)
+    local status, out = run("apply", "--restore-guid", OLD, "--yes", "--root", "x", "--detailed-exitcode",
+      "--no-services")
+    assert.equal(7, status, out) -- its services fail until then
+    assert.truthy(out:find("Next:  restart Windows: programs keep the machine GUID that they have read.", 1, true), out)
+    assert.truthy(out:find("warning service.failed", 1, true), out)
+    status, out = run("undo", "--root", "x", "--detailed-exitcode")
+    assert.equal(3, status, out)
+    assert.truthy(out:find("Undone: transaction " .. TXN .. "; the machine GUID is as it was\nbefore", 1, true), out)
+    assert.truthy(out:find("Next:  restart Windows", 1, true), out)
+    use_restoring_target(FAILING)
+    status, out = run("apply", "--restore-guid", OLD, "--yes", "--root", "x", "--json")
+    local document = assert(json.decode(out))
+    assert.equal(4, status, out)
+    assert.is_true(document.restart_due)
+    assert.equal(OLD, document.transaction.guid_after)
+    assert.equal(NEW, document.transaction.guid_before)
+    assert.equal("restore-guid", document.plan.steps[1].kind)
+    assert.equal(1, document.plan.restores.files_back)
+  end)
+
+  it("--restore-guid that is no GUID, or beside --adopt, is wrong usage; an unknown one is refused", function()
+    use_restoring_target(FAILING)
+    local status, _, err = run("plan", "--restore-guid", "abc", "--root", "x")
+    assert.equal(16, status)
+    assert.truthy(err:find('--restore-guid "abc" is no GUID', 1, true), err)
+    status, _, err = run("plan", "--restore-guid", OLD, "--adopt", fake.name(OLD), "--root", "x")
+    assert.equal(16, status)
+    assert.truthy(err:find("--restore-guid does not go with --adopt", 1, true), err)
+    status, _, err = run("apply", "--restore-guid", fake.THIRD, "--yes", "--root", "x")
+    assert.equal(36, status)
+    assert.truthy(err:find("refused: The former machine GUID " .. fake.THIRD .. " is not put back", 1, true), err)
+    status, _, err = run("apply", "--plan", "x", "--restore-guid", OLD, "--root", "x")
+    assert.equal(16, status)
+    assert.truthy(err:find("does not go with --restore-guid", 1, true), err)
+  end)
+
   it("--json of apply tells the findings of a failed start and its codes", function()
     use_target(FAILING, { service_results = NOT_STARTED })
     local status, out = run("apply", "--yes", "--root", "x", "--json")

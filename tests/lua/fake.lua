@@ -110,6 +110,19 @@ function Target:services()
   return setmetatable({ services = self.service_list, cycles = self.cycles, order_error = self.order_error }, Services)
 end
 
+-- Counts the key files of each former GUID.
+local function count_guid(guids, key)
+  if key.class ~= "foreign" then return end
+  local guid = core.unique_name(key.name).guid
+  for _, row in ipairs(guids) do
+    if row.guid == guid then
+      row.files = row.files + 1
+      return
+    end
+  end
+  guids[#guids + 1] = { guid = guid, files = 1 }
+end
+
 function Target:survey(hashes)
   self.surveys = self.surveys + 1
   local survey = { files = 0, current = 0, foreign = 0, stray = 0, guids = {}, other_guids = 0, matches = {},
@@ -117,13 +130,26 @@ function Target:survey(hashes)
   for _, key in ipairs(self.store) do
     survey.files = survey.files + 1
     survey[key.class] = survey[key.class] + 1
+    count_guid(survey.guids, key)
     for _, hash in ipairs(hashes) do
       if key.name:lower():sub(1, 32) == hash then
         table.insert(survey.matches, { name = key.name, class = key.class, hash = hash })
       end
     end
   end
+  table.sort(survey.guids, function(a, b) return a.files > b.files or a.files == b.files and a.guid < b.guid end)
   return survey
+end
+
+-- As the core walks a store: name, class, hash, guid.
+function Target:keys()
+  local at = 0
+  return function()
+    at = at + 1
+    local key = self.store[at]
+    local parts = key and core.unique_name(key.name)
+    if key then return key.name, key.class, parts and parts.hash, parts and parts.guid end
+  end
 end
 
 function Target:inspect(name)
@@ -204,7 +230,10 @@ end
 function Target:apply(plan, options)
   self.applied = plan
   if options.progress then options.progress("commit", "done") end
-  return { id = "20261123T121959Z-3f9a2c", state = "committed", files = {}, start = plan.start,
+  local step = plan.steps[1]
+  local back = step.kind == "restore-guid" and step or {}
+  return { guid_before = back.name, guid_after = back.to,
+    id = "20261123T121959Z-3f9a2c", state = "committed", files = {}, start = plan.start,
     services = self.service_results or {} }, "done"
 end
 
@@ -242,7 +271,7 @@ function fake.policy(fields)
     api = 1, name = "iis5", title = "IIS 5.0 metabase key", kb = "884872", symptoms = {}, after = {},
     source = "shipped", shown = "policy iis5", sha256 = ("0"):rep(64), applies = { rule = "always" },
     containers = { { name = fake.IIS, hash = fake.HASH } },
-    onset = { rule = "regeneration" }, retire = { rule = "regenerated" },
+    onset = { rule = "regeneration" }, retire = { rule = "regenerated" }, remedy = { rule = "adopt_file" },
     adopt = { rule = "first_of", { rule = "proved" }, { rule = "guid_history" }, { rule = "sole_candidate" } },
     services = { dependents = true, start = "auto" }, service_patterns = { "IISADMIN" }, findings = {}, checks = {},
     state = {

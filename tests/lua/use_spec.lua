@@ -258,11 +258,14 @@ describe("an older key in place beside a newer one", function()
       return result
     end
     local found = assert(diagnosis.run(target, { fake.policy() }))
-    assert.same({ "error key.newer-foreign", "warning service.failed" }, fake.lines(found))
+    assert.same({ "error key.newer-foreign", "warning service.failed", "info guid.restorable" }, fake.lines(found))
     assert.equal("refused", found.verdict)
     local remedy = found.findings[1].remedy
     assert.truthy(remedy:find(NEW .. ", 2 of the key files here are found; with " .. OLD .. " it would be 7", 1, true))
-    assert.equal(1, #found.findings[1].commands)
+    local commands = found.findings[1].commands
+    assert.equal(2, #commands)
+    assert.truthy(commands[1]:find("plan --restore-guid " .. OLD, 1, true))
+    assert.truthy(commands[2]:find("plan --adopt ", 1, true))
     assert.truthy(found.findings[2].remedy:find("Decide about the key files first", 1, true))
   end)
 end)

@@ -146,6 +146,12 @@ end
 local function key_of(case)
   local verdict = case.verdict
   if verdict.adopt then return adopted(case) end
+  if verdict.restore then
+    return {
+      tag.p { class = "key right", M.name(verdict.restore.name), tag.span { class = "faint", made(verdict.restore) } },
+      tag.p { "It comes back with the former machine GUID, under the name that it has." },
+    }
+  end
   if verdict.refused then return refused(case) end
   if verdict.healthy and case.current then
     return {
@@ -165,7 +171,8 @@ local function by_need(cases)
   local list = {}
   for pass = 1, 2 do
     for _, case in ipairs(cases) do
-      local calm = case.verdict and (case.verdict.healthy or not (case.verdict.adopt or case.verdict.refused))
+      local calm = case.verdict and (case.verdict.healthy
+        or not (case.verdict.adopt or case.verdict.restore or case.verdict.refused))
       if case.verdict and (pass == 2) == (calm or false) then list[#list + 1] = case end
     end
   end
@@ -192,6 +199,9 @@ local DOES = {
 }
 
 local function step_line(step)
+  if step.kind == "restore-guid" then
+    return tag.li { tag.strong { class = "adopt", "Put back" }, " the former machine GUID ", tag.code { step.to } }
+  end
   local verb, what = unpack(DOES[step.kind])
   return tag.li { tag.strong { class = step.kind, verb }, " ", short_name(step.name), " ", what }
 end

@@ -3,6 +3,7 @@
 local cli = require "keymend.cli"
 local core = require "keymend.core"
 local facts = require "keymend.facts"
+local restore = require "keymend.restore"
 local judge = require "keymend.verbs.judge"
 local page_of = require "keymend.page"
 local report = require "keymend.report"
@@ -97,8 +98,13 @@ local function confirm(context, question, show, parts)
   return nil, context:fail("refused: not confirmed; nothing was changed", "refused", nil, "untouched", parts)
 end
 
--- Why a saved plan would retire a key that is in use now, or nil.
+-- Why a saved plan would take a key away that is in use now, or nil.
 local function in_use(diagnosis, plan)
+  local back = plan:restored()
+  if back then
+    local sides, message = restore.sides(diagnosis.target, diagnosis.info, back.to)
+    return message or restore.obstacles(diagnosis, sides)[1]
+  end
   for _, step in ipairs(plan.steps) do
     for _, case in ipairs(diagnosis.cases) do
       local current = step.kind == "retire" and case.current
@@ -216,14 +222,22 @@ local function deferred(context, names)
   return facts.services_deferred(context.opened:info()) and names and #names > 0 or false
 end
 
+-- Whether a running Windows holds another machine GUID in memory than the registry, since this transaction changed it.
+local function is_stale(context, txn)
+  return txn ~= nil and txn.guid_after ~= nil and not facts.services_deferred(context.opened:info())
+end
+
 -- Whether a restart of Windows or a deferred start of services is due.
-local function restart_due(context, start, results)
-  return deferred(context, start) or use.restart_due(results)
+local function restart_due(context, txn)
+  return deferred(context, txn.start) or use.restart_due(txn.services) or is_stale(context, txn)
 end
 
 -- What is left to do for the services: a line of its own.
-local function print_next(context, page, start, results)
-  if context.options["no-services"] and not facts.services_deferred(context.opened:info()) then
+local function print_next(context, page, start, results, stale)
+  if stale then
+    page:item("Next:", "restart Windows: programs keep the machine GUID that they have read.",
+      { indent = 7, style = "warning" })
+  elseif context.options["no-services"] and not facts.services_deferred(context.opened:info()) then
     page:item("Next:", "restart the services that use the key; they were left alone.", { indent = 7 })
   elseif deferred(context, start) then
     page:item("Next:", "start this Windows; at its boot it starts " .. report.listed(start) .. ".", { indent = 7 })
@@ -238,7 +252,7 @@ local function print_done(context, txn, after)
   local page = context:page()
   if not context.options.quiet then page:blank() end
   page:line(("Done: transaction %s."):format(txn.id), "good")
-  print_next(context, page, txn.start, txn.services)
+  print_next(context, page, txn.start, txn.services, is_stale(context, txn))
   page:item("Undo:", "", { indent = 7 })
   page:line("  " .. context:command("undo", txn.id))
   if not after then
@@ -296,12 +310,12 @@ function M.apply(context)
     parts.transaction, parts.error = require("keymend.document").transaction(txn), problem
     parts.service_results = require("keymend.document").service_results(txn.services)
     if not after then add_findings(parts, use.findings(txn.services)) end
-    parts.changed, parts.restart_due, parts.exit = true, restart_due(context, txn.start, txn.services), status
+    parts.changed, parts.restart_due, parts.exit = true, restart_due(context, txn), status
     return context:document(parts)
   end
   print_done(context, txn, after)
   if problem then context:say(problem.message, true) end
-  return context:status(status, { changed = true, restart_due = restart_due(context, txn.start, txn.services) })
+  return context:status(status, { changed = true, restart_due = restart_due(context, txn) })
 end
 
 -- ---- undo ----
@@ -359,12 +373,16 @@ function M.undo(context)
   local txn, page = result[1], not context.options.json and context:page()
   if page then
     if not context.options.quiet then page:blank() end
-    page:text_block(("Undone: transaction %s; the key files are as they were before it."):format(id), 0, "good")
-    if use.restart_due(txn.services) then print_next(context, page, txn.start, txn.services) end
+    page:text_block(("Undone: transaction %s; the %s as %s before it."):format(id,
+      txn.guid_after and "machine GUID is" or "key files are", txn.guid_after and "it was" or "they were"), 0, "good")
+    local stale = is_stale(context, txn)
+    if stale or use.restart_due(txn.services) then
+      print_next(context, page, txn.start, txn.services, stale)
+    end
   end
   local list
   status, list = tell_services(context, txn.services)
-  parts.changed, parts.restart_due, parts.exit = true, restart_due(context, txn.start, txn.services), status
+  parts.changed, parts.restart_due, parts.exit = true, restart_due(context, txn), status
   if page then return context:status(status, parts) end
   add_findings(parts, list)
   parts.transaction = require("keymend.document").transaction(txn)
@@ -388,7 +406,9 @@ function M.recover(context)
   end
   local count, results = result[1], result[3]
   context.changed = count > 0
-  parts.recovered, parts.changed, parts.restart_due = count, count > 0, use.restart_due(results)
+  local stale
+  for _, txn in ipairs(count > 0 and states(history, "open") or {}) do stale = stale or is_stale(context, txn) end
+  parts.recovered, parts.changed, parts.restart_due = count, count > 0, use.restart_due(results) or stale or false
   if context.options.json then
     local list
     parts.exit, list = tell_services(context, results)
@@ -403,7 +423,7 @@ function M.recover(context)
     page:line(("Recovered: %s."):format(report.plural(count, "transaction")), "good")
     page:line "See what the target is like now:"
     page:line("  " .. context:command "diagnose")
-    print_next(context, page, nil, results)
+    print_next(context, page, nil, results, stale)
   end
   return context:status(tell_services(context, results), parts)
 end

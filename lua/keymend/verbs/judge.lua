@@ -44,10 +44,11 @@ function M.left_by_plan(diagnosis, plan)
   local finding = require "keymend.finding"
   local mended = {}
   for _, case in ipairs(diagnosis.cases) do
-    if case.verdict.adopt then mended[case.hash] = true end
+    if case.verdict.adopt or case.verdict.restore then mended[case.hash] = true end
   end
   for _, one in ipairs(diagnosis.findings) do
     local settled = mended[one.hash or ""] and (one.fixable or SETTLED[one.id]) or is_restarted(one, plan)
+      or one.fixable and plan:restored() and not one.hash
     if finding.at_least(one, "warning") and not settled then return EXIT.findings end
   end
   return 0
