@@ -23,11 +23,16 @@ return {
   },
   prepare = function(t)
     t:write("back.lua", BACK)
-    t:write("most.lua", (BACK:gsub("60", "90")))
+    t:write("most.lua", (BACK:gsub("60", "75")))
   end,
   policy = { "--policy", "./back.lua" },
   diagnose = { exit = 4, findings = { "error key.orphaned", "error key.regenerated", "warning guid.restorable" } },
   plan = { exit = 0, steps = { { "restore-guid", volume.NEW, volume.OLD } } },
   apply = { exit = 0 },
-  again = { exit = 0, findings = { "info key.adopted" } },
+  script = function(t)
+    t.case.policy = { "--policy", "./most.lua" }
+    local plan = t:json("plan").document.plan
+    t.check.equal(plan.steps[1].kind, "retire", "where too few key files stand under it, they are renamed")
+  end,
+  again = { exit = 0, findings = { "info key.adopted", "info key.adopted" } },
 }

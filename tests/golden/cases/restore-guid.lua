@@ -16,10 +16,11 @@ return {
   apply = { exit = 0 },
   again = { exit = 0, findings = { "info key.adopted" } },
   script = function(t)
+    t.repaired = true -- options below
     local page = t:keymend("plan", { "--manual", "--restore-guid", volume.OLD })
     t:expect("restore-guid.manual.txt", page.out .. page.err)
     t:keymend("plan", { "--restore-guid", volume.OLD, "--save", "back.json" })
-    local done = t:keymend("apply", { "--yes", "--quiet", "--plan", "back.json" }, nil)
+    local done = t:keymend("apply", { "--yes", "--quiet", "--plan", "back.json" })
     t.check.equal(done.exit, 0, "a saved plan puts it back: " .. done.err)
     t.check.equal(t:keymend("diagnose").exit, 0, "and all is in order")
     local stale = t:keymend("apply", { "--yes", "--plan", "back.json" })
