@@ -503,12 +503,72 @@ function parts.crash_recover()
   s:stop()
 end
 
+-- ---- The other remedy ----
+
+local CRYPTOGRAPHY = "HKLM\\Software\\Microsoft\\Cryptography"
+local OLD_GUID, NEW_GUID = scene.OLD:match "_(.*)$", scene.NEW:match "_(.*)$"
+local RESTORE = [[
+local info = target:info()
+local txn, message = target:apply { machine_guid = info.machine_guid, key_store = info.key_store,
+  steps = { { kind = "restore-guid", name = info.machine_guid, to = "%s", reason = "the test says so" } } }
+print(txn and txn.id or message, target:info().machine_guid)
+return txn and 0 or 8
+]]
+
+-- The machine GUID of this Windows is put back by a script, and by undo made what it was; ended in the middle, recover
+-- makes it one of the two.
+function parts.machine_guid()
+  local s = open "machine-guid"
+  check.group(live.kind .. ": the machine GUID put back")
+  s:broken()
+  s:stop_services()
+  shell.write(s.stick .. "/guid.lua", RESTORE:format(OLD_GUID))
+  local function apply(environment)
+    return s:keymend({ "run", "--write", "D:\\guid.lua" }, { bare = true, environment = environment,
+      program = environment and s.tests .. "crash.exe" or nil })
+  end
+  local function reads(guid, what)
+    local told = s.windows:value(CRYPTOGRAPHY, "MachineGuid")
+    check.equal(told, guid, what)
+  end
+  local files = s:listing()
+  local done = apply()
+  exit_is(done, 0, "restore-guid")
+  check.has(done.out, OLD_GUID, "the open target tells the new one")
+  reads(OLD_GUID, "the registry holds the old machine GUID")
+  check.same_text(s:listing(), files, "no key file was touched")
+  check.has(s:keymend({ "history" }).out, "committed")
+  local undone = s:keymend { "undo" }
+  check.ok(undone.exit == 0 or undone.exit == 4, "undo", ("exit %d\n%s%s"):format(undone.exit, undone.out, undone.err))
+  reads(NEW_GUID, "undo puts the value back that it found")
+
+  apply { KEYMEND_CRASH_LOG = "C:\\crash.log" }
+  local operations = crash_log(s)
+  local write, commit
+  for number, operation in ipairs(operations) do
+    if operation == "machine_guid_write" then write = number end
+    if write and operation == "journal_write" then commit = commit or number end
+  end
+  check.ok(write and commit, "it is written before it is committed", table.concat(operations, " "))
+  s:keymend { "undo" }
+  for _, row in ipairs { { "AT", write, NEW_GUID }, { "AFTER", write, NEW_GUID }, { "HALF", commit, NEW_GUID },
+    { "AFTER", commit, OLD_GUID } } do
+    local where = ("ended %s operation %s"):format(row[1]:lower(), row[2])
+    check.equal(apply({ ["KEYMEND_CRASH_" .. row[1]] = row[2] }).exit, 99, where)
+    check.has(s:keymend({ "diagnose" }).out, "txn.open", where)
+    local mended = s:keymend { "recover" }
+    check.ok(mended.exit == 0 or mended.exit == 4, where .. ": recover", mended.out .. mended.err)
+    reads(row[3], where .. ": recover judges by the value")
+  end
+  s:stop()
+end
+
 -- ---- The runner ----
 
 -- Each list is run in order, by a process of its own.
 live.groups = {
   { "repair", "running", "without_services", "slow_stop", "no_stop", "hanging_stop", "hanging_start", "no_gap",
-    "not_elevated", "planted", "wow64" },
+    "not_elevated", "planted", "wow64", "machine_guid" },
   { "crash_apply", "crash_undo", "crash_recover" },
 }
 
