@@ -11,7 +11,7 @@
 #include "keymend.h"
 
 #define KM_MAX_DESCRIPTOR 65536 /* bytes of a self-relative security descriptor */
-#define KM_GUID_VALUE 128       /* bytes of a machine GUID as it is stored, or words for it, with NUL */
+#define KM_GUID_VALUE 128 /* bytes of a machine GUID as it is stored, or words for it, with NUL */
 #define KM_HIVE_LINK "hive.link" /* in the vault: the hive that machine_guid_write replaced last */
 
 typedef struct km_folder km_folder;   /* an open folder beneath a volume's root */
@@ -230,7 +230,8 @@ struct km_target {
   const km_backend *backend;
   km_target_info info;
   void *state;
-  const char *opened_guid; /* info.machine_guid as it was opened, when it stands in guid_text since */
+  const char
+      *opened_guid; /* info.machine_guid as it was opened, when it stands in guid_text since */
   char guid_text[KM_GUID_TEXT];
 };
 

@@ -60,7 +60,8 @@ typedef struct km_journal {
   /* from the begin record */
   km_time begun;
   char *made_by, *store, *machine_guid, *policies, *overrides;
-  char *guid_before, *guid_after; /* the machine GUID, where it is what is changed: then there are no
+  char *guid_before,
+      *guid_after; /* the machine GUID, where it is what is changed: then there are no
                                    * entries; else NULL */
   km_entry *entries;
   size_t entry_count;

@@ -268,7 +268,8 @@ typedef struct km_target_info {
   const char *service_pack; /* "Service Pack 4", or "" */
   const char *computer;     /* or "" */
   km_time installed;
-  const char *machine_guid; /* exactly as stored; NULL when absent. What km_apply, km_undo or km_recover of this
+  const char *
+      machine_guid; /* exactly as stored; NULL when absent. What km_apply, km_undo or km_recover of this
                                target made of it is told by the next km_target_describe; take the text from there then */
   km_guid_form guid_form;
   char guid[KM_GUID_TEXT];       /* lower case, or "" */
@@ -682,7 +683,8 @@ typedef struct km_identity {
   char text[256]; /* one sentence why */
   km_time dated;
   bool history;
-  const char *part; /* "signature", "exchange": the key of the file that this source was made with; NULL: it needs both, or
+  const char *
+      part; /* "signature", "exchange": the key of the file that this source was made with; NULL: it needs both, or
                        that is not told; static */
 } km_identity;
 
@@ -727,9 +729,9 @@ KM_API km_status km_references_find(km_target *target,
 /* ---- Plan and transaction ---------------------------------------------------------------------- */
 
 typedef enum km_step_kind {
-  KM_STEP_RETIRE, /* take `name` out of the store into the vault */
-  KM_STEP_ADOPT,  /* give the file `name` the name `to` */
-  KM_STEP_PRUNE,  /* as retire, of any machine GUID: nothing needs the file any more */
+  KM_STEP_RETIRE,      /* take `name` out of the store into the vault */
+  KM_STEP_ADOPT,       /* give the file `name` the name `to` */
+  KM_STEP_PRUNE,       /* as retire, of any machine GUID: nothing needs the file any more */
   KM_STEP_RESTORE_GUID /* make `to` the machine GUID again; the plan has no other step */
 } km_step_kind;
 
@@ -828,8 +830,9 @@ typedef struct km_txn {
   char *vault;          /* Windows path of the transaction's folder */
   char *key_store;
   char *policies, *overrides, *machine_guid;
-  char *guid_before, *guid_after; /* the machine GUID, when this transaction changed it; else NULL */
-  char *made_by;                  /* "keymend 0.1.0, offline" */
+  char *guid_before,
+      *guid_after; /* the machine GUID, when this transaction changed it; else NULL */
+  char *made_by;   /* "keymend 0.1.0, offline" */
   km_txn_file *files;
   size_t file_count;
   char **stop, **start; /* NULL-terminated; offline: deferred */
