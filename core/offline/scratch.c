@@ -2,6 +2,7 @@
 #include "scratch.h"
 #include "posix.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,6 +23,30 @@ km_status km_scratch_begin(char path[KM_MAX_CONSOLE_PATH], km_error *error) {
                    base);
   return mkdtemp(path) != NULL ? KM_OK
                                : km_posix_fail(error, errno, "make a folder in", base, NULL);
+}
+
+km_status km_scratch_look(const char *path, km_scratch_state *state, km_error *error) {
+  *state = KM_SCRATCH_TAKEN;
+  DIR *folder = opendir(path);
+  if (folder == NULL) {
+    int number = errno;
+    if (number == ENOENT)
+      *state = KM_SCRATCH_FREE;
+    return number == ENOENT || number == ENOTDIR
+               ? KM_OK
+               : km_posix_fail(error, number, "look at", path, NULL);
+  }
+  const struct dirent *entry;
+  bool found = false;
+  errno = 0;
+  while (!found && (entry = readdir(folder)) != NULL)
+    found = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+  int number = found ? 0 : errno;
+  (void)closedir(folder);
+  if (number != 0)
+    return km_posix_fail(error, number, "list", path, NULL);
+  *state = found ? KM_SCRATCH_TAKEN : KM_SCRATCH_EMPTY;
+  return KM_OK;
 }
 
 km_status km_scratch_folder(const char *path, km_error *error) {

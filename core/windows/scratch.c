@@ -40,6 +40,51 @@ static km_status told(bool done, wchar_t *wide, const char *operation, const cha
   return done ? KM_OK : km_windows_fail(error, code, operation, path);
 }
 
+/* Whether a folder that can be listed holds more than itself and the one above. */
+static DWORD list_folder(const wchar_t *pattern, bool *found) {
+  WIN32_FIND_DATAW entry;
+  HANDLE search = FindFirstFileW(pattern, &entry);
+  if (search == INVALID_HANDLE_VALUE)
+    return GetLastError();
+  bool more = true;
+  while (more && !*found) {
+    *found = wcscmp(entry.cFileName, L".") != 0 && wcscmp(entry.cFileName, L"..") != 0;
+    more = *found || FindNextFileW(search, &entry);
+  }
+  DWORD code = more ? ERROR_SUCCESS : GetLastError();
+  (void)FindClose(search);
+  return code == ERROR_NO_MORE_FILES ? ERROR_SUCCESS : code;
+}
+
+km_status km_scratch_look(const char *path, km_scratch_state *state, km_error *error) {
+  char pattern[KM_MAX_CONSOLE_PATH + 2];
+  *state = KM_SCRATCH_TAKEN;
+  int length = snprintf(pattern, sizeof pattern, "%s/*", path);
+  if (length < 0 || (size_t)length >= sizeof pattern)
+    return km_fail(error, KM_LIMIT, 0, "look at %s: the path is too long", path);
+  wchar_t *wide = km_stdio_path(path), *inside = km_stdio_path(pattern);
+  DWORD code = wide == NULL || inside == NULL ? ERROR_NOT_ENOUGH_MEMORY : ERROR_SUCCESS;
+  DWORD attributes = code == ERROR_SUCCESS ? GetFileAttributesW(wide) : 0;
+  bool found = true;
+  if (attributes == INVALID_FILE_ATTRIBUTES) {
+    code = GetLastError();
+    if (code == ERROR_FILE_NOT_FOUND || code == ERROR_PATH_NOT_FOUND) {
+      *state = KM_SCRATCH_FREE;
+      code = ERROR_SUCCESS;
+    }
+  } else if (code == ERROR_SUCCESS && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0) {
+    found = false;
+    code = list_folder(inside, &found);
+  }
+  free(wide);
+  free(inside);
+  if (code != ERROR_SUCCESS)
+    return km_windows_fail(error, code, "look at", path);
+  if (!found)
+    *state = KM_SCRATCH_EMPTY;
+  return KM_OK;
+}
+
 km_status km_scratch_folder(const char *path, km_error *error) {
   wchar_t *wide = km_stdio_path(path);
   if (wide == NULL)

@@ -19,6 +19,17 @@ static int scratch_begin(lua_State *L) {
   return 1;
 }
 
+/* scratch_look(path) -> "free", "empty" (a folder) or "taken": what stands there */
+static int scratch_look(lua_State *L) {
+  static const char *const names[] = {"free", "empty", "taken"};
+  km_scratch_state state;
+  km_error error;
+  if (km_scratch_look(km_lua_check_text(L, 1), &state, &error) != KM_OK)
+    return km_lua_fail(L, &error);
+  lua_pushstring(L, names[state]);
+  return 1;
+}
+
 /* scratch_folder(path) -> true */
 static int scratch_folder(lua_State *L) {
   km_error error;
@@ -44,9 +55,7 @@ static int scratch_remove(lua_State *L) {
 }
 
 const luaL_Reg km_lua_scratch_functions[] = {
-    {"scratch_begin", scratch_begin},
-    {"scratch_folder", scratch_folder},
-    {"new_file", new_file},
-    {"scratch_remove", scratch_remove},
-    {NULL, NULL},
+    {"scratch_begin", scratch_begin},   {"scratch_look", scratch_look},
+    {"scratch_folder", scratch_folder}, {"new_file", new_file},
+    {"scratch_remove", scratch_remove}, {NULL, NULL},
 };

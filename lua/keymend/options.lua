@@ -93,10 +93,12 @@ M.verbs = {
     help = "the whole case on one page, with the timeline; changes nothing" },
   { name = "hotfix", module = "hotfix", max = 0, takes = join(TARGET, OUTPUT),
     help = "whether the hotfix of KB 884872 is in place, file by file (Windows 2000)" },
-  { name = "policies", arguments = "list | show NAME | check FILE... | test FILE [VOLUME...] | new NAME",
+  { name = "policies", arguments = "list | show NAME | check FILE... | test FILE [VOLUME...] | "
+      .. "volume | volume NAME DIR | new NAME",
     module = "policies", takes = join({ "policy", "trust-file" }, OUTPUT),
     help = "the policies there are; the text of one; check: whether policies are in order, without a target; test: "
-      .. "what a policy would do on the golden volumes; new: writes NAME.lua from a template" },
+      .. "what a policy would do on the golden volumes; volume: lists these, or makes one as the folder DIR, to "
+      .. "practise on; new: writes NAME.lua from a template" },
   { name = "run", arguments = "SCRIPT [ARGUMENT...]", module = "script", rest = true,
     takes = join(TARGET, { "write", "trust-file" }, TEXT),
     help = "run a Lua script with the globals keymend and, where there is one, target; options stand before SCRIPT, "

@@ -1,4 +1,5 @@
--- trial.lua: tries a policy on the golden volumes, which are made in a temporary folder and removed again
+-- trial.lua: tries a policy on the golden volumes, which are made in a temporary folder and removed again; writes
+-- one out
 --
 -- The golden cases (tests/golden/cases) are in the program. Those that need more than their volume's description, such
 -- as another owner of a file, a transaction in between, or an option that overrules, are left out.
@@ -6,6 +7,7 @@
 --   local trial = require "keymend.trial"
 --   for _, case in ipairs(trial.cases()) do print(case.name, case.title) end
 --   trial.run(policies, cases, function(result) ... end)       -- true, or nil, message, code, native
+--   trial.write(case, "win")                                 -- { root, times, drives }, or nil, message, code, native
 --
 -- A result: name, title, verdict ("repair", "healthy", "refused", "broken", "none": the policy does not apply,
 -- "failed"), problem ("failed": why), containers = { { container, retire, adopt, as, why_retire, why_adopt, refused,
@@ -56,13 +58,26 @@ local function is_usable(case)
     and plain_files(case.volume.files)
 end
 
+-- The key files that a volume is about: those under its machine GUID, and those under others. The usual other key files
+-- are not counted, and stray names neither.
+local function count_keys(spec)
+  local current, foreign = 0, 0
+  for _, key in ipairs(spec.keys or {}) do
+    local guid = key.guid or spec.guid or builder().NEW
+    local own = guid:lower() == tostring(spec.guid or builder().NEW):lower():gsub("[{}]", "")
+    if not key.name and own then current = current + 1 elseif not key.name then foreign = foreign + 1 end
+  end
+  return current, foreign
+end
+
 local function load_case(name, text)
   local chunk = assert(loadstring(text, "=golden case " .. name))
   setfenv(chunk, environment)
   local ok, case = pcall(chunk, builder())
   if ok and is_usable(case) then
+    local current, foreign = count_keys(case.volume)
     return { name = name, title = case.title, volume = case.volume, times = case.times ~= false,
-      steps = case.plan and case.plan.steps or {} }
+      policy = case.policy, steps = case.plan and case.plan.steps or {}, current = current, foreign = foreign }
   end
 end
 
@@ -78,7 +93,9 @@ function M.cases(names)
     if not found[name] then
       local known = {}
       for one in pairs(found) do known[#known + 1] = one end
-      return nil, ('there is no golden volume "%s"%s'):format(name, require("keymend.spelling").hint(name, known))
+      local spelling = require "keymend.spelling"
+      return nil, spelling.see(('there is no golden volume "%s"%s'):format(name, spelling.hint(name, known)),
+        "keymend policies volume")
     end
     list[index] = found[name]
   end
@@ -89,6 +106,7 @@ end
 -- ---- Volumes ----
 
 local made, is_there = {}, {} -- what is to be removed, in the order in which it was made
+local given -- an empty folder that was there before, and stays
 
 local function remember(path)
   made[#made + 1], is_there[path] = path, true
@@ -101,6 +119,10 @@ function M.system.exists(path)
 end
 
 function M.system.make_folder(path)
+  if path == given then
+    is_there[path] = true
+    return true
+  end
   remember(path)
   return core.scratch_folder(path)
 end
@@ -224,6 +246,47 @@ function M.run(policies, cases, each)
   remove_made(0)
   if not ok then return nil, "the golden volumes: " .. tostring(problem), "failed" end
   return true
+end
+
+-- ---- Writing one out ----
+
+local WINDOWS = package.config:sub(1, 1) == "\\"
+
+-- Whether the golden volume may be made as `root` with its neighbours: true, or nil, message, code, native.
+local function is_free(root, case)
+  local state, message, code, native = core.scratch_look(root)
+  if not state then return nil, message, code, native end
+  if state == "taken" then
+    return nil, ('"%s" is there already and is no empty folder; it is left as it is. Give another folder'):format(root),
+      "refused"
+  end
+  given = state == "empty" and root or nil
+  for _, path in ipairs { root .. ".times", case.volume.drive and root .. "." .. case.volume.drive } do
+    state, message, code, native = core.scratch_look(path)
+    if not state then return nil, message, code, native end
+    if state ~= "free" then
+      return nil, ('"%s" is there already, and is left as it is; the volume has it too. Give another folder')
+        :format(path), "refused"
+    end
+  end
+  return true
+end
+
+-- Makes the volume of a case as the folder `dir` (new, or empty), its times as DIR.times and its further drive as
+-- DIR.D: { root, times (nil where the case goes without), drives = { D = path } }; or nil, message, code, native. What was
+-- made is removed again when it cannot be made whole.
+function M.write(case, dir)
+  local root = (WINDOWS and dir:gsub("\\", "/") or dir):gsub("(.)/+$", "%1")
+  local free, message, code, native = is_free(root, case)
+  if not free then return nil, message, code, native end
+  local above = root:match "^(.+)/[^/]*$"
+  if above then is_there[above] = true end
+  local ok, place = pcall(builder().make, root, case.volume)
+  if not ok then remove_made(0) end
+  made, is_there, given = {}, {}, nil
+  if not ok then return nil, "the golden volume cannot be made: " .. tostring(place), "failed" end
+  return { root = place.root, times = case.times and place.times or nil,
+    drives = place.drive_root and { [case.volume.drive] = place.drive_root } or {} }
 end
 
 return M

@@ -1,4 +1,5 @@
--- policies.lua: the verb policies: list them, show the text of one; check, test and make new ones
+-- policies.lua: the verb policies: list them, show the text of one; check, test and make new ones; write
+-- golden volumes out
 
 local cli = require "keymend.cli"
 local core = require "keymend.core"
@@ -242,6 +243,69 @@ local function test(context)
   return print_trials(context, loaded, cases)
 end
 
+-- ---- volume ----
+
+local function key_files(case)
+  return ("%d current, %d foreign"):format(case.current, case.foreign)
+end
+
+local function list_volumes(context)
+  local cases = require("keymend.trial").cases()
+  if context.options.json then
+    local rows = {}
+    for index, case in ipairs(cases) do
+      rows[index] = { volume = case.name, title = case.title, current = case.current, foreign = case.foreign }
+    end
+    return context:document { exit = EXIT.done, golden_volumes = rows }
+  end
+  local page = context:page()
+  for _, case in ipairs(cases) do
+    page:item(case.name, ("%s (%s)"):format(case.title, key_files(case)), { indent = 26, style = "strong" })
+  end
+  if not context.options.quiet then
+    page:blank()
+    page:text_block "In parentheses: the key files that the volume is about, under its machine GUID and under others."
+    page:line("Make one:  " .. context.program .. " policies volume kb DIR")
+  end
+  return EXIT.done
+end
+
+-- The options that name a volume that was written, as the command line gives them; of the case's policies too.
+local function options_of(place, case)
+  local given = { root = place.root, times = place.times, volume = {}, policy = {} }
+  for letter, path in pairs(place.drives) do given.volume[#given.volume + 1] = letter .. ":=" .. path end
+  for index = 2, #(case.policy or {}), 2 do given.policy[#given.policy + 1] = case.policy[index] end
+  return given
+end
+
+local function volume(context)
+  local name, dir = context.arguments[2], context.arguments[3]
+  if not name then return list_volumes(context) end
+  local trial = require "keymend.trial"
+  local cases, missing = trial.cases { name }
+  if not cases then return context:fail(missing, "usage") end
+  if not dir or dir == "" then
+    return context:fail(("policies volume needs a new folder: keymend policies volume %s DIR"):format(name), "usage")
+  end
+  local case = cases[1]
+  local place, message, code, native = trial.write(case, dir)
+  if not place then return context:fail(message, code, native) end
+  if context.options.json then
+    local row = { volume = name, title = case.title, current = case.current, foreign = case.foreign,
+      root = place.root, times = place.times, drives = next(place.drives) and place.drives or nil }
+    return context:document { exit = EXIT.done, golden_volumes = { row } }
+  end
+  local page = context:page()
+  page:text_block(("Made: %s, %s (%s)."):format(place.root, case.title, key_files(case)))
+  if place.times then page:line("Times: " .. place.times) end
+  for letter, path in pairs(place.drives) do page:line(letter .. ":    " .. path) end
+  if context.options.quiet then return EXIT.done end
+  page:text_block "A Windows volume to practise on. Go on with:"
+  local told = { program = context.program, options = options_of(place, case) }
+  for _, verb in ipairs { "diagnose", "plan", "apply" } do page:line("  " .. context.command(told, verb)) end
+  return EXIT.done
+end
+
 -- ---- new ----
 
 local function new(context)
@@ -270,15 +334,15 @@ local function new(context)
   return EXIT.done
 end
 
-local WORDS = { list = list, show = show, check = check, test = test, new = new }
-local MOST = { list = 1, show = 2, new = 2 } -- words; check and test take more
+local WORDS = { list = list, show = show, check = check, test = test, volume = volume, new = new }
+local MOST = { list = 1, show = 2, volume = 3, new = 2 } -- words; check and test take more
 
 function M.policies(context)
   local word = context.arguments[1] or "list"
   local run = WORDS[word]
   if not run then
-    return context:fail(('policies: list, show, check, test or new expected, not "%s"%s'):format(word,
-      spelling.hint(word, { "list", "show", "check", "test", "new" })), "usage")
+    return context:fail(('policies: list, show, check, test, volume or new expected, not "%s"%s'):format(
+      word, spelling.hint(word, { "list", "show", "check", "test", "volume", "new" })), "usage")
   end
   local most = MOST[word]
   if most and #context.arguments > most then
