@@ -1,6 +1,7 @@
 -- progress.lua: how far long work is: count, rate and time left, on one line of a terminal; nothing in a pipe
 --
 --   local meter = progress.new { what = "files", total = 12000 }      -- total may be left out
+--   local meter = progress.new { what = "names", after = 1 }          -- of work that is mostly done within this time
 --   for ... do meter:add(1) end
 --   meter:finish()
 --
@@ -17,7 +18,8 @@ M.SETTLED = 1
 local Meter = {}
 Meter.__index = Meter
 
--- options: what (plural), total (nil: not known), terminal, clock (seconds), write, width: for tests
+-- options: what (plural), total (nil: not known), after (seconds in which nothing is shown; default 0), terminal
+-- (false: nothing is shown; default: whether stderr is one), and for tests clock (seconds), write, width
 function M.new(options)
   local clock = options.clock or core.clock
   local terminal = options.terminal
@@ -25,7 +27,7 @@ function M.new(options)
   return setmetatable({
     what = options.what or "files", total = options.total, count = 0, terminal = terminal, clock = clock,
     write = options.write or function(text) io.stderr:write(text) end, width = options.width or core.width(),
-    began = clock(), shown = nil, length = 0, step = 1, waiting = 0,
+    began = clock(), after = options.after or 0, shown = nil, length = 0, step = 1, waiting = 0,
   }, Meter)
 end
 
@@ -69,7 +71,7 @@ function Meter:add(number)
   local since = now - (self.shown or self.began)
   if since < M.EVERY / 4 then self.step = math.min(self.step * 2, 4096) end
   if since > M.EVERY * 2 then self.step = 1 end
-  if self.shown and since < M.EVERY then return end
+  if self.shown and since < M.EVERY or now - self.began < self.after then return end
   self.shown = now
   show(self)
 end

@@ -37,6 +37,20 @@ describe("progress", function()
     assert.equal("100 of 50 names, 10 a second", meter:text())
   end)
 
+  it("is silent about work that is soon done", function()
+    local meter = new { what = "names", after = 1 }
+    for step = 1, 9 do
+      now = step / 10
+      meter:add(1)
+    end
+    assert.equal("", table.concat(written))
+    for step = 10, 15 do
+      now = step / 10
+      meter:add(1)
+    end
+    assert.equal("\r10 names, 10 a second", written[1])
+  end)
+
   it("writes nothing in a pipe", function()
     local meter = new { terminal = false }
     for _ = 1, 1000 do

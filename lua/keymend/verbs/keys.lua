@@ -3,6 +3,7 @@
 local core = require "keymend.core"
 local cli = require "keymend.cli"
 local facts = require "keymend.facts"
+local progress = require "keymend.progress"
 local proof = require "keymend.proof"
 local report = require "keymend.report"
 
@@ -50,8 +51,18 @@ local function well_known_hashes()
   return hashes
 end
 
+-- How far a pass is, on a terminal that does not get the names themselves; with --proof, which takes long, also the
+-- time that is left.
+local function meter_of(context, store)
+  local listed = context.options.all and core.is_terminal(1)
+  local terminal = core.is_terminal(2) and not listed
+  local survey = terminal and context.options.proof and store.kind == "rsa" and context.opened:survey {}
+  return progress.new { what = "names", total = survey and survey.files or nil, after = 1, terminal = terminal }
+end
+
 -- One pass over a store: counts, and the wanted names (at most the core's limit). `each` sees every name.
-local function pass(target, store, wanted, each)
+local function pass(context, store, wanted, each)
+  local target, meter = context.opened, meter_of(context, store)
   local iterator, message, code, native = target:keys(store.kind)
   if not iterator then return nil, message, code, native end
   local result = { files = 0, current = 0, foreign = 0, stray = 0, other = 0, guids = {}, found = {}, matched = 0,
@@ -75,13 +86,15 @@ local function pass(target, store, wanted, each)
         result.found[#result.found + 1] = { name = name, hash = prefix }
       end
     end
-    if each then each(name, class, hash, guid) end
+    if each then each(name, class, hash, guid, meter) end
+    meter:add(1)
   end
   -- A walk that cannot go on raises.
   local walked, problem = pcall(function()
     for name, class, hash, guid in iterator do take(name, class, hash, guid) end
   end)
   iterator:close()
+  meter:finish()
   if not walked then return nil, cli.error_text(problem), "io" end
   table.sort(result.found, function(a, b) return a.name < b.name end)
   return result
@@ -161,8 +174,9 @@ end
 -- What each line of --all and --guid is: name and class, with --proof what came of trying it.
 local function lister(context, store, guid)
   local page = context:page()
-  return function(name, class, _, suffix)
+  return function(name, class, _, suffix, meter)
     if guid and suffix ~= guid then return end
+    meter:clear()
     page:line(("  %-8s %s"):format(class, name))
     if context.options.proof then page:line("           decryptable: " .. decryptable(context, store, name)) end
   end
@@ -187,7 +201,7 @@ local function print_store(context, store, wanted, guid)
   local page, target = context:page(), context.opened
   page:heading(store.title)
   local each = (context.options.all or guid) and lister(context, store, guid) or nil
-  local result, message, code, native = pass(target, store, wanted, each)
+  local result, message, code, native = pass(context, store, wanted, each)
   if not result then
     if code == "not-found" then page:text_block("none", 2) return true end
     return nil, message, code, native
@@ -221,7 +235,7 @@ local function print_json(context, wanted, guid, findings)
   local document = require "keymend.document"
   local target, stores = context.opened, {}
   for _, store in ipairs(STORES) do
-    local result, message, code, native = pass(target, store, wanted)
+    local result, message, code, native = pass(context, store, wanted)
     if not result and code ~= "not-found" then return context:fail(message, code, native) end
     local found = {}
     for index, one in ipairs(result and result.found or {}) do
@@ -243,8 +257,9 @@ local function print_json(context, wanted, guid, findings)
   context.documented = true
   local first, failure = true, document.null
   for _, store in ipairs(STORES) do
-    local passed, message, code, native = pass(target, store, nil, function(name, class, hash, suffix)
+    local passed, message, code, native = pass(context, store, nil, function(name, class, hash, suffix, meter)
       if guid and suffix ~= guid then return end
+      meter:clear()
       io.stdout:write(first and "\n" or ",\n", '    {"store":"', store.kind, '","class":"', class, '","name":',
         document.quote(name), ',"hash":', document.quote(hash), ',"guid":', document.quote(suffix),
         context.options.proof and ',"decryptable":"' .. decryptable(context, store, name) .. '"' or "", "}")

@@ -348,12 +348,17 @@ end
 
 -- All rows, or nil, message, code, native.
 local function try_all(target, list, session)
-  local rows = {}
+  local rows, meter = {}, require("keymend.progress").new { what = "key containers", total = #list, after = 1 }
   for index, container in ipairs(list) do
     local row, message, code, native = M.trial(target, container, session)
-    if not row then return nil, message, code, native end
+    if not row then
+      meter:finish()
+      return nil, message, code, native
+    end
     rows[index] = row
+    meter:add(1)
   end
+  meter:finish()
   return rows
 end
 
