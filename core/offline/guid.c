@@ -6,6 +6,10 @@
  * compared with the hive byte by byte, and then replaces it in one rename. So the hive is the old one or the new one at
  * every instant, and the time of the key stays what it was: undo gives back the same bytes.
  *
+ * ntfs-3g replaces by link and unlink: when the power goes in that moment, no name SOFTWARE is left, but the old hive as
+ * "SOFTWARE.ntfs-3g-0000000001" and in the vault, and the copy, whole and flushed. Then the copy is read in its place, so
+ * that recover can open such a Windows, and gets the name.
+ *
  * A dirty hive is refused whatever the options say. Its logs hold newer pages, and Windows would write these over the
  * new text at its next start.
  */
@@ -24,6 +28,9 @@
 #define GUID_BYTES ((size_t)2 * GUID_CHARACTERS)
 #define ENDED_BYTES (GUID_BYTES + 2) /* with its NUL, as Windows writes it */
 #define SIBLING_END ".keymend"
+#define HIVE_END "\\SOFTWARE"
+#define DRIVER_MARK ".ntfs-3g-" /* and ten digits; see reach.c */
+#define DRIVER_DIGITS 10
 #define SPARE_BYTES (1u << 20) /* beyond the hive's copy */
 #define PIECE_BYTES 65536
 #define BY_HAND                                                                                    \
@@ -36,10 +43,24 @@ typedef struct place {
   char name[KM_MAX_NAME], sibling[KM_MAX_NAME + sizeof SIBLING_END];
   const char *path; /* of the hive: target->info's */
   char sibling_path[KM_MAX_WINDOWS_PATH];
+  char leftover[KM_MAX_NAME]; /* what ntfs-3g left of an interrupted rename, or "" */
+  bool missing;               /* the hive is, its copy has what it needs */
 } place;
 
+km_status km_offline_resolve_hive(km_offline *offline, const char *path, int *fd, km_error *error) {
+  char sibling[KM_MAX_WINDOWS_PATH];
+  size_t length = strlen(path), end = sizeof HIVE_END - 1;
+  km_error ignored;
+  km_status status = km_offline_resolve(offline, path, fd, error);
+  if (status != KM_NOT_FOUND || length < end || !km_same_name(path + length - end, HIVE_END))
+    return status;
+  int used = snprintf(sibling, sizeof sibling, "%s" SIBLING_END, path);
+  bool fits = used > 0 && (size_t)used < sizeof sibling;
+  return fits && km_offline_resolve(offline, sibling, fd, &ignored) == KM_OK ? KM_OK : status;
+}
+
 static km_status resolve(void *user, const char *path, int *fd, km_error *error) {
-  return km_offline_resolve(user, path, fd, error);
+  return km_offline_resolve_hive(user, path, fd, error);
 }
 
 static void to_utf16(const char guid[GUID_CHARACTERS], uint8_t out[GUID_BYTES]) {
@@ -51,8 +72,33 @@ static void to_utf16(const char guid[GUID_CHARACTERS], uint8_t out[GUID_BYTES]) 
 
 /* ---- The hive's folder ---- */
 
-/* Finds the name ignoring case, as Windows does; two such names are none that can be replaced. */
-static km_status find_name(place *p, const char *wanted, km_error *error) {
+static bool is_leftover(const char *name, const char *hive) {
+  size_t length = strlen(hive), mark = sizeof DRIVER_MARK - 1;
+  if (strlen(name) != length + mark + DRIVER_DIGITS ||
+      strspn(name + length + mark, "0123456789") != DRIVER_DIGITS ||
+      strncmp(name + length, DRIVER_MARK, mark) != 0)
+    return false;
+  char begin[KM_MAX_NAME];
+  (void)snprintf(begin, sizeof begin, "%.*s", (int)length, name);
+  return km_same_name(begin, hive);
+}
+
+/* Takes what a name of the folder tells; true for the hive's. */
+static bool take_name(place *p, const char *name, const char *wanted) {
+  char sibling[KM_MAX_NAME];
+  (void)snprintf(sibling, sizeof sibling, "%s" SIBLING_END, wanted);
+  if (is_leftover(name, wanted))
+    (void)snprintf(p->leftover, sizeof p->leftover, "%s", name);
+  if (km_same_name(name, sibling))
+    (void)snprintf(p->sibling, sizeof p->sibling, "%s", name);
+  if (!km_same_name(name, wanted))
+    return false;
+  (void)snprintf(p->name, sizeof p->name, "%s", name);
+  return true;
+}
+
+/* Finds the names ignoring case, as Windows does; two hives are none that can be replaced. */
+static km_status find_names(place *p, const char *wanted, km_error *error) {
   km_listing *listing = NULL;
   const char *name;
   size_t length, found = 0;
@@ -64,15 +110,17 @@ static km_status find_name(place *p, const char *wanted, km_error *error) {
     status = km_disk_listing_next(listing, &name, &length, &folder, error);
     if (status == KM_OK && i >= KM_MAX_FOLDER_NAMES)
       status = km_fail(error, KM_LIMIT, 0, "the folder of %s holds too many names", p->path);
-    if (status != KM_OK || folder || !km_same_name(name, wanted))
-      continue;
-    found++;
-    (void)snprintf(p->name, sizeof p->name, "%s", name);
+    if (status == KM_OK)
+      found += take_name(p, name, wanted);
   }
   km_disk_listing_close(listing);
   if (status != KM_END)
     return status;
-  if (found == 1)
+  p->missing = found == 0 && p->sibling[0] != '\0';
+  if (p->missing) /* the copy's name is made of the hive's */
+    (void)snprintf(p->name, sizeof p->name, "%.*s",
+                   (int)(strlen(p->sibling) - (sizeof SIBLING_END - 1)), p->sibling);
+  if (found == 1 || p->missing)
     return KM_OK;
   return found == 0 ? km_fail(error, KM_NOT_FOUND, 0, "%s: the hive is not there", p->path)
                     : km_fail(error, KM_REFUSED, 0,
@@ -98,8 +146,8 @@ static km_status open_place(km_target *target, place *p, km_error *error) {
   (void)snprintf(p->sibling_path, sizeof p->sibling_path, "%s" SIBLING_END, p->path);
   km_status status = km_offline_folder_open(target, folder, &p->config, error);
   if (status == KM_OK)
-    status = find_name(p, name + 1, error);
-  if (status == KM_OK)
+    status = find_names(p, name + 1, error);
+  if (status == KM_OK && p->sibling[0] == '\0')
     (void)snprintf(p->sibling, sizeof p->sibling, "%s" SIBLING_END, p->name);
   return status;
 }
@@ -227,9 +275,42 @@ static km_status drop_own_link(place *p, km_folder *vault, bool *there, km_error
   return status == KM_OK ? km_disk_folder_flush(vault, error) : status;
 }
 
+/* The copy, which was flushed and compared before the rename that lost the hive's name, gets that name. */
+static km_status give_name(place *p, km_error *error) {
+  km_file_info info;
+  if (!p->missing)
+    return KM_OK;
+  km_status status = km_disk_file_info(p->config, p->sibling, &info, error);
+  if (status == KM_OK && (!info.regular || info.reparse))
+    status = km_fail(error, KM_NOT_FOUND, 0, "%s: the hive is not there", p->path);
+  if (status == KM_OK)
+    status = km_disk_file_rename(p->config, p->sibling, p->config, p->name, false, error);
+  km_offline_forget_software(p->target);
+  p->missing = status != KM_OK;
+  return status;
+}
+
+/* Removes what ntfs-3g left when it is the hive, or the one that the vault keeps. */
+static km_status sweep_leftover(const place *p, km_folder *vault, km_error *error) {
+  km_file_info left, other;
+  km_error ignored;
+  if (p->leftover[0] == '\0' ||
+      km_disk_file_info(p->config, p->leftover, &left, &ignored) != KM_OK || !left.regular)
+    return KM_OK;
+  bool known = km_disk_file_info(vault, KM_HIVE_LINK, &other, &ignored) == KM_OK &&
+               other.identity == left.identity && other.device == left.device;
+  known |= km_disk_file_info(p->config, p->name, &other, &ignored) == KM_OK &&
+           other.identity == left.identity && other.device == left.device;
+  return known ? km_disk_file_remove(p->config, p->leftover, error) : KM_OK;
+}
+
 static km_status settle(place *p, km_folder *vault, km_error *error) {
   bool there;
-  km_status status = remove_sibling(p, error);
+  km_status status = give_name(p, error);
+  if (status == KM_OK)
+    status = sweep_leftover(p, vault, error);
+  if (status == KM_OK)
+    status = remove_sibling(p, error);
   if (status == KM_OK)
     status = drop_own_link(p, vault, &there, error);
   return status == KM_OK ? km_disk_folder_flush(p->config, error) : status;
@@ -271,6 +352,8 @@ km_status km_offline_guid_check(km_target *target, const char *before, km_error 
   place p;
   uint64_t offset;
   km_status status = open_place(target, &p, error);
+  if (status == KM_OK && p.missing)
+    status = km_fail(error, KM_NOT_FOUND, 0, "%s: the hive is not there", p.path);
   if (status == KM_OK)
     status = find_in_file(target, p.path, before, &offset, error);
   if (status == KM_OK)
@@ -432,6 +515,8 @@ km_status km_offline_guid_write(km_target *target, km_folder *vault, const char 
   if (strlen(before) != GUID_CHARACTERS || strlen(after) != GUID_CHARACTERS)
     return km_fail(error, KM_MISUSE, 0, "a machine GUID has 36 characters");
   km_status status = open_place(target, &p, error);
+  if (status == KM_OK && p.missing)
+    status = give_name(&p, error);
   if (status == KM_OK)
     status = find_in_file(target, p.path, before, &offset, error);
   if (status == KM_OK)
