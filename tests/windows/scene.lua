@@ -66,8 +66,12 @@ function methods:keymend(words, options)
   local line = {}
   if options.as_user then line[1] = self.tests .. "as-user.exe" end
   line[#line + 1] = options.program or "D:\\keymend.exe"
-  for _, word in ipairs(words) do line[#line + 1] = word end
-  if not options.bare then
+  line[#line + 1] = words[1]
+  if words[1] == "run" and not options.bare then -- what stands behind the script is the script's own
+    line[#line + 1], line[#line + 2] = "--times", "D:\\times"
+  end
+  for index = 2, #words do line[#line + 1] = words[index] end
+  if words[1] ~= "run" and not options.bare then
     line[#line + 1], line[#line + 2] = "--times", "D:\\times"
     if self.kind == "win64" and JUDGING[words[1]] and options.own_policy ~= false then
       line[#line + 1], line[#line + 2] = "--policy", "D:\\iis.lua"
