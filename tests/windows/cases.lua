@@ -39,7 +39,7 @@ local MORE_SERVICES = { ["policy-sms"] = { "CcmExec", "SMS_EXECUTIVE" } }
 local BOTH = {
   kb = true, orphan = true, healthy = true, ["two-orphans"] = true, ["twice-first"] = true, ["damaged-orphan"] = true,
   ["guid-restored"] = true, ["times-equal"] = true, retire = true, disproved = true, ["keyless-current"] = true,
-  stale = true, disabled = true, ["planted-folder"] = true,
+  stale = true, disabled = true, ["planted-folder"] = true, ["restore-guid"] = true,
 }
 
 -- Why a case is not run; nil when it is.
