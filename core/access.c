@@ -2,6 +2,7 @@
 #include "descriptor.h"
 
 #include "bytes.h"
+#include "grant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,26 +52,57 @@ static km_status take(const km_file_meta *meta, const char *name, km_access *out
   (void)km_descriptor_owner(meta->descriptor, meta->descriptor_size, out->owner);
   out->is_protected = (parts.control & KM_CONTROL_DACL_PROTECTED) != 0;
   out->open = !parts.dacl;
+  km_descriptor_sha256(meta->descriptor, meta->descriptor_size, out->sha256);
+  if (!*out->sha256) {
+    return km_fail(error, KM_MEMORY, 0, "out of memory");
+  }
   if (parts.dacl) {
     take_entries(parts.dacl, parts.dacl_size, out);
   }
   return KM_OK;
 }
 
-km_status km_key_access(km_target *target, km_store_kind kind, const char *name, km_access *out,
-                        km_error *error) {
+/* What stands beside the bytes of a file of the store; its descriptor is the caller's. */
+static km_status read_meta(km_target *target, km_store_kind kind, const char *name,
+                           km_file_meta *meta, km_error *error) {
   km_folder *folder;
-  km_file_meta meta;
-  memset(out, 0, sizeof *out);
   km_status status = km_store_folder(target, kind, &folder, error);
   if (status) {
     return status;
   }
-  status = target->backend->meta_read(folder, name, &meta, error);
+  status = target->backend->meta_read(folder, name, meta, error);
+  target->backend->folder_close(folder);
+  return status;
+}
+
+km_status km_key_access(km_target *target, km_store_kind kind, const char *name, km_access *out,
+                        km_error *error) {
+  km_file_meta meta;
+  memset(out, 0, sizeof *out);
+  km_status status = read_meta(target, kind, name, &meta, error);
   if (!status) {
     status = take(&meta, name, out, error);
     free(meta.descriptor);
   }
-  target->backend->folder_close(folder);
+  return status;
+}
+
+km_status km_key_grantable(km_target *target, const char *name, const km_grant *grants,
+                           size_t count, km_error *error) {
+  km_file_meta meta;
+  uint8_t *made = NULL;
+  size_t size;
+  km_status status = read_meta(target, KM_STORE_RSA, name, &meta, error);
+  if (status) {
+    return status;
+  }
+  if (!meta.descriptor) {
+    return km_fail(error, KM_UNSUPPORTED, 0,
+                   "\"%s\": this file system keeps no security descriptors", name);
+  }
+  status = km_descriptor_grant(meta.descriptor, meta.descriptor_size, grants, count, &made, &size,
+                               error);
+  free(made);
+  free(meta.descriptor);
   return status;
 }

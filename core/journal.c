@@ -2,6 +2,7 @@
 #include "journal.h"
 
 #include "bytes.h"
+#include "grant.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -91,6 +92,7 @@ static void clear_entry(km_entry *entry) {
   free(entry->before);
   free(entry->after);
   free(entry->meta.descriptor);
+  free(entry->granted);
 }
 
 void km_journal_clear(km_journal *journal) {
@@ -131,7 +133,8 @@ size_t km_journal_memory(const km_journal *j) {
   for (size_t i = 0; i < j->entry_count; i++) {
     const km_entry *e = &j->entries[i];
     total += sizeof *e + text_memory(e->container) + text_memory(e->reason) +
-             text_memory(e->before) + text_memory(e->after) + e->meta.descriptor_size;
+             text_memory(e->before) + text_memory(e->after) + e->meta.descriptor_size +
+             e->granted_size;
   }
   return total;
 }
@@ -256,22 +259,22 @@ static bool read_sha256(const char *text, char out[KM_SHA256_TEXT]) {
   return true;
 }
 
-static bool read_descriptor(const char *text, km_file_meta *meta) {
+static bool read_descriptor(const char *text, uint8_t **out, size_t *size) {
   size_t length = strlen(text);
   if (length == 0 || length % 2 != 0 || length / 2 > KM_MAX_DESCRIPTOR)
     return false;
-  if (meta->descriptor != NULL)
+  if (*out != NULL)
     return false;
-  meta->descriptor = malloc(length / 2);
-  if (meta->descriptor == NULL)
+  *out = malloc(length / 2);
+  if (*out == NULL)
     return false;
   for (size_t i = 0; i < length / 2; i++) {
     int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
     if (high < 0 || low < 0)
       return false;
-    meta->descriptor[i] = (uint8_t)(high * 16 + low);
+    (*out)[i] = (uint8_t)(high * 16 + low);
   }
-  meta->descriptor_size = length / 2;
+  *size = length / 2;
   return true;
 }
 
@@ -357,7 +360,9 @@ static bool read_entry_pair(km_entry *e, const char *key, const char *value) {
   if (strcmp(key, "gid") == 0)
     return read_u32(value, &e->meta.gid);
   if (strcmp(key, "descriptor") == 0)
-    return read_descriptor(value, &e->meta);
+    return read_descriptor(value, &e->meta.descriptor, &e->meta.descriptor_size);
+  if (strcmp(key, "descriptor-after") == 0)
+    return read_descriptor(value, &e->granted, &e->granted_size);
   return false;
 }
 
@@ -438,6 +443,14 @@ static km_status check_change(const km_journal *j, km_error *error) {
   return KM_OK;
 }
 
+/* A journal that was forged gives nobody rights but the accounts of the system and services: see grant.h. */
+static bool grant_sound(const km_entry *e) {
+  size_t count;
+  return e->after != NULL && strcmp(e->before, e->after) == 0 && e->meta.descriptor != NULL &&
+         km_descriptor_added(e->meta.descriptor, e->meta.descriptor_size, e->granted,
+                             e->granted_size, NULL, &count);
+}
+
 static km_status begin_complete(km_journal *j, km_error *error) {
   if (j->made_by == NULL || j->store == NULL || j->machine_guid == NULL || j->policies == NULL ||
       j->overrides == NULL || j->begun == 0)
@@ -449,10 +462,16 @@ static km_status begin_complete(km_journal *j, km_error *error) {
     const km_entry *e = &j->entries[i];
     if (e->before == NULL || e->container == NULL || e->reason == NULL || e->sha256[0] == '\0')
       return km_fail(error, KM_DAMAGED, 0, "journal: file %zu lacks a field", i);
+    if ((e->granted != NULL) != (j->entries[0].granted != NULL))
+      return km_fail(error, KM_DAMAGED, 0, "journal: it moves files and adds entries too");
+    if (e->granted != NULL && !grant_sound(e))
+      return km_fail(error, KM_DAMAGED, 0,
+                     "journal: file %zu gets another security descriptor than with entries added",
+                     i);
     km_unique_name unique;
     if (e->after != NULL && !km_unique_name_parse(e->after, &unique))
       return km_fail(error, KM_DAMAGED, 0, "journal: file %zu gets a name that is not unique", i);
-    if (e->after != NULL && km_same_name(e->before, e->after))
+    if (e->granted == NULL && e->after != NULL && km_same_name(e->before, e->after))
       return km_fail(error, KM_DAMAGED, 0, "journal: file %zu keeps its name", i);
   }
   if (!names_unique(j))
@@ -665,13 +684,13 @@ static void write_number(writer *w, const char *key, uint64_t value) {
   write_text(w, key, text);
 }
 
-static void write_descriptor(writer *w, const km_file_meta *meta) {
+static void write_descriptor(writer *w, const char *key, const uint8_t *data, size_t size) {
   static const char digits[] = "0123456789abcdef";
-  if (meta->descriptor == NULL)
+  if (data == NULL)
     return;
-  write_bytes(w, "descriptor", sizeof "descriptor");
-  for (size_t i = 0; i < meta->descriptor_size; i++) {
-    char pair[2] = {digits[meta->descriptor[i] >> 4], digits[meta->descriptor[i] & 15]};
+  write_bytes(w, key, strlen(key) + 1);
+  for (size_t i = 0; i < size; i++) {
+    char pair[2] = {digits[data[i] >> 4], digits[data[i] & 15]};
     write_bytes(w, pair, 2);
   }
   write_bytes(w, "", 1);
@@ -694,7 +713,8 @@ static void write_entry(writer *w, size_t index, const km_entry *e) {
   write_number(w, "mode", e->meta.mode);
   write_number(w, "uid", e->meta.uid);
   write_number(w, "gid", e->meta.gid);
-  write_descriptor(w, &e->meta);
+  write_descriptor(w, "descriptor", e->meta.descriptor, e->meta.descriptor_size);
+  write_descriptor(w, "descriptor-after", e->granted, e->granted_size);
 }
 
 /* Fills in length and checksum of the record that starts at `start`, and ends the journal behind

@@ -53,7 +53,10 @@ typedef struct km_entry {
   uint64_t identity; /* inode when the transaction began; only decides between equal contents */
   char sha256[KM_SHA256_TEXT];
   km_time seen_created; /* as the plan saw it (perhaps from a times file); for people */
-  km_file_meta meta;
+  km_file_meta meta;    /* as it was before */
+  uint8_t
+      *granted; /* a file that gets entries, and keeps its name: its descriptor after; else NULL */
+  size_t granted_size;
 } km_entry;
 
 typedef struct km_journal {

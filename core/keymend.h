@@ -440,10 +440,11 @@ typedef struct km_access_entry {
 
 /* Who may use a file. */
 typedef struct km_access {
-  char owner[184];   /* "" when it has none */
-  bool is_protected; /* its DACL inherits nothing */
-  bool open;         /* it has no DACL: everyone may do everything */
-  bool truncated;    /* there are more entries than told */
+  char owner[184];             /* "" when it has none */
+  bool is_protected;           /* its DACL inherits nothing */
+  bool open;                   /* it has no DACL: everyone may do everything */
+  bool truncated;              /* there are more entries than told */
+  char sha256[KM_SHA256_TEXT]; /* of owner, group and DACL, as a step that grants carries it */
   size_t count;
   km_access_entry entries[KM_MAX_ACCESS];
 } km_access;
@@ -452,6 +453,24 @@ typedef struct km_access {
  * the file system keeps none, KM_NOT_FOUND, KM_DAMAGED, KM_ACCESS. */
 KM_API km_status km_key_access(km_target *target, km_store_kind kind, const char *name,
                                km_access *out, km_error *error);
+
+#define KM_MAX_GRANTS 8           /* entries that one step adds */
+#define KM_GRANT_READ 0x00120089u /* the masks that can be granted: generic read of files, */
+#define KM_GRANT_FULL 0x001F01FFu /* and full control */
+
+/* An allow entry to add to a security descriptor. */
+typedef struct km_grant {
+  const char
+      *sid; /* SYSTEM, LOCAL SERVICE, NETWORK SERVICE, Administrators, or a service's own: S-1-5-18,
+                      -19, -20, -32-544, -80-... */
+  uint32_t mask; /* KM_GRANT_READ or KM_GRANT_FULL */
+} km_grant;
+
+/* Whether a step could add these entries to the security descriptor of a file of the key store. KM_REFUSED says why
+ * not: nothing is missing, everyone may do everything, an entry denies, the entries are not in Windows' order.
+ * KM_MISUSE: something that is never granted; else as km_key_access. Nothing is changed. */
+KM_API km_status km_key_grantable(km_target *target, const char *name, const km_grant *grants,
+                                  size_t count, km_error *error);
 
 /* What the file of the system's DPAPI master key `guid` is: its times tell the era of what it protects. The one in
  * S-1-5-18 when its folder User has it too. KM_NOT_FOUND: it is in neither, or there is no such folder. */
@@ -729,13 +748,15 @@ KM_API km_status km_references_find(km_target *target,
 /* ---- Plan and transaction ---------------------------------------------------------------------- */
 
 typedef enum km_step_kind {
-  KM_STEP_RETIRE,      /* take `name` out of the store into the vault */
-  KM_STEP_ADOPT,       /* give the file `name` the name `to` */
-  KM_STEP_PRUNE,       /* as retire, of any machine GUID: nothing needs the file any more */
+  KM_STEP_RETIRE, /* take `name` out of the store into the vault */
+  KM_STEP_ADOPT,  /* give the file `name` the name `to` */
+  KM_STEP_PRUNE,  /* as retire, of any machine GUID: nothing needs the file any more */
+  KM_STEP_GRANT, /* add entries to the security descriptor of the current key file `name`; a plan that has such
+                          steps has no others */
   KM_STEP_RESTORE_GUID /* make `to` the machine GUID again; the plan has no other step */
 } km_step_kind;
 
-/* The stable id of a kind: "retire", "adopt", "prune", "restore-guid"; static. */
+/* The stable id of a kind: "retire", "adopt", "prune", "grant", "restore-guid"; static. */
 KM_API const char *km_step_kind_id(km_step_kind kind);
 
 /* One step with what was seen when the plan was made; apply checks it again. KM_STEP_RESTORE_GUID has the machine GUID
@@ -753,6 +774,9 @@ typedef struct km_step {
   km_time_source created_source;
   km_time written;
   char sha256[KM_SHA256_TEXT];
+  const km_grant *grants; /* grant: what is added where it is missing; no SID twice */
+  size_t grant_count;     /* at most KM_MAX_GRANTS */
+  char descriptor_sha256[KM_SHA256_TEXT]; /* grant: as km_access told it */
 } km_step;
 
 #define KM_MAX_STEPS 64
@@ -820,6 +844,9 @@ typedef struct km_txn_file {
   char sha256[KM_SHA256_TEXT];
   uint64_t size;
   km_time created, written;
+  km_access_entry
+      *added; /* entries that its security descriptor has more after; NULL: the file was moved */
+  size_t added_count;
 } km_txn_file;
 
 typedef struct km_txn {

@@ -1,4 +1,6 @@
 /* plan.c: checks a plan in itself and against the store, before anything is touched */
+#include "descriptor.h"
+#include "grant.h"
 #include "transaction.h"
 
 #include <inttypes.h>
@@ -8,7 +10,7 @@
 
 #define ADVICE "Make a new plan"
 
-static const char *const kind_ids[] = {"retire", "adopt", "prune", "restore-guid"};
+static const char *const kind_ids[] = {"retire", "adopt", "prune", "grant", "restore-guid"};
 
 const char *km_step_kind_id(km_step_kind kind) {
   size_t index = (size_t)kind;
@@ -28,6 +30,10 @@ static bool sha256_valid(const char *text) {
 
 static bool is_adopt(const km_step *step) {
   return step->kind == KM_STEP_ADOPT;
+}
+
+static bool is_grant(const km_step *step) {
+  return step->kind == KM_STEP_GRANT;
 }
 
 /* A step serves the container that it names: whoever edited the plan, no other one's file is moved. */
@@ -70,6 +76,34 @@ static km_status check_prune(const km_step *step, km_error *error) {
   return check_container(step, name.hash, error);
 }
 
+/* A current key file, and entries that may be given, none of them twice. */
+static km_status check_grant(const km_step *step, const km_target_info *info, km_error *error) {
+  km_unique_name name;
+  if (!km_unique_name_parse(step->name, &name) || strcmp(name.guid, info->guid) != 0)
+    return km_fail(error, KM_MISUSE, 0,
+                   "plan: grant %s: only a current key file gets entries, and this name is not of"
+                   " this machine's GUID",
+                   step->name);
+  if (step->grants == NULL || step->grant_count == 0 || step->grant_count > KM_MAX_GRANTS)
+    return km_fail(error, KM_MISUSE, 0, "plan: grant %s: it adds 1 to %d entries", step->name,
+                   KM_MAX_GRANTS);
+  for (size_t i = 0; i < step->grant_count; i++) {
+    if (!km_grant_allowed(step->grants[i].sid, step->grants[i].mask))
+      return km_fail(error, KM_MISUSE, 0,
+                     "plan: grant %s: only read or full rights are given, and only to SYSTEM,"
+                     " LOCAL SERVICE, NETWORK SERVICE, Administrators or a service",
+                     step->name);
+    for (size_t k = 0; k < i; k++)
+      if (strcmp(step->grants[i].sid, step->grants[k].sid) == 0)
+        return km_fail(error, KM_MISUSE, 0, "plan: grant %s: two entries for %s", step->name,
+                       step->grants[i].sid);
+  }
+  if (!sha256_valid(step->descriptor_sha256))
+    return km_fail(error, KM_MISUSE, 0,
+                   "plan: grant %s: there is no SHA-256 of its security descriptor", step->name);
+  return check_container(step, name.hash, error);
+}
+
 static km_status check_step(const km_step *step, const km_target_info *info, km_error *error) {
   if (step->name == NULL || !km_store_name_valid(step->name))
     return km_fail(error, KM_MISUSE, 0, "plan: a step's file name is not one of a key store");
@@ -82,8 +116,11 @@ static km_status check_step(const km_step *step, const km_target_info *info, km_
     return check_adopt(step, info, error);
   if (step->kind == KM_STEP_PRUNE)
     return check_prune(step, error);
+  if (is_grant(step))
+    return check_grant(step, info, error);
   if (step->kind != KM_STEP_RETIRE)
-    return km_fail(error, KM_MISUSE, 0, "plan: %s: the step neither retires, adopts nor prunes it",
+    return km_fail(error, KM_MISUSE, 0,
+                   "plan: %s: the step neither retires, adopts nor prunes it, nor grants",
                    step->name);
   return check_retire(step, info, error);
 }
@@ -125,6 +162,10 @@ static km_status check_restore_guid(const km_plan *plan, const km_target_info *i
 static km_status check_pair(const km_step *a, const km_step *b, km_error *error) {
   if (km_same_name(a->name, b->name))
     return km_fail(error, KM_MISUSE, 0, "plan: two steps for %s", a->name);
+  if (is_grant(a) != is_grant(b))
+    return km_fail(
+        error, KM_MISUSE, 0,
+        "plan: it moves files and adds entries too: make two plans, one after the other");
   if (is_adopt(a) && is_adopt(b) && km_same_name(a->to, b->to))
     return km_fail(error, KM_MISUSE, 0, "plan: two files would be named %s", a->to);
   if (is_adopt(a) && is_adopt(b) && (km_same_name(a->to, b->name) || km_same_name(b->to, a->name)))
@@ -242,18 +283,40 @@ static const km_step *retired_by(const km_plan *plan, const char *name) {
   return NULL;
 }
 
+/* The descriptor that a grant leaves; another one than the plan saw is not touched. */
+static km_status fill_granted(const km_step *step, km_entry *entry, km_error *error) {
+  const km_file_meta *meta = &entry->meta;
+  char sha256[KM_SHA256_TEXT];
+  if (meta->descriptor == NULL)
+    return km_fail(error, KM_UNSUPPORTED, 0,
+                   "%s: this file system keeps no security descriptors, so no entries can be added",
+                   step->name);
+  km_descriptor_sha256(meta->descriptor, meta->descriptor_size, sha256);
+  if (strcmp(sha256, step->descriptor_sha256) != 0)
+    return stale(error, step->name, "its security descriptor has changed");
+  km_status status =
+      km_descriptor_grant(meta->descriptor, meta->descriptor_size, step->grants, step->grant_count,
+                          &entry->granted, &entry->granted_size, error);
+  if (status != KM_OK)
+    km_error_prefix(error, "%s", step->name);
+  return status;
+}
+
 /* A name that is retired keeps its spelling: Windows takes names that differ in case alone for one,
  * and so the adopted file replaces the retired one in a single rename on every file system. */
 static km_status fill_entry(km_hold *hold, const km_plan *plan, const km_step *step,
                             const km_file_info *info, km_entry *entry, km_error *error) {
   const km_step *retired = is_adopt(step) ? retired_by(plan, step->to) : NULL;
-  const char *to = retired != NULL ? retired->name : step->to;
+  const char *to = retired != NULL  ? retired->name
+                   : is_grant(step) ? step->name
+                   : is_adopt(step) ? step->to
+                                    : NULL;
   entry->container = km_copy_text_within(step->container, KM_MAX_CONTAINER);
   entry->reason = km_copy_text_within(step->reason, KM_MAX_TEXT);
   entry->before = km_copy_text(step->name);
-  entry->after = is_adopt(step) ? km_copy_text(to) : NULL;
+  entry->after = km_copy_text(to);
   if (entry->container == NULL || entry->reason == NULL || entry->before == NULL ||
-      (is_adopt(step) && entry->after == NULL))
+      (to != NULL && entry->after == NULL))
     return km_fail(error, KM_MEMORY, 0, "out of memory");
   entry->size = info->size;
   entry->identity = info->identity;
@@ -263,6 +326,8 @@ static km_status fill_entry(km_hold *hold, const km_plan *plan, const km_step *s
   km_status status = backend->meta_read(hold->store, step->name, &entry->meta, error);
   if (status == KM_OK && backend->meta_settable != NULL)
     status = backend->meta_settable(hold->store, step->name, &entry->meta, error);
+  if (status == KM_OK && is_grant(step))
+    status = fill_granted(step, entry, error);
   return status;
 }
 

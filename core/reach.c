@@ -12,6 +12,8 @@
  *   - a file comes from the place that does not want it any more, else from <f>.link, else from
  *     <f>.copy;
  *   - without hard links (KM_UNSUPPORTED) a file is moved where it would have been linked.
+ * A file that gets entries in its descriptor has one name on both sides: its place wants it anyhow, and
+ * only what is set at the end differs.
  * No done-records are read: what stands there is known by size and SHA-256, and by identity between
  * files of equal content.
  */
@@ -506,6 +508,16 @@ static km_status empty_all(reach *r, km_error *error) {
 
 /* ---- metadata ---- */
 
+/* What a file must have on a side; what it points to belongs to the entry. */
+static km_file_meta meta_on(const km_entry *entry, km_side side) {
+  km_file_meta meta = entry->meta;
+  if (side == KM_AFTER && entry->granted != NULL) {
+    meta.descriptor = entry->granted;
+    meta.descriptor_size = entry->granted_size;
+  }
+  return meta;
+}
+
 void km_meta_clear(km_file_meta *meta) {
   free(meta->descriptor);
   memset(meta, 0, sizeof *meta);
@@ -537,8 +549,8 @@ static km_status set_meta(reach *r, km_error *error) {
     const place *p = &r->places[i];
     if (p->has < 0)
       continue;
-    km_status status =
-        r->backend->meta_write(r->store, p->name, &r->journal->entries[p->has].meta, error);
+    const km_file_meta meta = meta_on(&r->journal->entries[p->has], r->side);
+    km_status status = r->backend->meta_write(r->store, p->name, &meta, error);
     if (status != KM_OK)
       return status;
   }
@@ -562,7 +574,8 @@ static km_status check_place(reach *r, const place *p, km_error *error) {
   km_status status = r->backend->meta_read(r->store, p->name, &meta, error);
   if (status != KM_OK)
     return status;
-  if (!km_meta_equal(&meta, &r->journal->entries[p->want].meta, &what))
+  const km_file_meta wanted = meta_on(&r->journal->entries[p->want], r->side);
+  if (!km_meta_equal(&meta, &wanted, &what))
     status = km_fail(error, KM_STALE, 0, "%s: its %s is not what the journal says", p->name, what);
   km_meta_clear(&meta);
   return status;
@@ -662,11 +675,41 @@ static km_status meet_intruders(reach *r, km_error *error) {
   return status;
 }
 
+/* Whether the descriptor of a file that gets entries is the one of `side`. */
+static km_status has_descriptor(const reach *r, const km_entry *entry, km_side side, bool *has,
+                                km_error *error) {
+  const km_file_meta wanted = meta_on(entry, side);
+  km_file_meta now = {0};
+  km_status status = r->backend->meta_read(r->store, entry->before, &now, error);
+  *has = status == KM_OK && km_descriptor_equal(now.descriptor, now.descriptor_size,
+                                                wanted.descriptor, wanted.descriptor_size);
+  km_meta_clear(&now);
+  return status;
+}
+
+/* A descriptor that somebody changed since the transaction looked at it is not replaced. */
+static km_status check_descriptors(const reach *r, km_error *error) {
+  km_status status = KM_OK;
+  for (size_t i = 0; status == KM_OK && i < r->journal->entry_count; i++) {
+    const km_entry *entry = &r->journal->entries[i];
+    bool before = true, after = true;
+    if (entry->granted != NULL)
+      status = has_descriptor(r, entry, KM_BEFORE, &before, error);
+    if (status == KM_OK && !before)
+      status = has_descriptor(r, entry, KM_AFTER, &after, error);
+    if (status == KM_OK && !before && !after)
+      status = km_fail(error, KM_STALE, 0,
+                       "%s: its security descriptor was changed by somebody else meanwhile. Make a"
+                       " new plan",
+                       entry->before);
+  }
+  return status;
+}
+
 static km_status move_all(reach *r, km_error *error) {
   km_status status = KM_OK;
   leave_later(r);
-  if (r->care != KM_CARE_FORWARD)
-    status = check_sources(r, error);
+  status = r->care == KM_CARE_FORWARD ? check_descriptors(r, error) : check_sources(r, error);
   if (status == KM_OK)
     status = meet_intruders(r, error);
   if (status != KM_OK)
@@ -737,6 +780,15 @@ static bool one_moved(const reach *r) {
   return false;
 }
 
+/* The same for entries that were added. */
+static km_status one_granted(const reach *r, bool *granted, km_error *error) {
+  km_status status = KM_OK;
+  for (size_t i = 0; status == KM_OK && !*granted && i < r->journal->entry_count; i++)
+    if (r->journal->entries[i].granted != NULL)
+      status = has_descriptor(r, &r->journal->entries[i], KM_AFTER, granted, error);
+  return status == KM_NOT_FOUND ? KM_OK : status;
+}
+
 /* Links are made by the swap alone, and copies in the files' order before it. When all copies are
  * there, but one is not sound, it was being made, or it went bad later: the store tells which. */
 km_status km_swap_began(km_work *work, bool *began, km_error *error) {
@@ -757,6 +809,8 @@ km_status km_swap_began(km_work *work, bool *began, km_error *error) {
   if (status == KM_OK && !*began && there) {
     status = look_store(r, error);
     *began = one_moved(r);
+    if (status == KM_OK && !*began)
+      status = one_granted(r, began, error);
   }
   free(r);
   return status;

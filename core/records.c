@@ -1,4 +1,5 @@
 /* records.c: the transactions that a target has, as their journals tell */
+#include "grant.h"
 #include "transaction.h"
 
 #include <stdio.h>
@@ -308,6 +309,14 @@ km_status km_records_settled(const km_records *records, km_error *error) {
 
 /* ---- what the public interface shows ---- */
 
+/* What a grant added; the journal was checked when it was read. */
+static bool copy_added(km_txn_file *to, const km_entry *from) {
+  to->added = calloc(KM_MAX_GRANTS, sizeof *to->added);
+  return to->added != NULL &&
+         km_descriptor_added(from->meta.descriptor, from->meta.descriptor_size, from->granted,
+                             from->granted_size, to->added, &to->added_count);
+}
+
 static bool copy_file(km_txn_file *to, const km_entry *from) {
   to->container = km_copy_text(from->container);
   to->before = km_copy_text(from->before);
@@ -318,7 +327,8 @@ static bool copy_file(km_txn_file *to, const km_entry *from) {
   to->created = from->meta.created != 0 ? from->meta.created : from->seen_created;
   to->written = from->meta.written;
   return to->container != NULL && to->before != NULL && to->reason != NULL &&
-         (from->after == NULL || to->after != NULL);
+         (from->after == NULL || to->after != NULL) &&
+         (from->granted == NULL || copy_added(to, from));
 }
 
 static bool copy_journal(km_txn *txn, const km_journal *j) {
@@ -375,6 +385,7 @@ void km_txn_free(km_txn *txn) {
     free(txn->files[i].before);
     free(txn->files[i].after);
     free(txn->files[i].reason);
+    free(txn->files[i].added);
   }
   free(txn->files);
   free(txn->vault);

@@ -32,7 +32,7 @@ static uint64_t bytes_needed(const km_plan *plan, const km_journal *journal) {
   for (size_t i = 0; i < plan->step_count; i++)
     need += plan->steps[i].size + 4096; /* a cluster's rest, and its part of the journal */
   for (size_t i = 0; i < journal->entry_count; i++)
-    need += 2 * journal->entries[i].meta.descriptor_size;
+    need += 2 * (journal->entries[i].meta.descriptor_size + journal->entries[i].granted_size);
   return need;
 }
 
@@ -212,7 +212,9 @@ static km_status swap(km_work *work, km_error *error) {
     return status;
   for (size_t i = 0; i < work->journal->entry_count; i++) {
     const km_entry *entry = &work->journal->entries[i];
-    if (entry->after != NULL)
+    if (entry->granted != NULL)
+      km_progress(work->hold, "swap", "%s has the missing entries now", entry->before);
+    else if (entry->after != NULL)
       km_progress(work->hold, "swap", "%s is now %s", entry->before, entry->after);
     else
       km_progress(work->hold, "swap", "%s is now in the vault", entry->before);

@@ -114,7 +114,8 @@ typedef struct km_work {
 } km_work;
 
 /* Brings every file of the journal to the name it has on `side`, flushes, sets what differs of
- * times, attributes and descriptor, and checks all of it. At every instant each file's bytes stand
+ * times, attributes and descriptor (of a file that gets entries, the one that it has on that side), and
+ * checks all of it. At every instant each file's bytes stand
  * in the store or in the vault, and a wanted name that is taken never falls free (where hard links
  * exist). Judges by what it sees, so it may be repeated after any interruption. */
 km_status km_reach(km_work *work, km_side side, km_care care, km_error *error);

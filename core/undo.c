@@ -103,7 +103,10 @@ static km_status change(km_work *work, km_error *error) {
     status = km_reach(work, KM_BEFORE, KM_CARE_FORWARD, error);
   if (status == KM_OK) {
     if (!km_guid_changes(work->journal))
-      km_progress(hold, "swap", "every file has its old name again");
+      km_progress(hold, "swap",
+                  work->journal->entries[0].granted != NULL
+                      ? "every file has its old permissions again"
+                      : "every file has its old name again");
     if (km_interrupted(hold))
       status = km_fail(error, KM_INTERRUPTED, 0, "interrupted");
   }

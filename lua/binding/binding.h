@@ -133,6 +133,7 @@ void km_lua_push_service(lua_State *L, const km_service *service);
 void km_lua_set_service_status(lua_State *L, const km_service_status *status);
 void km_lua_push_order(lua_State *L, const km_service_order *order);
 void km_lua_push_txn(lua_State *L, const km_txn *txn);
+void km_lua_push_entry(lua_State *L, const km_access_entry *entry); /* {type, flags, mask, sid} */
 
 /* ---- Arguments (push.c) ---- */
 

@@ -381,8 +381,27 @@ void km_lua_push_order(lua_State *L, const km_service_order *order) {
 
 /* ---- Transactions ---- */
 
+void km_lua_push_entry(lua_State *L, const km_access_entry *entry) {
+  static const char *const types[] = {"allow", "deny"};
+  lua_createtable(L, 0, 4);
+  km_lua_set_text(L, "type", entry->type <= KM_ACCESS_DENY ? types[entry->type] : "other");
+  km_lua_set_number(L, "flags", entry->flags);
+  km_lua_set_number(L, "mask", entry->mask);
+  km_lua_set_text(L, "sid", entry->sid);
+}
+
+/* What a grant added: {{type, flags, mask, sid}}. */
+static void set_added(lua_State *L, const km_txn_file *file) {
+  lua_createtable(L, (int)file->added_count, 0);
+  for (size_t i = 0; i < file->added_count; i++) {
+    km_lua_push_entry(L, &file->added[i]);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  lua_setfield(L, -2, "added");
+}
+
 static void push_txn_file(lua_State *L, const km_txn_file *file) {
-  lua_createtable(L, 0, 10);
+  lua_createtable(L, 0, 11);
   km_lua_set_text(L, "container", file->container);
   km_lua_set_text(L, "before", file->before);
   km_lua_set_text(L, "after", file->after);
@@ -391,6 +410,8 @@ static void push_txn_file(lua_State *L, const km_txn_file *file) {
   km_lua_set_number(L, "size", (lua_Number)file->size);
   km_lua_set_time(L, "created", file->created);
   km_lua_set_time(L, "written", file->written);
+  if (file->added != NULL)
+    set_added(L, file);
 }
 
 void km_lua_push_txn(lua_State *L, const km_txn *txn) {

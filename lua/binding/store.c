@@ -54,20 +54,7 @@ static int target_inspect(lua_State *L) {
   return 1;
 }
 
-static void push_entry(lua_State *L, const km_access_entry *entry) {
-  static const char *const types[] = {"allow", "deny"};
-  lua_createtable(L, 0, 4);
-  lua_pushstring(L, entry->type <= KM_ACCESS_DENY ? types[entry->type] : "other");
-  lua_setfield(L, -2, "type");
-  lua_pushnumber(L, entry->flags);
-  lua_setfield(L, -2, "flags");
-  lua_pushnumber(L, entry->mask);
-  lua_setfield(L, -2, "mask");
-  lua_pushstring(L, entry->sid);
-  lua_setfield(L, -2, "sid");
-}
-
-/* target:access(name, kind) -> {owner, protected, open, truncated, entries = {{type, flags, mask, sid}}} */
+/* target:access(name, kind) -> {owner, protected, open, truncated, sha256, entries = {{type, flags, mask, sid}}} */
 static int target_access(lua_State *L) {
   km_lua_target *self = km_lua_check_target(L, 1);
   const char *name = km_lua_check_text(L, 2);
@@ -76,7 +63,8 @@ static int target_access(lua_State *L) {
   km_access *access = lua_newuserdata(L, sizeof *access);
   if (km_key_access(self->target, kind, name, access, &error) != KM_OK)
     return km_lua_fail(L, &error);
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 6);
+  km_lua_set_text(L, "sha256", access->sha256);
   lua_pushstring(L, access->owner);
   lua_setfield(L, -2, "owner");
   lua_pushboolean(L, access->is_protected);
@@ -87,7 +75,7 @@ static int target_access(lua_State *L) {
   lua_setfield(L, -2, "truncated");
   lua_createtable(L, (int)access->count, 0);
   for (size_t i = 0; i < access->count; i++) {
-    push_entry(L, &access->entries[i]);
+    km_lua_push_entry(L, &access->entries[i]);
     lua_rawseti(L, -2, (int)i + 1);
   }
   lua_setfield(L, -2, "entries");

@@ -274,9 +274,11 @@ static km_step_kind read_step_kind(const reader *from) {
     if (strcmp(word, km_step_kind_id((km_step_kind)kind)) == 0)
       return (km_step_kind)kind;
   }
-  luaL_error(from->L,
-             "%s.kind: \"retire\", \"adopt\", \"prune\" or \"restore-guid\" expected, got \"%s\"",
-             from->where, word);
+  luaL_error(
+      from->L,
+      "%s.kind: \"retire\", \"adopt\", \"prune\", \"grant\" or \"restore-guid\" expected, got"
+      " \"%s\"",
+      from->where, word);
   return KM_STEP_RETIRE;
 }
 
@@ -288,6 +290,48 @@ static km_time_source read_source(const reader *from) {
   }
   luaL_error(from->L, "%s.created_source: unknown source \"%s\"", from->where, word);
   return KM_TIME_NONE;
+}
+
+/* {{sid, mask}, ...} at the top of the stack as a userdata that takes its place; texts are kept in the table at
+ * `anchor`. */
+static const km_grant *read_grants(const reader *from, size_t *count) {
+  lua_State *L = from->L;
+  int table = lua_gettop(L);
+  if (!lua_istable(L, table))
+    bad_field(from, "grants", "array of entries");
+  *count = lua_objlen(L, table);
+  if (*count == 0 || *count > KM_MAX_GRANTS)
+    luaL_error(L, "%s.grants: 1 to %d entries expected, got %d", from->where, KM_MAX_GRANTS,
+               (int)*count);
+  km_grant *grants = lua_newuserdata(L, *count * sizeof *grants);
+  for (size_t i = 0; i < *count; i++) {
+    reader entry = {.L = L, .table = table + 2, .anchor = from->anchor};
+    snprintf(entry.where, sizeof entry.where, "grants[%d]", (int)i + 1);
+    lua_rawgeti(L, table, (int)i + 1);
+    if (!lua_istable(L, -1))
+      luaL_error(L, "%s.%s: table expected, got %s", from->where, entry.where,
+                 luaL_typename(L, -1));
+    grants[i].sid = read_text(&entry, "sid", NULL);
+    uint64_t mask = read_whole(&entry, "mask");
+    if (mask > UINT32_MAX)
+      luaL_error(L, "%s.%s.mask: out of range", from->where, entry.where);
+    grants[i].mask = (uint32_t)mask;
+    lua_settop(L, table + 1);
+  }
+  lua_replace(L, table);
+  return grants;
+}
+
+/* The userdata goes into the anchor too. */
+static void read_granting(const reader *from, km_step *step) {
+  lua_State *L = from->L;
+  const char *sha256 = read_text(from, "descriptor_sha256", NULL);
+  if (strlen(sha256) != KM_SHA256_TEXT - 1)
+    luaL_error(L, "%s.descriptor_sha256: 64 hex digits expected", from->where);
+  memcpy(step->descriptor_sha256, sha256, KM_SHA256_TEXT);
+  lua_getfield(L, from->table, "grants");
+  step->grants = read_grants(from, &step->grant_count);
+  lua_rawseti(L, from->anchor, (int)lua_objlen(L, from->anchor) + 1);
 }
 
 static void read_step(const reader *from, km_step *step) {
@@ -309,6 +353,8 @@ static void read_step(const reader *from, km_step *step) {
   if (strlen(sha256) != KM_SHA256_TEXT - 1)
     luaL_error(from->L, "%s.sha256: 64 hex digits expected", from->where);
   memcpy(step->sha256, sha256, KM_SHA256_TEXT);
+  if (step->kind == KM_STEP_GRANT)
+    read_granting(from, step);
 }
 
 /* Reads plan.steps into a userdata that stays on the stack. */
@@ -409,6 +455,25 @@ static int target_apply(lua_State *L) {
   return finish(&now, owned, status, &error);
 }
 
+/* target:grantable(name, {{sid, mask}, ...}) -> true, or nil, why a step could not add these entries, code */
+static int target_grantable(lua_State *L) {
+  km_lua_target *self = km_lua_check_target(L, 1);
+  const char *name = km_lua_check_text(L, 2);
+  size_t count = 0;
+  km_error error;
+  luaL_checktype(L, 3, LUA_TTABLE);
+  lua_settop(L, 3);
+  lua_newtable(L);
+  const reader from = {.L = L, .table = 3, .anchor = 4, .where = "grantable"};
+  luaL_checkstack(L, 8, "grants");
+  lua_pushvalue(L, 3);
+  const km_grant *grants = read_grants(&from, &count);
+  if (km_key_grantable(self->target, name, grants, count, &error) != KM_OK)
+    return km_lua_fail(L, &error);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
 /* target:undo(transaction id, {progress = f(stage, text)}) */
 static int target_undo(lua_State *L) {
   km_lua_target *self = km_lua_check_target(L, 1);
@@ -491,6 +556,11 @@ static int target_purge(lua_State *L) {
 }
 
 const luaL_Reg km_lua_transaction_methods[] = {
-    {"apply", target_apply},     {"undo", target_undo},   {"recover", target_recover},
-    {"history", target_history}, {"purge", target_purge}, {NULL, NULL},
+    {"apply", target_apply},
+    {"grantable", target_grantable},
+    {"undo", target_undo},
+    {"recover", target_recover},
+    {"history", target_history},
+    {"purge", target_purge},
+    {NULL, NULL},
 };

@@ -872,11 +872,11 @@ char *fake_snapshot(fake_volume *v) {
   for (size_t i = 0; i < v->store->name_count; i++) {
     const node *n = v->store->names[i].node;
     used += (size_t)snprintf(text + used, space - used,
-                             "%s|%s|%" PRId64 "|%" PRId64 "|%" PRIx32 "|%" PRIo32
-                             "|%d|links %" PRIu32 "\n",
+                             "%s|%s|%" PRId64 "|%" PRId64 "|%" PRIx32 "|%" PRIo32 "|%08" PRIx32
+                             "|links %" PRIu32 "\n",
                              v->store->names[i].name, n->data != NULL ? (const char *)n->data : "",
                              n->meta.created, n->meta.written, n->meta.attributes, n->meta.mode,
-                             n->meta.descriptor != NULL ? n->meta.descriptor[0] : -1, n->links);
+                             km_crc32c(0, n->meta.descriptor, n->meta.descriptor_size), n->links);
     must(used < space);
   }
   for (size_t i = 0; v->config != NULL && i < v->config->name_count; i++) {

@@ -1,4 +1,5 @@
 /* test_journal.c: the journal's format: round trip, torn tails, damage, hostile content */
+#include "descriptor_builder.h"
 #include "journal.h"
 #include "unit.h"
 
@@ -361,6 +362,72 @@ static void test_bad_values(void **state) {
   expect_damaged(&j);
 }
 
+static void set_bytes(uint8_t **to, size_t *size, const built_descriptor *from) {
+  free(*to);
+  *to = malloc(from->size);
+  memcpy(*to, from->data, from->size);
+  *size = from->size;
+}
+
+/* A journal of one file whose descriptor after has a second entry, `added`. */
+static void make_grant(km_journal *j, const built_entry *added) {
+  const built_entry entries[] = {{0, 0, KM_GRANT_FULL, "5 32 544", 0}, *added};
+  built_descriptor before, after;
+  make_journal(j);
+  build_descriptor(&before, entries, 1, 0);
+  build_descriptor(&after, entries, 2, 0);
+  for (size_t i = 0; i < 2; i++) {
+    km_entry *entry = &j->entries[i];
+    free(entry->before);
+    free(entry->after);
+    entry->before = text(i ? OLD : NEW);
+    entry->after = text(i ? OLD : NEW);
+    set_bytes(&entry->meta.descriptor, &entry->meta.descriptor_size, &before);
+    set_bytes(&entry->granted, &entry->granted_size, &after);
+  }
+}
+
+/* A forged journal gives rights to nobody but accounts of the system and services, and moves nothing meanwhile. */
+static void test_grants(void **state) {
+  static const built_entry good = {0, 0, KM_GRANT_FULL, "5 18", 0};
+  static const built_entry bad[] = {{0, 0, KM_GRANT_FULL, "1 0", 0},
+                                    {0, 0, KM_GRANT_FULL, "5 21 7", 0},
+                                    {0, 0, 0x10000000, "5 18", 0},
+                                    {0, 0x10, KM_GRANT_READ, "5 18", 0},
+                                    {1, 0, KM_GRANT_READ, "5 18", 0}};
+  km_journal j, again;
+  (void)state;
+  make_grant(&j, &good);
+  memory_file file = make_file(&j);
+  assert_int_equal(parse(&file, &again), KM_OK);
+  assert_int_equal(again.entries[1].granted_size, j.entries[1].granted_size);
+  assert_memory_equal(again.entries[1].granted, j.entries[1].granted, j.entries[1].granted_size);
+  km_journal_clear(&again);
+  km_journal_clear(&j);
+  free(file.data);
+  for (size_t i = 0; i < COUNT_OF(bad); i++) {
+    make_grant(&j, &bad[i]);
+    expect_damaged(&j);
+  }
+  for (int change = 0; change < 5; change++) {
+    make_grant(&j, &good);
+    km_entry *entry = &j.entries[1];
+    if (change == 0)
+      entry->granted_size = 40; /* cut off */
+    if (change == 1)
+      free(entry->meta.descriptor), entry->meta.descriptor = NULL;
+    if (change == 2)
+      free(entry->after), entry->after = NULL;
+    if (change == 3)
+      memcpy(entry->after, "d", 1); /* another name */
+    if (change == 4) {              /* another file moves */
+      free(entry->granted), entry->granted = NULL;
+      memcpy(entry->after, "d", 1);
+    }
+    expect_damaged(&j);
+  }
+}
+
 /* As many marks of a record as a journal can have, each told to be as long as the file: the time
  * for them must not grow with the file. */
 static void test_hostile_lengths(void **state) {
@@ -411,17 +478,12 @@ static void test_full(void **state) {
 
 int test_journal(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_round_trip),
-      cmocka_unit_test(test_fold),
-      cmocka_unit_test(test_torn_tail),
-      cmocka_unit_test(test_every_byte),
-      cmocka_unit_test(test_every_length),
-      cmocka_unit_test(test_empty),
-      cmocka_unit_test(test_bad_names),
-      cmocka_unit_test(test_double_names),
-      cmocka_unit_test(test_full),
-      cmocka_unit_test(test_bad_values),
-      cmocka_unit_test(test_hostile_lengths),
+      cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_fold),
+      cmocka_unit_test(test_torn_tail),    cmocka_unit_test(test_every_byte),
+      cmocka_unit_test(test_every_length), cmocka_unit_test(test_empty),
+      cmocka_unit_test(test_bad_names),    cmocka_unit_test(test_double_names),
+      cmocka_unit_test(test_full),         cmocka_unit_test(test_bad_values),
+      cmocka_unit_test(test_grants),       cmocka_unit_test(test_hostile_lengths),
   };
   return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }

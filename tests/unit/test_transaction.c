@@ -1,6 +1,8 @@
 /* test_transaction.c: apply, undo, recover, history, purge over a volume in memory; every crash and
  * fault in turn */
+#include "descriptor_builder.h"
 #include "fake_backend.h"
+#include "grant.h"
 #include "transaction.h"
 #include "unit.h"
 
@@ -18,13 +20,15 @@
 
 /* ---- scenarios: files of the store, and steps over them ---- */
 
+#define GRANTS "+"
+
 typedef struct scenario {
   const char *title;
   struct {
     const char *name, *content;
   } files[8];
   struct {
-    const char *name, *to; /* to NULL: retire */
+    const char *name, *to; /* to NULL: retire; GRANTS: add entries */
   } steps[6];
 } scenario;
 
@@ -57,7 +61,29 @@ static const scenario scenarios[] = {
       {C "_" OLD, C "_" NEW},
       {B "_" NEW, NULL},
       {B "_" OLD, B "_" NEW}}},
+    {"entries added",
+     {{A "_" NEW, "the key"}, {A "_" OLD, "an older one"}, {C "_" NEW, "the key"}},
+     {{A "_" NEW, GRANTS}, {C "_" NEW, GRANTS}}},
 };
+
+static bool grants(const char *to) {
+  return to != NULL && strcmp(to, GRANTS) == 0;
+}
+
+static const scenario *const adding = &scenarios[COUNT_OF(scenarios) - 1];
+
+/* Administrators may all, SYSTEM nothing; the second one differs, so that they are not taken for each other. */
+static void give_descriptor(km_file_meta *meta, bool second) {
+  const built_entry entries[] = {{0, 0, KM_GRANT_FULL, "5 32 544", 0},
+                                 {0, 0, KM_GRANT_READ, "5 19", 0}};
+  built_descriptor built;
+  build_descriptor(&built, entries, second ? 2 : 1, 0);
+  free(meta->descriptor);
+  meta->descriptor = malloc(built.size);
+  assert_non_null(meta->descriptor);
+  memcpy(meta->descriptor, built.data, built.size);
+  meta->descriptor_size = built.size;
+}
 
 static fake_volume *make_volume(const scenario *s, bool no_links) {
   fake_volume *v = fake_new();
@@ -69,6 +95,8 @@ static fake_volume *make_volume(const scenario *s, bool no_links) {
   for (size_t i = 0; i < COUNT_OF(s->files) && s->files[i].name != NULL; i++)
     fake_put(v, FAKE_STORE, s->files[i].name, s->files[i].content,
              126000000000000000 + (km_time)i * 864000000001);
+  for (size_t i = 0; i < COUNT_OF(s->steps) && grants(s->steps[i].to); i++)
+    give_descriptor(fake_meta(v, FAKE_STORE, s->steps[i].name), i == 1);
   return v;
 }
 
@@ -82,6 +110,14 @@ static const char *container_of(const char *name, const char *to) {
   char hash[KM_HASH_TEXT];
   snprintf(hash, sizeof hash, "%.32s", to != NULL ? to : name);
   return km_known_container(hash);
+}
+
+static void make_grant(km_step *step, const km_file_meta *meta) {
+  static const km_grant all[] = {{"S-1-5-18", KM_GRANT_FULL}, {"S-1-5-20", KM_GRANT_READ}};
+  step->kind = KM_STEP_GRANT;
+  step->grants = all;
+  step->grant_count = COUNT_OF(all);
+  km_descriptor_sha256(meta->descriptor, meta->descriptor_size, step->descriptor_sha256);
 }
 
 static void make_plan(fake_volume *v, const scenario *s, test_plan *out) {
@@ -101,7 +137,7 @@ static void make_plan(fake_volume *v, const scenario *s, test_plan *out) {
     const km_file_meta *meta = fake_meta(v, FAKE_STORE, name);
     km_step *step = &out->steps[out->plan.step_count++];
     step->kind = s->steps[i].to != NULL ? KM_STEP_ADOPT : KM_STEP_RETIRE;
-    step->container = container_of(name, s->steps[i].to);
+    step->container = container_of(name, grants(s->steps[i].to) ? NULL : s->steps[i].to);
     step->name = name;
     step->to = s->steps[i].to;
     step->reason = "as the test says";
@@ -111,6 +147,8 @@ static void make_plan(fake_volume *v, const scenario *s, test_plan *out) {
     step->created_source = KM_TIME_NTFS;
     step->written = meta->written;
     km_sha256(bytes, size, step->sha256);
+    if (grants(s->steps[i].to))
+      make_grant(step, meta);
   }
 }
 
@@ -650,6 +688,149 @@ static void test_prune(void **state) {
   fake_free(v);
 }
 
+/* ---- entries added to a descriptor ---- */
+
+static void test_grant_shown(void **state) {
+  test_plan plan;
+  km_outcome outcome;
+  km_error error;
+  km_txn *txn = NULL;
+  km_history *history = NULL;
+  (void)state;
+  fake_volume *v = make_volume(adding, false);
+  make_plan(v, adding, &plan);
+  assert_int_equal(km_apply(fake_target(v), &plan.plan, NULL, &outcome, &txn, &error), KM_OK);
+  assert_int_equal(txn->file_count, 2);
+  assert_string_equal(txn->files[0].before, A "_" NEW);
+  assert_string_equal(txn->files[0].after, A "_" NEW);
+  assert_int_equal(txn->files[0].added_count, 2);
+  assert_string_equal(txn->files[0].added[1].sid, "S-1-5-20");
+  assert_int_equal(txn->files[1].added[0].mask, KM_GRANT_FULL);
+  km_txn_free(txn);
+  assert_int_equal(km_history_read(fake_target(v), &history, &error), KM_OK);
+  assert_int_equal(history->txns[0]->files[1].added_count, 2);
+  km_history_free(history);
+  make_plan(v, adding, &plan); /* as it is now */
+  expect(v, &plan.plan, KM_REFUSED, "nothing is missing");
+  fake_free(v);
+}
+
+static void test_grant_plans(void **state) {
+  static const km_grant twice[] = {{"S-1-5-18", KM_GRANT_READ}, {"S-1-5-18", KM_GRANT_FULL}};
+  static const km_grant all_users = {"S-1-1-0", KM_GRANT_READ};
+  static const km_grant odd_mask = {"S-1-5-18", 0x10000000};
+  (void)state;
+  for (int change = 0; change < 14; change++) {
+    test_plan plan;
+    km_status status = KM_MISUSE;
+    const char *word = NULL;
+    fake_volume *v = make_volume(adding, false);
+    make_plan(v, adding, &plan);
+    km_step *step = &plan.steps[0];
+    km_file_meta *meta = fake_meta(v, FAKE_STORE, A "_" NEW);
+    if (change == 0)
+      step->grants = &all_users, step->grant_count = 1, word = "only to SYSTEM";
+    if (change == 1)
+      step->grants = &odd_mask, step->grant_count = 1, word = "read or full";
+    if (change == 2)
+      step->grants = twice, word = "two entries";
+    if (change == 3)
+      step->grant_count = 0, word = "1 to 8";
+    if (change == 4)
+      step->grant_count = KM_MAX_GRANTS + 1, word = "1 to 8";
+    if (change == 5)
+      step->grants = NULL, word = "1 to 8";
+    if (change == 6)
+      step->descriptor_sha256[3] = '\0', word = "no SHA-256";
+    if (change == 7)
+      step->name = A "_" OLD, word = "current key file";
+    if (change == 8)
+      step->container = "MS IIS DCOM Server", word = "container";
+    if (change == 9)
+      plan.steps[1].kind = KM_STEP_RETIRE, word = "two plans";
+    if (change == 10)
+      meta->descriptor[meta->descriptor_size - 1] ^= 1, status = KM_STALE, word = "descriptor";
+    if (change == 11)
+      free(meta->descriptor), meta->descriptor = NULL, meta->descriptor_size = 0,
+                              status = KM_UNSUPPORTED, word = "keeps no";
+    if (change == 12)
+      meta->written++, status = KM_STALE, word = "last-write";
+    if (change == 13)
+      step->sha256[0] = step->sha256[0] == 'a' ? 'b' : 'a', status = KM_STALE, word = "content";
+    expect(v, &plan.plan, status, word);
+    fake_free(v);
+  }
+}
+
+/* Somebody changes the descriptor after it was looked at, or after it was set: it is not replaced. */
+static void change_descriptor(fake_volume *v, const char *operation, void *user) {
+  if (strncmp(operation, user, strlen(user)) == 0)
+    give_descriptor(fake_meta(v, FAKE_STORE, A "_" NEW), true);
+}
+
+static void test_grant_meanwhile(void **state) {
+  char id[KM_TXN_ID];
+  km_outcome outcome;
+  km_error error = {0};
+  (void)state;
+  fake_volume *v = make_volume(adding, false);
+  fake_faults(v)->meddle = change_descriptor;
+  fake_faults(v)->meddle_user = "create 1.copy";
+  assert_int_equal(apply(v, adding, &outcome, NULL, &error), KM_STALE);
+  assert_int_equal(outcome, KM_ROLLED_BACK);
+  assert_non_null(strstr(error.message, "somebody else"));
+  fake_restart(v);
+  char *changed = fake_snapshot(v);
+  fake_volume *other = make_volume(adding, false);
+  give_descriptor(fake_meta(other, FAKE_STORE, A "_" NEW), true);
+  char *wanted = fake_snapshot(other);
+  assert_string_equal(changed, wanted);
+  free(changed);
+  free(wanted);
+  fake_free(v);
+  applied(other, adding, id);
+  give_descriptor(fake_meta(other, FAKE_STORE, A "_" NEW), false);
+  assert_int_equal(km_undo(fake_target(other), id, NULL, &outcome, NULL, &error), KM_REFUSED);
+  assert_non_null(strstr(error.message, "security descriptor"));
+  fake_free(other);
+}
+
+/* A copy that went bad after a crash: what was added is taken back all the same. */
+static void test_grant_bad_copy(void **state) {
+  (void)state;
+  for (unsigned point = 1; point < 40; point++) {
+    char id[KM_TXN_ID], folder[64];
+    km_outcome outcome;
+    km_history *history = NULL;
+    size_t size, count;
+    fake_volume *v = prepare(adding, false, verb_apply, id);
+    char *before = fake_snapshot(v);
+    fake_faults(v)->die_at = point;
+    verb_apply(v, adding, id);
+    fake_restart(v);
+    assert_int_equal(km_history_read(fake_target(v), &history, NULL), KM_OK);
+    bool open = history->count == 1 && history->txns[0]->state == KM_TXN_OPEN;
+    if (open)
+      snprintf(folder, sizeof folder, "app/keymend/%s", history->txns[0]->id);
+    km_history_free(history);
+    if (open && fake_has(v, folder, "0.copy")) {
+      uint8_t *copy = fake_bytes(v, folder, "0.copy", &size);
+      if (size > 0)
+        copy[0] ^= 1;
+      char *now = fake_snapshot(v);
+      bool committed = false;
+      assert_int_equal(km_recover(fake_target(v), NULL, &count, &outcome, NULL), KM_OK);
+      committed = state_of(v, NULL) == KM_TXN_COMMITTED;
+      char *after = fake_snapshot(v);
+      assert_string_equal(after, committed ? now : before);
+      free(now);
+      free(after);
+    }
+    free(before);
+    fake_free(v);
+  }
+}
+
 static void test_open_is_refused(void **state) {
   test_plan plan;
   km_outcome outcome;
@@ -1060,6 +1241,10 @@ int test_transaction(void) {
       cmocka_unit_test(test_forged_folder),
       cmocka_unit_test(test_bad_plans),
       cmocka_unit_test(test_prune),
+      cmocka_unit_test(test_grant_shown),
+      cmocka_unit_test(test_grant_plans),
+      cmocka_unit_test(test_grant_meanwhile),
+      cmocka_unit_test(test_grant_bad_copy),
       cmocka_unit_test(test_open_is_refused),
       cmocka_unit_test(test_never_begun),
       cmocka_unit_test(test_intruders),

@@ -20,6 +20,7 @@
   TEST_GROUP(event)                                                                                \
   TEST_GROUP(folder)                                                                               \
   TEST_GROUP(guid)                                                                                 \
+  TEST_GROUP(grant)                                                                                \
   TEST_GROUP(hash)                                                                                 \
   TEST_GROUP(hive)                                                                                 \
   TEST_GROUP(hivelog)                                                                              \
