@@ -144,6 +144,16 @@ static km_status check_ace(const ace *entry, const km_grant *grants, size_t coun
   return KM_OK;
 }
 
+static km_status check_grants(const km_grant *grants, size_t count, km_error *error) {
+  for (size_t i = 0; i < count; i++)
+    if (!km_grant_allowed(grants[i].sid, grants[i].mask))
+      return km_fail(error, KM_MISUSE, 0,
+                     "an entry is to be added that keymend never adds: only read or full rights,"
+                     " and only for SYSTEM, LOCAL SERVICE, NETWORK SERVICE, Administrators or a"
+                     " service");
+  return KM_OK;
+}
+
 /* Checks all entries; *end gets where the first inherited one begins, or where the last one ends. */
 static km_status check_dacl(const km_descriptor_parts *parts, const km_grant *grants, size_t count,
                             size_t *end, km_error *error) {
@@ -203,11 +213,6 @@ static km_status collect(const km_descriptor_parts *parts, const km_grant *grant
   memset(out, 0, sizeof *out);
   for (size_t i = 0; i < count; i++) {
     uint8_t *entry = out->data + out->size;
-    if (!km_grant_allowed(grants[i].sid, grants[i].mask))
-      return km_fail(error, KM_MISUSE, 0,
-                     "an entry is to be added that keymend never adds: only read or full rights,"
-                     " and only for SYSTEM, LOCAL SERVICE, NETWORK SERVICE, Administrators or a"
-                     " service");
     if (is_given(parts, &grants[i]))
       continue;
     size_t sid = sid_bytes(grants[i].sid, entry + 8);
@@ -280,9 +285,11 @@ km_status km_descriptor_grant(const uint8_t *descriptor, size_t size, const km_g
     return km_fail(error, KM_REFUSED, 0,
                    "it has no access list, so everyone may do everything with it: there is nothing"
                    " to add");
-  km_status status = collect(&parts, grants, count, &new, error);
+  km_status status = check_grants(grants, count, error);
   if (status == KM_OK)
     status = check_dacl(&parts, grants, count, &at, error);
+  if (status == KM_OK)
+    status = collect(&parts, grants, count, &new, error);
   if (status != KM_OK)
     return status;
   size_t room = KM_DESCRIPTOR_HEADER + parts.owner_size + parts.group_size + sacl_size + 3 +

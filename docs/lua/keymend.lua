@@ -121,7 +121,13 @@
 ---@field protected boolean its list inherits nothing
 ---@field open boolean it has no list: everyone may do everything
 ---@field truncated boolean it has more entries than are told
+---@field sha256 string of owner, group and entries
 ---@field entries table[] type (`allow`, `deny`, `other`), flags, mask, sid
+
+---An allow entry to add to a security descriptor.
+---@class keymend.grant
+---@field sid string of SYSTEM, LOCAL SERVICE, NETWORK SERVICE, Administrators or a service
+---@field mask number 0x120089 (read) or 0x1F01FF (full)
 
 ---The clear part of a key.
 ---@class keymend.public_key
@@ -545,6 +551,15 @@ function target:inspect(name, kind) end
 ---@return string? code
 ---@return number? native
 function target:access(name, kind) end
+
+---Whether a step could add these entries to the security descriptor of a key file; nil, why not.
+---@param name string
+---@param grants keymend.grant[]
+---@return boolean|nil
+---@return string? message
+---@return string? code
+---@return number? native
+function target:grantable(name, grants) end
 
 ---The key store's files: for name, class, hash, guid in target:keys() do ... end; KIND: rsa, cng, cng-system.
 ---@param kind? keymend.kind

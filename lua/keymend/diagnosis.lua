@@ -182,7 +182,8 @@ end
 
 -- Who may use the current key files, where a policy says who must.
 local function permissions(diagnosis)
-  require("keymend.access").judge_all(diagnosis.cases, function(made) table.insert(diagnosis.findings, made) end)
+  require("keymend.access").judge_all(diagnosis.cases, function(made) table.insert(diagnosis.findings, made) end,
+    diagnosis.restore ~= nil)
 end
 
 -- What a policy's own checks find: each a function (keys, case) -> id of its own, fields.
@@ -217,7 +218,8 @@ local function keys_of(diagnosis, policy)
   end
   for _, case in ipairs(diagnosis.cases) do
     if case.policy == policy then
-      if case.verdict.adopt or case.verdict.retire or case.verdict.restore then return "repair" end
+      local verdict = case.verdict
+      if verdict.adopt or verdict.retire or verdict.restore or verdict.grant then return "repair" end
       undecided = undecided or not case.verdict.healthy or case.verdict.undecided
       adopted = adopted or case.verdict.adopted
     end
@@ -300,7 +302,8 @@ local function overall(diagnosis)
   for _, case in ipairs(diagnosis.cases) do
     any = true
     healthy_all = healthy_all and case.verdict.healthy or false
-    if not diagnosis.blocked and (case.verdict.adopt or case.verdict.retire) then return "repair" end
+    local verdict = case.verdict
+    if not diagnosis.blocked and (verdict.adopt or verdict.retire or verdict.grant) then return "repair" end
   end
   if #diagnosis.refusals > 0 then return "refused" end
   if diagnosis:grave "error" then return "broken" end

@@ -275,6 +275,7 @@ function M.cases(cases)
       healthy = verdict.healthy or false, refused = verdict.refused or json.null,
       adopt = verdict.adopt and verdict.adopt.name or json.null,
       retire = verdict.retire and verdict.retire.name or json.null,
+      grant = verdict.grant and verdict.grant.key.name or json.null,
       onsets = onsets_list(case.onsets), eras = eras_list(case.eras),
     }
   end
@@ -302,6 +303,7 @@ function M.transaction(txn)
   for index, file in ipairs(txn.files or {}) do
     out.files[index] = timed(file, some(file, { "container", "before", "after", "reason", "sha256", "size" }),
       { "created", "written" })
+    out.files[index].added = file.added
   end
   return out
 end

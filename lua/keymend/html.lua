@@ -291,8 +291,14 @@ end
 local function transaction(txn)
   local files = {}
   for index, file in ipairs(txn.files or {}) do
-    files[index] = tag.li { file.after and "adopted " or "retired ", first.name(file.before or ""),
-      file.after and { " as ", first.name(file.after) } }
+    local last
+    if file.added then
+      last = {}
+      for at, entry in ipairs(file.added) do last[at] = require("keymend.access").entry_text(entry) end
+      last = ": " .. table.concat(last, ", ")
+    end
+    files[index] = tag.li { last and "granted " or file.after and "adopted " or "retired ",
+      first.name(file.before or ""), last or file.after and { " as ", first.name(file.after) } }
   end
   return tag.article {
     class = "finding " .. (txn.state == "open" and "error" or txn.state == "unreadable" and "warning" or "info"),

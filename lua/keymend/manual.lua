@@ -111,6 +111,19 @@ local function adopt(steps, step, folder)
     "attrib -h -s " .. quoted(step.name), "ren " .. quoted(step.name) .. " " .. step.to, "attrib +s " .. step.to)
 end
 
+-- A plan that adds entries: nothing is moved, so nothing has to be saved but what was there.
+local function grant(steps, plan)
+  local access = require "keymend.access"
+  for _, step in ipairs(plan.steps) do
+    local commands = { "cacls " .. quoted(plan.key_store .. "\\" .. step.name) }
+    for _, entry in ipairs(step.grants) do
+      commands[#commands + 1] = access.command(plan.info or { key_store = plan.key_store }, step.name, entry)
+    end
+    steps:add(('Note down the permissions that the current key file of "%s" has, then add the missing entries; those '
+      .. "that are there stay."):format(step.container), unpack(commands))
+  end
+end
+
 -- System drive of the target: "C:" of "C:\WINNT".
 local function drive_of(plan)
   return (plan.info and plan.info.windows or "C:\\"):match "^%a:" or "C:"
@@ -157,6 +170,11 @@ function M.print(page, plan)
     "This Windows"))
   page:blank()
   local steps = steps_on(page)
+  if #plan.steps > 0 and plan.steps[1].kind == "grant" then
+    grant(steps, plan)
+    closing(steps, plan)
+    return
+  end
   look(steps, plan)
   steps:add("Make a folder for the backups that only administrators may read (their group has another name on a "
     .. "localized Windows); say yes when it asks.", "mkdir " .. folder,

@@ -4,7 +4,8 @@
 -- policy_list = { { name, source, sha256 } }, overrides, accept_dirty_hive, steps, stop, start, notes, blocked (false,
 -- or why apply refuses: the keymend folder), no_order (nil, or why: the services), running (the names in stop that run
 -- now; nil where that is not known), restores (counts, where a step puts the machine GUID back; restore.lua). A step:
--- kind "retire", "adopt" or "prune", container, name, to (adopt), reason, and what was seen: size, identity, device,
+-- kind "retire", "adopt", "prune" or "grant" (then grants = { { sid, mask } } and descriptor_sha256; a plan of these has
+-- no others), container, name, to (adopt), reason, and what was seen: size, identity, device,
 -- created_ticks, created_source, written_ticks, sha256. apply checks all that again under the lock, so that a stale
 -- plan is refused. Or kind "restore-guid": name (the machine GUID as stored), to (the former one), reason; then it is
 -- the only step.
@@ -55,6 +56,11 @@ local function steps_of(diagnosis)
       step.to = case.hash .. "_" .. diagnosis.info.guid
       steps[#steps + 1] = step
     end
+    if verdict.grant then
+      local step = step_of("grant", case, verdict.grant.key, verdict.grant.reason)
+      step.grants, step.descriptor_sha256 = verdict.grant.entries, verdict.grant.sha256
+      steps[#steps + 1] = step
+    end
   end
   return steps
 end
@@ -64,7 +70,7 @@ local function acting(diagnosis)
   local seen, list = {}, {}
   for _, case in ipairs(diagnosis.cases) do
     local policy, verdict = case.policy, case.verdict
-    if (verdict.adopt or verdict.retire or verdict.restore) and not seen[policy] then
+    if (verdict.adopt or verdict.retire or verdict.restore or verdict.grant) and not seen[policy] then
       seen[policy] = true
       list[#list + 1] = policy
     end
@@ -373,7 +379,11 @@ end
 function Plan:data()
   local steps = {}
   for index, step in ipairs(self.steps) do
-    local copy = { to = step.to }
+    local copy = { to = step.to, descriptor_sha256 = step.descriptor_sha256 }
+    for at, entry in ipairs(step.grants or {}) do
+      copy.grants = copy.grants or {}
+      copy.grants[at] = { sid = entry.sid, mask = entry.mask }
+    end
     for _, field in ipairs(fields_of(step)) do copy[field[1]] = step[field[1]] end
     steps[index] = copy
   end
@@ -448,6 +458,22 @@ local function names_ok(list)
   return true
 end
 
+local function grant_problem(step)
+  local most = require("keymend.access").MAX_GRANTS
+  if type(step.descriptor_sha256) ~= "string" or not step.descriptor_sha256:find("^" .. ("%x"):rep(64) .. "$") then
+    return ".descriptor_sha256", "64 hexadecimal digits"
+  end
+  if type(step.grants) ~= "table" or #step.grants == 0 or #step.grants > most then
+    return ".grants", ("1 to %d entries"):format(most)
+  end
+  for index, entry in ipairs(step.grants) do
+    local good = type(entry) == "table" and type(entry.sid) == "string" and entry.sid:find "^S%-1%-[%d%-]+$"
+      and #entry.sid < 184 and type(entry.mask) == "number" and entry.mask >= 0 and entry.mask < 2 ^ 32
+      and entry.mask == math.floor(entry.mask)
+    if not good then return (".grants[%d]"):format(index), "a SID and a mask" end
+  end
+end
+
 local function step_problem(step)
   if type(step) ~= "table" then return "", "a step" end
   for _, field in ipairs(fields_of(step)) do
@@ -458,7 +484,9 @@ local function step_problem(step)
     if core.guid(step.to) ~= step.to then return ".to", "a GUID in lower case" end
     return nil
   end
-  if step.kind ~= "retire" and step.kind ~= "adopt" then return ".kind", '"retire", "adopt" or "restore-guid"' end
+  if step.kind ~= "retire" and step.kind ~= "adopt" and step.kind ~= "grant" then
+    return ".kind", '"retire", "adopt", "grant" or "restore-guid"'
+  end
   if step.kind == "adopt" and (type(step.to) ~= "string" or not core.unique_name(step.to)) then
     return ".to", "a unique name"
   end
@@ -468,6 +496,7 @@ local function step_problem(step)
     if not step[field]:find "^%d+$" or #step[field] > 20 then return "." .. field, "decimal digits" end
   end
   if step.size < 0 or step.size ~= math.floor(step.size) or step.size > 2 ^ 53 then return ".size", "a whole number" end
+  if step.kind == "grant" then return grant_problem(step) end
 end
 
 local function check_plan(path, plan)
@@ -551,6 +580,7 @@ local function misfit(plan, info, step, key)
     return (adopt and "its new name" or "its name") .. " does not end in the machine GUID"
   end
   if core.hash(step.container) ~= parts.hash then return "it is not of the key container that the plan names" end
+  if step.kind == "grant" then return nil end
   if adopt then return misfit_adopt(plan, step, key, parts) end
   return misfit_retire(plan, step)
 end
@@ -566,6 +596,16 @@ local function disproof(plan, session, step)
   end
 end
 
+-- What is against adding the entries now: change, why (see step_change).
+local function grant_change(target, step)
+  local access, message = target:access(step.name)
+  if not access then return nil, message end
+  if access.sha256 ~= step.descriptor_sha256 then return "its security descriptor is another" end
+  local good, why = target:grantable(step.name, step.grants)
+  if not good then return nil, why end
+end
+
+-- change: what of the file is not as the plan saw it; nil, why: it cannot be what the step says.
 local function step_change(plan, target, step, session)
   local key, message = target:inspect(step.name)
   if not key then return message or "it is gone" end
@@ -573,6 +613,11 @@ local function step_change(plan, target, step, session)
   if (key.written_ticks or "0") ~= step.written_ticks then return "it was written since" end
   local why = misfit(plan, target:info(), step, key) or disproof(plan, session, step)
   if why then return nil, why end
+  if step.kind == "grant" then
+    local change
+    change, why = grant_change(target, step)
+    if change or why then return change, why end
+  end
   -- Identities mean something on the device alone where they were seen.
   if (key.device or "0") ~= step.device then step.identity = "0" end
 end
@@ -661,6 +706,9 @@ function M.print_steps(page, plan)
     page:item(("%d. %s"):format(index, step.kind), '"' .. step.container .. '"', { indent = 11, style = "strong" })
     page:line("           " .. step.name)
     if step.to then page:line("        as " .. step.to) end
+    for _, entry in ipairs(step.grants or {}) do
+      page:line("        to " .. require("keymend.access").entry_text(entry))
+    end
     page:item("          ", ("made %s%s, %d bytes, SHA-256 %s..."):format(
       step.created_ticks ~= "0" and facts.time(nil, step.created_ticks) or "at an unknown time",
       step.created_source == "birth" and " (of the copy)" or "", step.size, step.sha256:sub(1, 16)), { indent = 11 })

@@ -35,6 +35,9 @@ return {
       "name: string, kind?: keymend.kind -> keymend.key!" },
     { "target:access(NAME, KIND)", "who may use one key file: the owner, the entries of its security descriptor",
       "name: string, kind?: keymend.kind -> keymend.access!" },
+    { "target:grantable(NAME, {{sid = SID, mask = MASK}, ...})", "whether a step could add these entries to the "
+      .. "security descriptor of a key file; nil, why not",
+      "name: string, grants: keymend.grant[] -> boolean!" },
     { "target:keys(KIND)", "the key store's files: for name, class, hash, guid in target:keys() do ... end; "
       .. "KIND: rsa, cng, cng-system",
       "kind?: keymend.kind -> keymend.keys!" },

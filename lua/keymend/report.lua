@@ -197,11 +197,15 @@ local function cause(diagnosis)
 end
 
 local function steps_text(diagnosis)
-  local retire, adopt = 0, 0
+  local retire, adopt, grant = 0, 0, 0
   if diagnosis.restore then return "puts the former machine GUID back" end
   for _, case in ipairs(diagnosis.cases) do
     if case.verdict.retire then retire = retire + 1 end
     if case.verdict.adopt then adopt = adopt + 1 end
+    if case.verdict.grant then grant = grant + 1 end
+  end
+  if grant > 0 and retire + adopt == 0 then
+    return ("adds missing permissions to %d key file%s"):format(grant, grant == 1 and "" or "s")
   end
   local parts = {}
   if retire > 0 then parts[#parts + 1] = ("retires %d"):format(retire) end
@@ -581,7 +585,12 @@ function M.transaction(page, txn, options)
     page:line(("            to  %s"):format(txn.guid_after))
   end
   for _, file in ipairs(txn.files or {}) do
-    if file.after then
+    if file.added then
+      page:line(("  granted  %s"):format(file.before or ""))
+      for _, entry in ipairs(file.added) do
+        page:line(("       to  %s"):format(require("keymend.access").entry_text(entry)))
+      end
+    elseif file.after then
       page:line(("  adopted  %s"):format(file.before or ""))
       page:line(("       as  %s"):format(file.after))
     else

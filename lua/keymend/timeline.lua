@@ -167,11 +167,18 @@ local function add_onsets(list, diagnosis)
 end
 
 local function count_files(txn)
-  local retired, adopted = 0, 0
+  local retired, adopted, granted = 0, 0, 0
   if txn.guid_after then return ("machine GUID %s put in place of %s"):format(txn.guid_after, txn.guid_before or "") end
   for _, file in ipairs(txn.files or {}) do
-    if file.after then adopted = adopted + 1 else retired = retired + 1 end
+    if file.added then
+      granted = granted + 1
+    elseif file.after then
+      adopted = adopted + 1
+    else
+      retired = retired + 1
+    end
   end
+  if granted > 0 then return ("%d granted"):format(granted) end
   return ("%d retired, %d adopted"):format(retired, adopted)
 end
 

@@ -2,8 +2,9 @@
 --
 -- Used only where it is named (keymend diagnose --policy acl). A recursive takeown or a "repair" of permissions takes
 -- away what a service needs to read its key: the error is then 0x80090016 (NTE_BAD_KEYSET) although the right key file
--- is there. Judged is the current key file of each container. keymend tells which entries are missing and the commands
--- that add them; it runs none of them and replaces nothing. The list holds only what every version of Windows needs.
+-- is there. Judged is the current key file of each container. keymend apply adds the entries that are missing, where the
+-- file system keeps security descriptors, and replaces nothing; undo takes them away again. The list holds only what every
+-- version of Windows needs.
 -- Do not use it where an administrator has narrowed a key on purpose, or while a container is orphaned or regenerated:
 -- repair that first, since the adopted file brings its own descriptor.
 
@@ -40,6 +41,7 @@ return policy {
   -- It judges permissions; which key file is right is for the other policies.
   adopt = ask,
 
+  after = { "Restart the programs whose keys got permissions, or Windows." },
   cause = "A service may not read its key file.",
   symptoms = { "0x80090016 (NTE_BAD_KEYSET), although the right key file is there." },
 }

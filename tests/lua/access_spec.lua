@@ -39,7 +39,7 @@ describe("a descriptor", function()
 end)
 
 describe("a judgement", function()
-  local function judge(descriptor, version)
+  local function judge(descriptor, version, problem, moving)
     local grants = {
       { hash = "h", who = "SYSTEM", sid = SYSTEM, mask = FULL, right = "full" },
       { hash = "h", who = "LOCAL SERVICE", sid = LOCAL, mask = READ, right = "read" },
@@ -49,10 +49,17 @@ describe("a judgement", function()
       assert.equal("h_guid", name)
       if not descriptor then return nil, "no descriptors", "unsupported" end
       return descriptor
+    end, grantable = function(_, name, entries)
+      assert.equal("h_guid", name)
+      assert.same({ { sid = LOCAL, mask = READ } }, entries)
+      if problem then return nil, problem, "refused" end
+      return true
     end }
-    return access.judge { container = "iisWasKey", hash = "h", current = { name = "h_guid" },
+    local case = { verdict = {}, container = "iisWasKey", hash = "h", current = { name = "h_guid" },
       facts = { target = target },
       info = { key_store = "C:\\K", version = version or "10.0" }, policy = { access = grants, findings = {} } }
+    local made, message = access.judge(case, moving)
+    return made, message, case.verdict.grant
   end
 
   it("tells the missing entry and the command that adds it", function()
@@ -63,6 +70,24 @@ describe("a judgement", function()
     assert.equal("missing: allow LOCAL SERVICE (S-1-5-19) 0x120089", made.evidence[1].text)
     made = judge(of(entry("allow", SYSTEM, FULL)), "5.0")
     assert.same({ 'cacls "C:\\K\\h_guid" /E /G "LOCAL SERVICE":R' }, made.commands)
+  end)
+
+  it("plans what can be added, and says why nothing is", function()
+    local lacking = of(entry("allow", SYSTEM, FULL))
+    lacking.sha256 = "seen"
+    local made, _, grant = judge(lacking)
+    assert.is_true(made.fixable)
+    assert.same({ { sid = LOCAL, mask = READ } }, grant.entries)
+    assert.equal("seen", grant.sha256)
+    assert.equal("its program needs LOCAL SERVICE (read)", grant.reason)
+    assert.truthy(made.remedy:find("keymend apply", 1, true))
+    made, _, grant = judge(lacking, nil, "an entry denies S-1-5-19.")
+    assert.is_nil(grant)
+    assert.is_false(made.fixable)
+    assert.truthy(made.remedy:find("keymend does not add them: an entry denies S-1-5-19. Add", 1, true))
+    made, _, grant = judge(lacking, nil, nil, true)
+    assert.is_nil(grant)
+    assert.truthy(made.remedy:find("changes which key files", 1, true))
   end)
 
   it("says nothing where all is there, and why where nothing can be told", function()

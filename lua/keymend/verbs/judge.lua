@@ -44,7 +44,7 @@ function M.left_by_plan(diagnosis, plan)
   local finding = require "keymend.finding"
   local mended = {}
   for _, case in ipairs(diagnosis.cases) do
-    if case.verdict.adopt or case.verdict.restore then mended[case.hash] = true end
+    if case.verdict.adopt or case.verdict.restore or case.verdict.grant then mended[case.hash] = true end
   end
   for _, one in ipairs(diagnosis.findings) do
     local settled = mended[one.hash or ""] and (one.fixable or SETTLED[one.id]) or is_restarted(one, plan)
