@@ -275,7 +275,7 @@ function M.cases(cases)
       healthy = verdict.healthy or false, refused = verdict.refused or json.null,
       adopt = verdict.adopt and verdict.adopt.name or json.null,
       retire = verdict.retire and verdict.retire.name or json.null,
-      grant = verdict.grant and verdict.grant.key.name or json.null,
+      grant = verdict.grant and verdict.grant.key.name or nil,
       onsets = onsets_list(case.onsets), eras = eras_list(case.eras),
     }
   end
