@@ -19,8 +19,8 @@
   TEST_GROUP(escape)                                                                               \
   TEST_GROUP(event)                                                                                \
   TEST_GROUP(folder)                                                                               \
-  TEST_GROUP(guid)                                                                                 \
   TEST_GROUP(grant)                                                                                \
+  TEST_GROUP(guid)                                                                                 \
   TEST_GROUP(hash)                                                                                 \
   TEST_GROUP(hive)                                                                                 \
   TEST_GROUP(hivelog)                                                                              \
