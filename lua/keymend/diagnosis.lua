@@ -292,8 +292,8 @@ local function services(diagnosis)
 end
 
 M.judges = {
-  transactions, machine_guid, key_store, dirty_hives, creation_times, policies, containers, permissions, guid_conflict,
-  second_remedy, own_checks, services,
+  transactions, machine_guid, key_store, dirty_hives, creation_times, policies, containers, guid_conflict,
+  second_remedy, permissions, own_checks, services,
 }
 
 local function overall(diagnosis)
