@@ -76,7 +76,7 @@ end
 
 -- Why no step can add the entries, or nil. moving: the plan moves key files.
 local function obstacle(case, entries, moving)
-  if moving then return "this plan changes which key files are the current ones; run keymend again when that is done" end
+  if moving then return "this plan changes which key files are the current ones; run keymend again after it" end
   if #entries > M.MAX_GRANTS then
     return ("%d entries are missing, and one step adds %d at most"):format(#entries, M.MAX_GRANTS)
   end

@@ -403,8 +403,8 @@ return {
   ["key.access-missing"] = {
     severity = "error",
     text = 'The current key file of "%{container}" lacks permissions that its program needs: %{names}.',
-    remedy = "See keymend plan; keymend apply adds the missing entries, leaves the others as they are, and can undo it. "
-      .. "Then restart the program. By hand, on Windows, as administrator:",
+    remedy = "See keymend plan; keymend apply adds the missing entries, leaves the others as they are, and can undo "
+      .. "it. Then restart the program. By hand, on Windows, as administrator:",
     refused = {
       remedy = "keymend does not add them: %{why}. Add the missing entries, and leave the others as they are; then "
         .. "restart the program. On Windows, as administrator:",

@@ -4,8 +4,8 @@
 -- policy_list = { { name, source, sha256 } }, overrides, accept_dirty_hive, steps, stop, start, notes, blocked (false,
 -- or why apply refuses: the keymend folder), no_order (nil, or why: the services), running (the names in stop that run
 -- now; nil where that is not known), restores (counts, where a step puts the machine GUID back; restore.lua). A step:
--- kind "retire", "adopt", "prune" or "grant" (then grants = { { sid, mask } } and descriptor_sha256; a plan of these has
--- no others), container, name, to (adopt), reason, and what was seen: size, identity, device,
+-- kind "retire", "adopt", "prune" or "grant" (then grants = { { sid, mask } } and descriptor_sha256; a plan of these
+-- has no others), container, name, to (adopt), reason, and what was seen: size, identity, device,
 -- created_ticks, created_source, written_ticks, sha256. apply checks all that again under the lock, so that a stale
 -- plan is refused. Or kind "restore-guid": name (the machine GUID as stored), to (the former one), reason; then it is
 -- the only step.

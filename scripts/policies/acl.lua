@@ -2,9 +2,9 @@
 --
 -- Used only where it is named (keymend diagnose --policy acl). A recursive takeown or a "repair" of permissions takes
 -- away what a service needs to read its key: the error is then 0x80090016 (NTE_BAD_KEYSET) although the right key file
--- is there. Judged is the current key file of each container. keymend apply adds the entries that are missing, where the
--- file system keeps security descriptors, and replaces nothing; undo takes them away again. The list holds only what every
--- version of Windows needs.
+-- is there. Judged is the current key file of each container. keymend apply adds the entries that are missing, where
+-- the file system keeps security descriptors, and replaces nothing; undo takes them away again. The list holds only
+-- what every version of Windows needs.
 -- Do not use it where an administrator has narrowed a key on purpose, or while a container is orphaned or regenerated:
 -- repair that first, since the adopted file brings its own descriptor.
 
