@@ -205,6 +205,7 @@ local function judge(target, policies, case)
   local plan = require("keymend.plan").from_diagnosis(diagnosis)
   result.verdict = result.verdict or diagnosis.verdict
   result.containers, result.stop, result.start = containers_of(diagnosis), plan.stop, plan.start
+  for _, one in ipairs(diagnosis.cases) do result.has_keys = result.has_keys or #one.keys > 0 end
   for _, step in ipairs(plan.steps) do
     if step.kind ~= "retire" and step.kind ~= "adopt" then
       result.other_steps[#result.other_steps + 1] = { text = step_text(step), reason = step.reason }

@@ -187,6 +187,12 @@ local function print_sum(page, counts, differing, none)
   end
   page:text_block(("%d golden volumes: %s."):format(counts.all, table.concat(parts, ", ")))
   if #none > 0 then page:text_block("It does not apply to: " .. table.concat(none, ", ") .. ".") end
+  if not counts.with_keys then
+    page:text_block("Nothing of it was tried: none of these volumes " .. (counts.all == #none
+      and "is one that it applies to." or "has a key file of its containers."))
+    page:text_block "Try it on a volume of yours, which changes nothing:"
+    return page:line "  keymend diagnose --root DIR --policy FILE"
+  end
   page:text_block(#differing == 0 and "It decides as the shipped policies do." or
     ("It decides otherwise than the shipped policies on: %s."):format(table.concat(differing, ", ")))
 end
@@ -210,6 +216,7 @@ local function print_trials(context, loaded, cases)
     counts.all, counts[result.verdict] = counts.all + 1, (counts[result.verdict] or 0) + 1
     if result.differs then differing[#differing + 1] = result.name end
     if result.verdict == "none" then none[#none + 1] = result.name end
+    counts.with_keys = counts.with_keys or result.has_keys
     meter:clear()
     if context.options.json then
       rows[#rows + 1] = row_of(result)
