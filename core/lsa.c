@@ -42,9 +42,12 @@ km_status km_lsa_boot_key(const char *const classes[4], uint8_t boot_key[KM_BOOT
       int high = length == 8 ? digit(classes[i][2 * j]) : -1;
       int low = length == 8 ? digit(classes[i][2 * j + 1]) : -1;
       if (high < 0 || low < 0)
-        return km_fail(error, KM_DAMAGED, 0,
-                       "the class name of the key %s of Control\\Lsa is no part of a boot key",
-                       names[i]);
+        return km_fail(
+            error, KM_DAMAGED, 0,
+            "the boot key in the SYSTEM hive is damaged (the class name of the key %s of "
+            "Control\\Lsa is no part of one), so nothing can be decrypted: restore SYSTEM "
+            "and SECURITY from one backup",
+            names[i]);
       mixed[4 * i + j] = (uint8_t)(high << 4 | low);
     }
   }

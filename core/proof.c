@@ -94,6 +94,13 @@ static km_status read_boot_key(km_target *target, uint8_t boot_key[KM_BOOT_KEY_S
   km_status status = check_boot_mode(target, error);
   for (size_t i = 0; i < 4 && !status; i++) {
     status = km_registry_class(target, paths[i], &classes[i], error);
+    if (status == KM_NOT_FOUND) {
+      status = km_fail(error, KM_NOT_FOUND, 0,
+                       "the SYSTEM hive lacks a part of the boot key (there is no key %s with a "
+                       "class name), so nothing can be decrypted: restore SYSTEM and SECURITY from "
+                       "one backup",
+                       paths[i]);
+    }
   }
   if (!status) {
     const char *const texts[4] = {classes[0], classes[1], classes[2], classes[3]};
