@@ -5,7 +5,7 @@
 --   docs/keymend.1       docs/make/keymend.1.in, lua/keymend/options.lua
 --   docs/c-api.md        core/keymend.h
 --   docs/lua-api.md, docs/lua/keymend.lua    lua/keymend/reference.lua, docs/make/types.lua
---   docs/lua/policy.lua  lua/keymend/policy_env.lua: the builders and the comments on them
+--   docs/lua/policy.lua  lua/keymend/policy_env.lua: the builders and the comments on them; docs/make/policy_types.lua
 --   docs/findings.md     lua/keymend/findings.lua
 -- tests/suites/docs runs it with --check.
 
@@ -16,6 +16,7 @@ local options = require "keymend.options"
 local reference = require "keymend.reference"
 local findings = require "keymend.findings"
 local types = require "types"
+local policy_types = require "policy_types"
 
 local function read(path)
   local file = assert(io.open(path, "rb"))
@@ -235,10 +236,10 @@ local function lua_api()
     end
   end
   out:line()
-  out:line "# Plain tables"
+  out:line "## Plain tables"
   for _, one in ipairs(types) do
     out:line()
-    out:line("## %s", (one[1]:gsub(" :", ", with the fields of")))
+    out:line("### %s", (one[1]:gsub(" :", ", with the fields of")))
     out:line()
     out:line("%s.", one[2])
     out:line()
@@ -317,6 +318,23 @@ end
 
 -- ---- The builders of policies ----
 
+-- The tables that builders take, as classes.
+local function policy_classes(out)
+  for _, class in ipairs(policy_types.classes) do
+    out:line("---@class %s", class[1])
+    for index = 2, #class do out:line("---@field %s %s %s", unpack(class[index])) end
+    out:line()
+  end
+end
+
+-- ---@param lines for what a builder takes.
+local function policy_parameters(out, builder, parameters)
+  for parameter in parameters:gmatch "[%w_]+" do
+    local type_of = policy_types.parameters[builder] or policy_types.parameters[parameter]
+    out:line("---@param %s %s", parameter, assert(type_of, builder .. ": docs/make/policy_types.lua lacks its type"))
+  end
+end
+
 -- The comment lines directly above the line `number`, without "-- ".
 local function comment_above(lines, number)
   local first = number
@@ -330,12 +348,13 @@ local function policy_definitions()
   local out, lines = writer(), {}
   for line in io.lines "lua/keymend/policy_env.lua" do lines[#lines + 1] = line end
   out:line "-- policy.lua: LuaLS definitions of what a policy file sees; docs/policy-language.md tells what each means"
-  out:line("-- %s", WARNING:format "lua/keymend/policy_env.lua")
+  out:line("-- %s", WARNING:format "lua/keymend/policy_env.lua and docs/make/policy_types.lua")
   out:line "---@meta"
   out:line "-- luacheck: ignore"
   out:line()
   out:line "---@class keymend.rule"
   out:line()
+  policy_classes(out)
   local count = 0
   for number, line in ipairs(lines) do
     local name, parameters = line:match "^function ([%l_]+)%(([%w_, ]*)%)"
@@ -343,13 +362,14 @@ local function policy_definitions()
     if not value then value, made = line:match "^([%l_]+) = (%S+)" end
     if name then
       for _, text in ipairs(comment_above(lines, number)) do out:line("%s", text) end
+      policy_parameters(out, name, parameters)
       out:line "---@return keymend.rule"
       out:line("function %s(%s) end", name, parameters)
     elseif value then
       for _, text in ipairs(comment and {} or comment_above(lines, number)) do out:line("%s", text) end
       if comment then out:line("---%s", comment) end
       if made == "list_of" then
-        out:line "---@param rules table"
+        policy_parameters(out, value, "rules")
         out:line "---@return keymend.rule"
         out:line("function %s(rules) end", value)
       else

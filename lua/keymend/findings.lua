@@ -286,8 +286,8 @@ return {
   ["key.onset-mismatch"] = {
     severity = "error",
     refuses = true,
-    text = 'The problem began at %{onset}, but the key file of "%{container}" made nearest to that is not the '
-      .. "current one; it is %{nearest}",
+    text = 'The problem began at %{onset}, but the key file of "%{container}" made nearest to that is neither the '
+      .. "current one nor one that Windows made then; it is older: %{nearest}",
     remedy = "Check the time given with --onset (with its zone). If it is right, these files have another history "
       .. "than KB 884872 describes; decide with --adopt.",
     later = {

@@ -25,7 +25,7 @@ M.options = {
   { name = "save", value = "FILE", help = "write the plan to FILE for a later apply --plan FILE" },
   { name = "manual", help = "print the steps for a person's hands" },
   { name = "plan", value = "FILE", help = "apply this saved plan" },
-  { name = "yes", help = "do not ask" },
+  { name = "yes", help = "do not ask; undo takes it too, but never asks" },
   { name = "purge", value = "ID", help = "empty the vault of a transaction; it cannot be undone after that" },
   { name = "proof", help = "try to decrypt each key file that is listed, and say what came of it" },
   { name = "all", help = "print the name of every key file" },
@@ -44,7 +44,8 @@ M.options = {
   { name = "json", help = "print one JSON document" },
   { name = "quiet", help = "print less" },
   { name = "no-color", help = "no colour (the same as NO_COLOR in the environment)" },
-  { name = "detailed-exitcode", help = "add 1 to the exit status when something changed, 2 when a restart is due" },
+  { name = "detailed-exitcode", help = "add 1 to the exit status when something changed, 2 when services start at the "
+    .. "next boot or a restart of Windows is due" },
   { name = "help", help = "print this help" },
   { name = "version", help = "print the version" },
 }
@@ -98,7 +99,8 @@ M.verbs = {
     module = "policies", takes = join({ "policy", "trust-file" }, OUTPUT),
     help = "the policies there are; the text of one; check: whether policies are in order, without a target; test: "
       .. "what a policy would do on the golden volumes; volume: lists these, or makes one as the folder DIR, to "
-      .. "practise on; new: writes NAME.lua from a template" },
+      .. "practise on; new: writes NAME.lua from a template. --policy is for list alone: the others take the "
+      .. "policy as a word" },
   { name = "run", arguments = "SCRIPT [ARGUMENT...]", module = "script", rest = true,
     takes = join(TARGET, { "write", "trust-file" }, TEXT),
     help = "run a Lua script with the globals keymend and, where there is one, target; options stand before SCRIPT, "
@@ -249,7 +251,7 @@ function M.help(page)
   page:blank()
   page:text_block("Most verbs need a target: on Windows it is the running system, with --root DIR an offline volume "
     .. "that is mounted there. keymend help VERB tells the options of a verb. Only apply, undo, recover and history "
-    .. "--purge change anything.")
+    .. "--purge change a target, and what run --write and repl --write are told to do there.")
   page:blank()
   page:line "Exit status (4, 8, 32 and 64 add up):"
   for _, row in ipairs(M.exit) do page:item("  " .. row[1], row[2], { indent = 6 }) end

@@ -5,8 +5,8 @@
 -- key file, and with that IIS cannot open its metabase.
 --
 -- Read it as the article's steps; "step" and "rename step" below count as its two lists do. Every field but name and
--- containers has a default. To change something, copy this file to /etc/keymend/policies (on Windows keymend\policies
--- in Program Files), or anywhere and give --policy FILE. README.md beside this file names every field and rule.
+-- containers has a default. To change a field, do not copy this file: write a policy that says extends "iis5" and that
+-- field alone. docs/own-policy.md leads from there to the repair; docs/policy-language.md names every field and rule.
 
 return policy {
   api = 1,
@@ -33,7 +33,7 @@ return policy {
   },
 
   -- Steps 6 to 9: the newest c23 file, made nearest to that time, is backed up and taken away. keymend moves it into
-  -- the vault, so that undo brings it back. If another file is nearest, it refuses (key.onset-mismatch).
+  -- the vault, so that undo brings it back. If the nearest was made before that time, it refuses (key.onset-mismatch).
   retire = regenerated,
 
   -- Rename steps 6 to 10: the older c23 file gets the machine GUID as the end of its name. The article does not say

@@ -6,12 +6,12 @@
 -- then on a target, where diagnose and plan change nothing:
 --   keymend diagnose --root DIR --policy ./template.lua
 -- A policy proposes and never writes; apply asks first and can be undone. To change one field of a shipped policy, do
--- not copy it: write extends = "iis5" and that field. Do not adopt old keys after sysprep, or where the DPAPI master
--- keys are gone: nothing can decrypt them.
+-- not copy it: write extends "iis5" and that field. docs/policy-language.md names the fields that are not below. Do
+-- not adopt old keys after sysprep, or where the DPAPI master keys are gone: nothing can decrypt them.
 
 return policy {
-  api = 1,
-  name = "template",
+  api = 1,           -- the version of this language
+  name = "template", -- what --policy, plan and journal call it: letters, digits, _ and -
   title = "What is mended, in a few words",
 
   -- Where it applies: all of these conditions hold. Leave out what does not matter.
