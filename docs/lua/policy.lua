@@ -22,6 +22,9 @@
 ---@field data? string its bytes, such as "03 00 00 00"
 ---@field code? integer|integer[] the error code that it tells, or a list of them
 
+---@class keymend.restore_fields
+---@field above? number only where more than so many per cent of the key files carry it
+
 ---@class keymend.policy_services
 ---@field [integer] string services that use the containers; with * and ?
 ---@field dependents? boolean all that need them too
@@ -50,6 +53,7 @@
 ---@field onset? keymend.rule|function when the problem began; (keys, case) -> a time, or nil and a reason
 ---@field retire? keymend.rule|function whether the current key file goes; (keys, case) -> key, reason
 ---@field adopt? keymend.rule|function which candidate is right; (keys, case) -> key, reason
+---@field remedy? keymend.rule how an orphaned key is mended: adopt_file or restore_guid
 ---@field services? string|keymend.policy_services which services use the containers
 ---@field remakes? boolean the program makes its key anew
 ---@field access? keymend.rule[] who must be able to use the current key files: grant { ... }
@@ -142,6 +146,7 @@ adopt_file = nil
 
 ---restore_guid { above = 50 }: the former machine GUID is put back, where more than so many per cent of the key files
 ---stand under it; else as adopt_file
+---@param fields keymend.restore_fields
 ---@return keymend.rule
 function restore_guid(fields) end
 

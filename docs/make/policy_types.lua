@@ -21,6 +21,8 @@ M.classes = {
     { "service?", "string", "the key name of the service that it speaks of" },
     { "data?", "string", 'its bytes, such as "03 00 00 00"' },
     { "code?", "integer|integer[]", "the error code that it tells, or a list of them" } },
+  { "keymend.restore_fields",
+    { "above?", "number", "only where more than so many per cent of the key files carry it" } },
   { "keymend.policy_services",
     { "[integer]", "string", "services that use the containers; with * and ?" },
     { "dependents?", "boolean", "all that need them too" },
@@ -47,6 +49,7 @@ M.classes = {
     { "onset?", "keymend.rule|function", "when the problem began; (keys, case) -> a time, or nil and a reason" },
     { "retire?", "keymend.rule|function", "whether the current key file goes; (keys, case) -> key, reason" },
     { "adopt?", "keymend.rule|function", "which candidate is right; (keys, case) -> key, reason" },
+    { "remedy?", "keymend.rule", "how an orphaned key is mended: adopt_file or restore_guid" },
     { "services?", "string|keymend.policy_services", "which services use the containers" },
     { "remakes?", "boolean", "the program makes its key anew" },
     { "access?", "keymend.rule[]", "who must be able to use the current key files: grant { ... }" },
@@ -57,7 +60,8 @@ M.classes = {
 M.parameters = {
   rules = "(keymend.rule|function)[]", bounds = "keymend.windows_bounds", name = "string", guid = "string",
   minutes = "number", events = "keymend.rule[]", condition = "keymend.rule", text = "string",
-  grant = "keymend.grant_fields", event = "keymend.event_fields", policy = "keymend.policy_fields",
+  grant = "keymend.grant_fields", restore_guid = "keymend.restore_fields", event = "keymend.event_fields",
+  policy = "keymend.policy_fields",
 }
 
 return M

@@ -287,7 +287,7 @@ return {
     severity = "error",
     refuses = true,
     text = 'The problem began at %{onset}, but the key file of "%{container}" made nearest to that is neither the '
-      .. "current one nor one that Windows made then; it is older: %{nearest}",
+      .. "current one nor one that Windows made then; it is %{nearest}",
     remedy = "Check the time given with --onset (with its zone). If it is right, these files have another history "
       .. "than KB 884872 describes; decide with --adopt.",
     later = {
