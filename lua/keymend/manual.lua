@@ -181,6 +181,9 @@ function M.print(page, plan)
     "cacls " .. folder .. " /g Administrators:F SYSTEM:F")
   net(steps, "stop", plan.stop,
     "Stop the services that use the key, in this order. What does not run says so; that is fine.")
+  for _, note in ipairs(plan.notes) do
+    if note:find("^Named, but there is no such service") then steps:note(note) end
+  end
   if plan:restored() then restore(steps, plan:restored(), folder) else rename(steps, plan, folder) end
   steps:add("Check that the services work. Only after some days delete the folder with the backups.")
   closing(steps, plan)

@@ -66,7 +66,7 @@ local function steps_of(diagnosis)
 end
 
 -- The policies whose containers the plan changes.
-local function acting(diagnosis)
+function M.acting(diagnosis)
   local seen, list = {}, {}
   for _, case in ipairs(diagnosis.cases) do
     local policy, verdict = case.policy, case.verdict
@@ -78,51 +78,109 @@ local function acting(diagnosis)
   return list
 end
 
--- Whether `name` needs one of `others`, itself or over others.
-local function needs_any(graph, name, others)
-  local reached = graph:reach(others, true)
-  for _, service in ipairs(reached) do
-    if service.name:lower() == name:lower() then return true end
-  end
-  return false
-end
-
--- `list` with the services of `order` in that order (in the opposite one where they are stopped), in the places that
--- they have together. What Windows needs comes before what the policy wants: a service that needs another of them is
--- never started before it, then the list stays as it is.
-function M.in_order(list, order, graph, stopping)
-  local rank, places, named = {}, {}, {}
-  for index, pattern in ipairs(order) do
-    for _, name in ipairs(list) do
-      if core.match(pattern, name) then rank[name] = rank[name] or index end
+-- The services that `name` needs, itself or over others and over groups, that are not in `seen`; they are put into it.
+local function new_needs(graph, name, seen)
+  local queue, groups, at = { name }, {}, 1
+  local function add(one)
+    if not seen[one:lower()] then
+      seen[one:lower()] = true
+      queue[#queue + 1] = one
     end
   end
+  while queue[at] do
+    local service = graph:find(queue[at])
+    for _, one in ipairs(service and graph:needs(service) or {}) do add(one) end
+    for _, group in ipairs(service and graph:needs_groups(service) or {}) do
+      local members = not groups[group:lower()] and graph:group(group)
+      groups[group:lower()] = true
+      for _, one in ipairs(members and members.members or {}) do add(one) end
+    end
+    at = at + 1
+  end
+  return queue
+end
+
+-- The names of `list` that `order` lists, as { name, rank }, in its order.
+local function ranked(list, order)
+  local rank, named = {}, {}
   for index, name in ipairs(list) do
-    if rank[name] then
-      places[#places + 1] = index
-      named[#named + 1] = { name = name, index = index }
+    for place, pattern in ipairs(order) do
+      if core.match(pattern, name) then
+        rank[name:lower()] = place
+        named[#named + 1] = { name = name, rank = place, index = index }
+        break
+      end
     end
   end
   table.sort(named, function(a, b)
-    local first, second = rank[a.name], rank[b.name]
-    if first ~= second then return (first < second) ~= (stopping or false) end
+    if a.rank ~= b.rank then return a.rank < b.rank end
     return a.index < b.index
   end)
-  local result = { unpack(list) }
-  for index, place in ipairs(places) do result[place] = named[index].name end
-  for at, name in ipairs(result) do
-    local rest = {}
-    for index = at + 1, #result do rest[#rest + 1] = result[index] end
-    local earlier = {}
-    for index = 1, at - 1 do earlier[#earlier + 1] = result[index] end
-    local wrong = stopping and earlier or rest
-    if #wrong > 0 and needs_any(graph, name, wrong) then return list end
+  return named, rank
+end
+
+-- `list`, an order to start in that Windows' dependencies allow, so that each service that `order` lists starts after
+-- those that it lists before. What such a service needs comes just before it. Windows' dependencies stay kept: where
+-- they contradict `order`, second result has { first, then_ }: the one needed, and the one before which it starts.
+function M.in_order(list, order, graph)
+  local index, seen, placed, ordered, against = {}, {}, {}, {}, {}
+  for at, name in ipairs(list) do index[name:lower()] = at end
+  local named, rank = ranked(list, order)
+  for _, one in ipairs(named) do
+    local places = {}
+    seen[one.name:lower()] = true
+    for _, needed in ipairs(new_needs(graph, one.name, seen)) do
+      local key = needed:lower()
+      if index[key] and not placed[key] then
+        placed[key] = true
+        places[#places + 1] = index[key]
+        if (rank[key] or 0) > one.rank then against[#against + 1] = { first = list[index[key]], then_ = one.name } end
+      end
+    end
+    table.sort(places)
+    for _, at in ipairs(places) do ordered[#ordered + 1] = list[at] end
   end
+  -- The rest stays where it is: what it needs of `ordered` stands before it in the list, so it is out by then.
+  local result, next_one, done = {}, 1, {}
+  for _, name in ipairs(list) do
+    while placed[name:lower()] and not done[name:lower()] do
+      result[#result + 1], done[ordered[next_one]:lower()] = ordered[next_one], true
+      next_one = next_one + 1
+    end
+    if not placed[name:lower()] then result[#result + 1] = name end
+  end
+  return result, against
+end
+
+local function reversed(list)
+  local result = {}
+  for index = #list, 1, -1 do result[#result + 1] = list[index] end
   return result
 end
 
--- stop, start, and why they cannot be told (nil when they can). Automatic services only are started: what else runs
--- is started again by the core, which knows what it stopped.
+-- What the policies' own order makes of stop and start; third: the notes about what Windows does not allow.
+local function in_policies_order(policies, stop, start, graph)
+  local notes, told = {}, {}
+  for _, policy in ipairs(policies) do
+    if policy.order and #policy.order > 0 then
+      local lists = { start, reversed(stop) }
+      for index, list in ipairs(lists) do
+        local result, against = M.in_order(list, policy.order, graph)
+        lists[index] = result
+        for _, pair in ipairs(against) do
+          local text = ("Windows' dependencies come before the order of policy %s: %s starts before %s, which needs "
+            .. "it."):format(policy.name, pair.first, pair.then_)
+          if not told[text] then notes[#notes + 1], told[text] = text, true end
+        end
+      end
+      start, stop = lists[1], reversed(lists[2])
+    end
+  end
+  return stop, start, notes
+end
+
+-- stop, start, why they cannot be told (nil when they can), and notes about their order. Automatic services only are
+-- started: what else runs is started again by the core, which knows what it stopped.
 local function services_of(diagnosis, policies)
   local stop, start = {}, {}
   if diagnosis.facts.options.no_services then return stop, start end
@@ -145,12 +203,9 @@ local function services_of(diagnosis, policies)
     local service = known.graph:find(name)
     if service and service.start == "automatic" and not service.driver then start[#start + 1] = name end
   end
-  for _, policy in ipairs(policies) do
-    if policy.order and #policy.order > 0 then
-      start, stop = M.in_order(start, policy.order, known.graph), M.in_order(stop, policy.order, known.graph, true)
-    end
-  end
-  return stop, start
+  local notes
+  stop, start, notes = in_policies_order(policies, stop, start, known.graph)
+  return stop, start, nil, notes
 end
 
 local LEAVE_SERVICES = "--no-services leaves services alone"
@@ -197,8 +252,8 @@ local function software_dirty(info)
   return false
 end
 
--- The services that policies name without * and ? and that are not here.
-local function not_here(diagnosis, policies)
+-- The services that policies name without * and ? and that are not here, each with its policy.
+function M.not_here(diagnosis, policies)
   local names, seen = {}, {}
   local known = not diagnosis.facts.options.no_services and diagnosis.facts.services()
   for _, policy in ipairs(known and policies or {}) do
@@ -260,7 +315,8 @@ local function service_notes(notes, diagnosis, policies, plan)
     notes[#notes + 1] = ("Windows does not stop %s while it runs, so a restart of Windows will be due: %s."):format(
       #stuck == 1 and "this service" or "these services", table.concat(stuck, ", "))
   end
-  local missing = not_here(diagnosis, policies)
+  for _, text in ipairs(plan.order_notes or {}) do notes[#notes + 1] = text end
+  local missing = M.not_here(diagnosis, policies)
   if #missing > 0 then
     notes[#notes + 1] = ("Named, but there is no such service here: %s."):format(table.concat(missing, ", "))
   end
@@ -288,7 +344,7 @@ end
 function M.from_diagnosis(diagnosis)
   if diagnosis.made_plan then return diagnosis.made_plan end
   local options, info = diagnosis.facts.options, diagnosis.info
-  local policies = acting(diagnosis)
+  local policies = M.acting(diagnosis)
   local names, list, blocked = {}, {}, false
   for index, policy in ipairs(policies) do
     names[index] = policy.name
@@ -297,8 +353,8 @@ function M.from_diagnosis(diagnosis)
   for _, one in ipairs(diagnosis.findings) do
     blocked = blocked or one.blocks and one.text:gsub("%.?$", ". ", 1) .. one.remedy
   end
-  local stop, start, no_order = services_of(diagnosis, policies)
-  local services = { stop = stop, start = start, no_order = no_order }
+  local stop, start, no_order, order_notes = services_of(diagnosis, policies)
+  local services = { stop = stop, start = start, no_order = no_order, order_notes = order_notes }
   local obstacle = services_obstacle(services)
   local plan = setmetatable({
     machine_guid = info.machine_guid, key_store = info.key_store, policies = table.concat(names, ","),

@@ -511,6 +511,16 @@ local function key_tables(page, diagnosis)
   end
 end
 
+-- The services that an acting policy names and that are not here, which is most often a name that was mistyped.
+local function missing_services(page, diagnosis)
+  if diagnosis.verdict ~= "repair" then return end
+  local plan = require "keymend.plan"
+  local missing = plan.not_here(diagnosis, plan.acting(diagnosis))
+  if #missing == 0 then return end
+  page:blank()
+  page:text_block(("Services named, but not here: %s."):format(table.concat(missing, ", ")))
+end
+
 local function next_command(page, diagnosis)
   if diagnosis.verdict ~= "repair" then return end
   local make = diagnosis.facts.options.command
@@ -554,6 +564,7 @@ function M.diagnosis(page, diagnosis, options)
   era_lines(page, diagnosis)
   symptoms(page, diagnosis)
   key_tables(page, diagnosis)
+  missing_services(page, diagnosis)
   next_command(page, diagnosis)
 end
 

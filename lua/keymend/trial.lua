@@ -13,6 +13,8 @@
 -- "failed"), problem ("failed": why), containers = { { container, retire, adopt, as, why_retire, why_adopt, refused,
 -- healthy } }, stop, start (services), findings (of the diagnosis), expected (the steps of the shipped policies for
 -- these containers), differs (true: the steps are others), other_steps = { { text, reason } }: of no container.
+-- services_differ: the steps are the same, and the shipped policies would stop expected_stop and start expected_start.
+-- not_here: the services that the policies name and the volume has not (nil: it has no list of services).
 
 local core = require "keymend.core"
 
@@ -213,6 +215,40 @@ local function judge(target, policies, case)
   end
   result.expected = expected_of(diagnosis, case.steps)
   result.differs = steps_differ(plan.steps, result.expected)
+  if diagnosis.facts.services() then
+    result.not_here = require("keymend.plan").not_here(diagnosis, policies)
+    for index, text in ipairs(result.not_here) do result.not_here[index] = text:match "^(.-) %(policy " or text end
+  end
+  return result, plan
+end
+
+-- Whether two lists of services have the same names in the same order.
+local function same_names(one, other)
+  return table.concat(one, "\n"):lower() == table.concat(other, "\n"):lower()
+end
+
+local shipped = {} -- loaded: the shipped policies, and those that a case names, by their names
+
+local function shipped_policies(case)
+  local names = {}
+  for index = 2, #(case.policy or {}), 2 do names[#names + 1] = case.policy[index] end
+  local key = table.concat(names, ",")
+  shipped[key] = shipped[key] or assert(require("keymend.policy").load_shipped(names))
+  return shipped[key]
+end
+
+local function close_shipped()
+  for _, loaded in pairs(shipped) do require("keymend.policy").close(loaded) end
+  shipped = {}
+end
+
+-- Adds the services that the shipped policies stop and start on the volume, where they do the same steps.
+local function compare_services(target, case, result, plan)
+  local diagnosis = require("keymend.diagnosis").run(target, shipped_policies(case), {})
+  local other = diagnosis and require("keymend.plan").from_diagnosis(diagnosis)
+  if not other or steps_differ(plan.steps, other.steps) then return end
+  result.services_differ = not (same_names(plan.stop, other.stop) and same_names(plan.start, other.start))
+  result.expected_stop, result.expected_start = other.stop, other.start
   return result
 end
 
@@ -225,7 +261,11 @@ local function try(policies, case, folder)
     root = root, times = case.times and place.times or nil, volumes = volumes,
   }
   if not target then return nil, message, code, native end
-  local ok, result = pcall(judge, target, policies, case)
+  local ok, result = pcall(function()
+    local result, plan = judge(target, policies, case)
+    if plan and #plan.steps > 0 then compare_services(target, case, result, plan) end
+    return result
+  end)
   target:close()
   if not ok then error(result, 0) end
   return result
@@ -245,6 +285,7 @@ function M.run(policies, cases, each)
     end
   end)
   remove_made(0)
+  close_shipped()
   if not ok then return nil, "the golden volumes: " .. tostring(problem), "failed" end
   return true
 end
@@ -274,8 +315,8 @@ local function is_free(root, case)
 end
 
 -- Makes the volume of a case as the folder `dir` (new, or empty), its times as DIR.times and its further drive as
--- DIR.D: { root, times (nil where the case goes without), drives = { D = path } }; or nil, message, code, native. What was
--- made is removed again when it cannot be made whole.
+-- DIR.D: { root, times (nil where the case goes without), drives = { D = path } }; or nil, message, code, native.
+-- What was made is removed again when it cannot be made whole.
 function M.write(case, dir)
   local root = (WINDOWS and dir:gsub("\\", "/") or dir):gsub("(.)/+$", "%1")
   local free, message, code, native = is_free(root, case)

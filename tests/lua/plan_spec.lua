@@ -340,3 +340,49 @@ describe("a plan for hands", function()
     assert.truthy(text:find('ren "renamed.OLD" ' .. fake.name(NEW), 1, true))
   end)
 end)
+
+describe("the order of a policy", function()
+  local graph = require("keymend.graph").new {
+    { name = "IISADMIN", depends = { "RpcSs" } }, { name = "W3SVC", depends = { "IISADMIN" } }, { name = "Acme" },
+    { name = "SMTPSVC", depends = { "IISADMIN" } }, { name = "CcmExec" }, { name = "RpcSs", group = "Base" },
+    { name = "Net", depends_groups = { "Base" } },
+  }
+  local START = { "Acme", "CcmExec", "IISADMIN", "W3SVC", "SMTPSVC", "Net" }
+
+  local function ordered(order, list)
+    local result, against = plans.in_order(list or START, order, graph)
+    local pairs_of = {}
+    for index, one in ipairs(against) do pairs_of[index] = one.first .. "<" .. one.then_ end
+    return table.concat(result, " "), table.concat(pairs_of, " ")
+  end
+
+  it("starts a listed service after those before it, and what it needs just before it", function()
+    assert.equal("IISADMIN W3SVC Acme CcmExec SMTPSVC Net", (ordered { "W3SVC", "Acme" }))
+    assert.equal("Acme IISADMIN SMTPSVC CcmExec W3SVC Net", (ordered { "SMTPSVC", "CcmExec" }))
+    assert.equal("Acme IISADMIN SMTPSVC W3SVC CcmExec Net", (ordered { "smtpsvc", "w3*", "CcmExec", "nothing" }))
+    assert.equal(table.concat(START, " "), (ordered { "nothing" }))
+    assert.equal("RpcSs Net Acme", (ordered({ "Net", "Acme" }, { "Acme", "RpcSs", "Net" })))
+  end)
+
+  it("keeps Windows' dependencies, and tells where they contradict", function()
+    local result, against = ordered { "W3SVC", "Acme", "IISADMIN" }
+    assert.equal("IISADMIN W3SVC Acme CcmExec SMTPSVC Net", result)
+    assert.equal("IISADMIN<W3SVC", against)
+    result, against = ordered { "SMTPSVC", "W3SVC" }
+    assert.equal("Acme CcmExec IISADMIN SMTPSVC W3SVC Net", result)
+    assert.equal("", against)
+  end)
+
+  it("loses and doubles none, whatever is listed", function()
+    for _, order in ipairs { { "*" }, { "Net", "*" }, { "S*", "?cme", "W3SVC" }, { "IISADMIN", "Net", "Acme" } } do
+      local result = plans.in_order(START, order, graph)
+      local place, sorted = {}, { unpack(result) }
+      for index, name in ipairs(result) do place[name] = index end
+      assert.is_true(place.IISADMIN < place.W3SVC and place.IISADMIN < place.SMTPSVC)
+      local expected = { unpack(START) }
+      table.sort(sorted)
+      table.sort(expected)
+      assert.same(expected, sorted)
+    end
+  end)
+end)

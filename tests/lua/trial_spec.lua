@@ -110,6 +110,24 @@ describe("trial", function()
     assert.same({}, list[2].expected)
   end)
 
+  it("tells other services and those that are not there", function()
+    local function of(services)
+      local text = 'return policy { extends "iis5", name = "own", services = ' .. services .. " }"
+      return results(load(text), { "kb" })[1]
+    end
+    local same = of "{}"
+    assert.is_false(same.services_differ)
+    assert.same({}, same.not_here)
+    local more = of '{ also = { "SMS_*", "CcmExec", "Spooler", "AcmeGateway" } }'
+    assert.is_false(more.differs)
+    assert.is_true(more.services_differ)
+    assert.same({ "AcmeGateway" }, more.not_here)
+    local expected = {}
+    for _, name in ipairs(more.start) do if name ~= "Spooler" then expected[#expected + 1] = name end end
+    assert.same(expected, more.expected_start)
+    assert.is_true(of('{ order = { "W3SVC", "CcmExec" } }').services_differ)
+  end)
+
   it("tells where a policy does not apply, refuses, and fails", function()
     local list = results(with 'applies = has_service "Nope"', { "kb" })
     assert.equal("none", list[1].verdict)

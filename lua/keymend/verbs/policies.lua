@@ -153,6 +153,29 @@ local function print_expected(page, result)
     or "change nothing"), { indent = 13, style = "warning" })
 end
 
+-- The names of `some` that `other` has not.
+local function only_in(some, other)
+  local known, names = {}, {}
+  for _, name in ipairs(other) do known[name:lower()] = true end
+  for _, name in ipairs(some) do
+    if not known[name:lower()] then names[#names + 1] = name end
+  end
+  return names
+end
+
+-- How the services differ from those of the shipped policies, in one line.
+local function print_services_differ(page, result)
+  local words = {}
+  for _, what in ipairs { "stop", "start" } do
+    local expected = result["expected_" .. what]
+    local less, more = only_in(expected, result[what]), only_in(result[what], expected)
+    if #less > 0 then words[#words + 1] = ("%s %s too"):format(what, table.concat(less, ", ")) end
+    if #more > 0 then words[#words + 1] = ("not %s %s"):format(what, table.concat(more, ", ")) end
+  end
+  page:item("    differs:", "the shipped policies would " .. (#words > 0 and table.concat(words, "; ")
+    or "stop or start them in another order"), { indent = 13, style = "warning" })
+end
+
 local function print_result(page, result)
   page:item(result.name .. ":", result.title, { style = "strong" })
   page:item("    " .. result.verdict, result.problem or "", { style = STYLES[result.verdict] or "warning" })
@@ -172,6 +195,7 @@ local function print_result(page, result)
   if #result.stop > 0 then page:item("    stop:", table.concat(result.stop, ", "), { indent = 13 }) end
   if #result.start > 0 then page:item("    start:", table.concat(result.start, ", "), { indent = 13 }) end
   if result.differs then print_expected(page, result) end
+  if result.services_differ then print_services_differ(page, result) end
   page:blank()
 end
 
@@ -180,13 +204,30 @@ local COUNTED = {
   { "broken", "nothing to adopt" }, { "failed", "failed" }, { "none", "where the policy does not apply" },
 }
 
-local function print_sum(page, counts, differing, none)
+-- The services that are on none of the volumes; `rest`: lower-case name to shown name, nil as long as none was seen.
+local function narrow(rest, not_here)
+  if not not_here then return rest end
+  local kept = {}
+  for _, name in ipairs(not_here) do
+    if not rest or rest[name:lower()] then kept[name:lower()] = name end
+  end
+  return kept
+end
+
+local function print_sum(page, sum)
+  local counts, differing, none = sum.counts, sum.differing, sum.none
   local parts = {}
   for _, row in ipairs(COUNTED) do
     if counts[row[1]] then parts[#parts + 1] = ("%d %s"):format(counts[row[1]], row[2]) end
   end
   page:text_block(("%d golden volumes: %s."):format(counts.all, table.concat(parts, ", ")))
   if #none > 0 then page:text_block("It does not apply to: " .. table.concat(none, ", ") .. ".") end
+  local missing = {}
+  for _, name in pairs(sum.missing or {}) do missing[#missing + 1] = name end
+  table.sort(missing)
+  if #missing > 0 then
+    page:text_block(("Services named, but on none of these volumes: %s."):format(table.concat(missing, ", ")))
+  end
   if not counts.with_keys then
     page:text_block("Nothing of it was tried: none of these volumes " .. (counts.all == #none
       and "is one that it applies to." or "has a key file of its containers."))
@@ -195,6 +236,10 @@ local function print_sum(page, counts, differing, none)
   end
   page:text_block(#differing == 0 and "It decides as the shipped policies do." or
     ("It decides otherwise than the shipped policies on: %s."):format(table.concat(differing, ", ")))
+  if #sum.services > 0 then
+    page:text_block(("It stops or starts other services than the shipped policies on: %s."):format(
+      table.concat(sum.services, ", ")))
+  end
 end
 
 local function row_of(result)
@@ -205,31 +250,44 @@ local function row_of(result)
   return {
     volume = result.name, title = result.title, verdict = result.verdict, problem = result.problem,
     containers = result.containers, stop = result.stop, start = result.start, findings = findings,
-    differs = result.differs,
+    differs = result.differs, services_differ = result.services_differ or false, services_missing = result.not_here,
   }
 end
 
+local function add_to(sum, result)
+  sum.counts.all, sum.counts[result.verdict] = sum.counts.all + 1, (sum.counts[result.verdict] or 0) + 1
+  if result.differs then sum.differing[#sum.differing + 1] = result.name end
+  if result.services_differ then sum.services[#sum.services + 1] = result.name end
+  if result.verdict == "none" then sum.none[#sum.none + 1] = result.name end
+  sum.counts.with_keys = sum.counts.with_keys or result.has_keys
+  sum.missing = narrow(sum.missing, result.not_here)
+end
+
+-- Whether a result is printed.
+local function is_shown(context, result)
+  local other = result.differs or result.services_differ or result.verdict == "failed"
+  return not context.options.quiet and (result.verdict ~= "none" or other)
+end
+
 local function print_trials(context, loaded, cases)
-  local page, counts, differing, none, rows = context:page(), { all = 0 }, {}, {}, {}
+  local page, rows = context:page(), {}
+  local sum = { counts = { all = 0 }, differing = {}, services = {}, none = {} }
   local meter = require("keymend.progress").new { what = "volumes", total = #cases }
   local ran, message, code, native = require("keymend.trial").run({ loaded }, cases, function(result)
-    counts.all, counts[result.verdict] = counts.all + 1, (counts[result.verdict] or 0) + 1
-    if result.differs then differing[#differing + 1] = result.name end
-    if result.verdict == "none" then none[#none + 1] = result.name end
-    counts.with_keys = counts.with_keys or result.has_keys
+    add_to(sum, result)
     meter:clear()
     if context.options.json then
       rows[#rows + 1] = row_of(result)
-    elseif not context.options.quiet and (result.verdict ~= "none" or result.differs) then
+    elseif is_shown(context, result) then
       print_result(page, result)
     end
     meter:add(1)
   end)
   meter:clear()
   if not ran then return context:fail(message, code, native) end
-  local status = counts.failed and EXIT.findings or EXIT.done
+  local status = sum.counts.failed and EXIT.findings or EXIT.done
   if context.options.json then return context:document { exit = status, trials = rows } end
-  print_sum(page, counts, differing, none)
+  print_sum(page, sum)
   return status
 end
 
