@@ -161,6 +161,11 @@ function grant(fields) end
 ---@return keymend.rule
 function optional(name) end
 
+---time "2004-09-01T00:00:00Z": this time as seconds since 1970, to be compared with those of keys and of the case
+---@param text string
+---@return number seconds since 1970
+function time(text) end
+
 ---containers = every_orphan: all that have key files of other GUIDs alone and that no shipped policy knows
 ---@type keymend.rule
 every_orphan = nil

@@ -363,7 +363,7 @@ local function policy_definitions()
     if name then
       for _, text in ipairs(comment_above(lines, number)) do out:line("%s", text) end
       policy_parameters(out, name, parameters)
-      out:line "---@return keymend.rule"
+      out:line("---@return %s", policy_types.returns[name] or "keymend.rule")
       out:line("function %s(%s) end", name, parameters)
     elseif value then
       for _, text in ipairs(comment and {} or comment_above(lines, number)) do out:line("%s", text) end

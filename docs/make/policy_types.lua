@@ -64,4 +64,7 @@ M.parameters = {
   policy = "keymend.policy_fields",
 }
 
+-- What a builder makes that is no rule.
+M.returns = { time = "number seconds since 1970" }
+
 return M

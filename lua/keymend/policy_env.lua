@@ -5,7 +5,7 @@
 
 -- luacheck: globals windows has_service all_of any_of first_of not_ always proved guid_history sole_candidate
 -- luacheck: globals regenerated regeneration event first_failure policy newest_near_onset newest_before_onset
--- luacheck: globals oldest_before_onset master_key_era by_guid ask within extends every_orphan optional grant
+-- luacheck: globals oldest_before_onset master_key_era by_guid ask within extends every_orphan optional grant time
 -- luacheck: globals adopt_file restore_guid
 
 -- `further`: how many calls further out than usual the policy's line is.
@@ -134,6 +134,38 @@ end
 function optional(name)
   expect(type(name) == "string" and name ~= "", "optional", "the name of a key container", name)
   return { rule = "optional", name = name }
+end
+
+-- Days from 1970-01-01 to a day of the Gregorian calendar.
+local function days_of(year, month, day)
+  if month <= 2 then year, month = year - 1, month + 12 end
+  return 365 * year + math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
+    + math.floor((153 * month - 457) / 5) + day - 719469
+end
+
+-- Seconds of a zone, "Z" or "+02:00"; nil for what is none.
+local function zone_of(text)
+  if text == "Z" or text == "z" then return 0 end
+  local sign, hours, minutes = text:match "^([+-])(%d%d):(%d%d)$"
+  if not sign or tonumber(hours) > 23 or tonumber(minutes) > 59 then return nil end
+  return (sign == "-" and -1 or 1) * (hours * 3600 + minutes * 60)
+end
+
+-- time "2004-09-01T00:00:00Z": this time as seconds since 1970, to be compared with those of keys and of the case
+function time(text)
+  local wanted = 'a time with a zone, such as "2004-09-01T00:00:00Z" or "2004-09-01T02:00:00+02:00",'
+  expect(type(text) == "string", "time", wanted, text)
+  local year, month, day, hour, minute, second, fraction, rest = text:match
+    "^(%d%d%d%d)%-(%d%d)%-(%d%d)[Tt](%d%d):(%d%d):(%d%d)(%.?%d*)(.+)$"
+  local zone = rest and zone_of(rest)
+  expect(zone and fraction ~= "." and (fraction == "" or fraction:sub(1, 1) == "."), "time", wanted, text)
+  year, month, day = tonumber(year), tonumber(month), tonumber(day)
+  local next_year, next_month = month == 12 and year + 1 or year, month == 12 and 1 or month + 1
+  local real = month >= 1 and month <= 12 and day >= 1
+    and day <= days_of(next_year, next_month, 1) - days_of(year, month, 1)
+    and tonumber(hour) <= 23 and tonumber(minute) <= 59 and tonumber(second) <= 59
+  expect(real, "time", wanted, text)
+  return days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second + (tonumber(fraction) or 0) - zone
 end
 
 -- containers = every_orphan: all that have key files of other GUIDs alone and that no shipped policy knows

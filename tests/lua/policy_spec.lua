@@ -280,3 +280,35 @@ describe("a folder of own policies", function()
     assert.equal(0, (list()))
   end)
 end)
+
+describe("time", function()
+  after_each(function() os.remove(path) end)
+
+  -- The seconds that `time` makes of a text, as a finding's text tells them.
+  local function seconds(text)
+    local loaded = assert(load('return policy { name = "test", containers = { "SMS" }, title = ("%.3f"):format(time "'
+      .. text .. '") }'))
+    loaded.state:close()
+    return tonumber(loaded.title)
+  end
+
+  it("reads RFC 3339 into seconds since 1970", function()
+    for text, expected in pairs {
+      ["1970-01-01T00:00:00Z"] = 0, ["2004-09-01T00:00:00Z"] = 1093996800, ["2004-09-01t02:00:00+02:00"] = 1093996800,
+      ["2004-08-31T18:30:00-05:30"] = 1093996800, ["2000-02-29T23:59:59.5z"] = 951868799.5,
+      ["1969-12-31T23:59:59Z"] = -1, ["2000-03-01T00:00:00Z"] = 951868800, ["2100-12-31T00:00:00Z"] = 4133894400,
+    } do
+      assert.equal(expected, seconds(text), text)
+    end
+  end)
+
+  it("refuses what is none, with the line", function()
+    for _, text in ipairs { "2004-09-01", "2004-09-01T00:00:00", "2004-02-30T00:00:00Z", "2100-02-29T00:00:00Z",
+      "2004-13-01T00:00:00Z", "2004-00-01T00:00:00Z", "2004-09-01T24:00:00Z", "2004-09-01T00:60:00Z",
+      "2004-09-01T00:00:00.Z", "2004-09-01T00:00:00+0200", "2004-09-01T00:00:00+24:00", "2004-09-01T00:00:00Z ",
+      "2004-09-01T00:00:005Z" } do
+      refused('local day = time "' .. text .. '"', path .. ":1: time: a time with a zone", '"' .. text .. '"')
+    end
+    refused("local day = time(5)", "found number")
+  end)
+end)
