@@ -391,6 +391,10 @@ local function new(context)
   if context.options.json then return context:document { exit = EXIT.done, file = path, text = text } end
   local page = context:page()
   page:line("Written: " .. path)
+  if core.embedded_policies()[name] then
+    page:text_block(('A shipped policy is called "%s" too: --policy %s takes that one, --policy with the path takes '
+      .. "this one."):format(name, name))
+  end
   if not context.options.quiet then
     page:text_block "Edit it; then look at what it does, which needs no target:"
     page:line("  " .. context.program .. " policies check " .. path)
