@@ -34,6 +34,15 @@ static km_status refuse(km_error *error, const char *asked, const char *what, co
                  named, what, shown, who, named);
 }
 
+/* KM_REFUSED for a device, a FIFO or a folder. */
+static km_status no_file(km_error *error, const char *asked) {
+  char named[KM_MAX_MESSAGE / 4];
+  km_escape(asked, strlen(asked), named, sizeof named);
+  return km_fail(error, KM_REFUSED, 0,
+                 "%s is not used with root's rights: it is no ordinary file. Put the text into one",
+                 named);
+}
+
 /* Refuses what others own or may write to. A folder with the sticky bit lets everybody create files, but only their
  * owners rename and remove them: *shared. */
 static km_status judge(const struct stat *info, const char *asked, const char *at, bool *shared,
@@ -151,7 +160,7 @@ static km_status open_file(walk *way, const char *name, int *fd, km_error *error
   if (*fd < 0 || fstat(*fd, &info) != 0)
     return km_posix_fail(error, errno, "read", way->asked, NULL);
   if (!S_ISREG(info.st_mode))
-    return refuse(error, way->asked, "the file", way->at, "is no ordinary file");
+    return no_file(error, way->asked);
   return judge(&info, way->asked, way->at, &shared, error);
 }
 

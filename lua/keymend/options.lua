@@ -37,6 +37,7 @@ M.options = {
   { name = "since", value = "TIME", help = "only events from this time on, RFC 3339 with a zone" },
   { name = "until", value = "TIME", help = "only events up to this time" },
   { name = "count", value = "NUMBER", help = "show that many events (default: 50)" },
+  { name = "differs", help = "of policies test: print the volumes alone on which it differs from the shipped policies" },
   { name = "html", value = "FILE", help = "write the page to FILE: one file, to be read in a browser" },
   { name = "text", help = "print the report as text, besides --html" },
   { name = "write", help = "let the script or prompt apply, undo, recover and purge" },
@@ -96,7 +97,7 @@ M.verbs = {
     help = "whether the hotfix of KB 884872 is in place, file by file (Windows 2000)" },
   { name = "policies", arguments = "list | show NAME | check FILE... | test FILE [VOLUME...] | "
       .. "volume | volume NAME DIR | new NAME",
-    module = "policies", takes = join({ "policy", "trust-file" }, OUTPUT),
+    module = "policies", takes = join({ "policy", "trust-file", "differs" }, OUTPUT),
     help = "the policies there are; the text of one; check: whether policies are in order, without a target; test: "
       .. "what a policy would do on the golden volumes; volume: lists these, or makes one as the folder DIR, to "
       .. "practise on; new: writes NAME.lua from a template. --policy is for list alone: the others take the "

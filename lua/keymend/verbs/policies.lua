@@ -263,9 +263,10 @@ local function add_to(sum, result)
   sum.missing = narrow(sum.missing, result.not_here)
 end
 
--- Whether a result is printed.
+-- Whether a result is printed; with --differs those alone that are not as the shipped policies have it.
 local function is_shown(context, result)
   local other = result.differs or result.services_differ or result.verdict == "failed"
+  if context.options.differs then return other end
   return not context.options.quiet and (result.verdict ~= "none" or other)
 end
 
@@ -412,6 +413,9 @@ function M.policies(context)
   if not run then
     return context:fail(('policies: list, show, check, test, volume or new expected, not "%s"%s'):format(
       word, spelling.hint(word, { "list", "show", "check", "test", "volume", "new" })), "usage")
+  end
+  if context.options.differs and word ~= "test" then
+    return context:fail("--differs goes with policies test alone", "usage")
   end
   local most = MOST[word]
   if most and #context.arguments > most then
