@@ -37,7 +37,7 @@ M.options = {
   { name = "since", value = "TIME", help = "only events from this time on, RFC 3339 with a zone" },
   { name = "until", value = "TIME", help = "only events up to this time" },
   { name = "count", value = "NUMBER", help = "show that many events (default: 50)" },
-  { name = "differs", help = "of policies test: print the volumes alone on which it differs from the shipped policies" },
+  { name = "differs", help = "of policies test: print only the volumes where it differs from the shipped policies" },
   { name = "html", value = "FILE", help = "write the page to FILE: one file, to be read in a browser" },
   { name = "text", help = "print the report as text, besides --html" },
   { name = "write", help = "let the script or prompt apply, undo, recover and purge" },
