@@ -12,7 +12,6 @@
 
 #define KM_MAX_DESCRIPTOR 65536 /* bytes of a self-relative security descriptor */
 #define KM_GUID_VALUE 128 /* bytes of a machine GUID as it is stored, or words for it, with NUL */
-#define KM_HIVE_LINK "hive.link" /* in the vault: the hive that machine_guid_write replaced last */
 
 typedef struct km_folder km_folder;   /* an open folder beneath a volume's root */
 typedef struct km_listing km_listing; /* a walk over a folder's names */
@@ -150,16 +149,15 @@ typedef struct km_backend {
    * machine_guid_check tells before anything is touched why it could not be written: KM_REFUSED (a dirty hive, replayed or
    * not: its logs would bring the old value back), KM_UNSUPPORTED (no text of 36 characters in a place of its own),
    * KM_STALE (it is not `before`), what volume_check and meta_settable say of the hive's folder. Writes nothing.
-   * machine_guid_write makes `before` `after`, both of 36 characters, after the same checks. At every instant the old value
-   * or the new one stands there whole; offline the whole hive does: a copy beside it, "<hive>.keymend", is changed, flushed,
-   * read back and compared with it byte by byte, and replaces it in one rename. The replaced hive stays in the vault as
-   * KM_HIVE_LINK (*kept; where there are no hard links, or in a registry that runs, it is false).
-   * machine_guid_settle removes what an interrupted write left, and makes durable what stands there. */
+   * machine_guid_write makes `before` `after`, both of 36 characters, after the same checks, durable and read back. It
+   * touches no other byte of the hive, and its times stay. A running registry holds the old value or the new one at every
+   * instant; of an offline one a power cut may leave characters of both.
+   * machine_guid_settle makes durable what stands there, which is `now`. */
   km_status (*machine_guid_read)(km_target *target, char text[KM_GUID_VALUE], km_error *error);
   km_status (*machine_guid_check)(km_target *target, const char *before, km_error *error);
-  km_status (*machine_guid_write)(km_target *target, km_folder *vault, const char *before,
-                                  const char *after, bool *kept, km_error *error);
-  km_status (*machine_guid_settle)(km_target *target, km_folder *vault, km_error *error);
+  km_status (*machine_guid_write)(km_target *target, const char *before, const char *after,
+                                  km_error *error);
+  km_status (*machine_guid_settle)(km_target *target, const char *now, km_error *error);
 
   /* The journal's file. journal_create makes a private file of exactly `size` zero bytes, all of them written and
    * flushed, and flushes the folder. journal_write writes at an offset inside it and flushes. */

@@ -40,13 +40,23 @@ static km_status neither(const km_work *work, const char *now, km_error *error) 
                  shown, work->journal->guid_before, work->journal->guid_after);
 }
 
+/* Whether every character is that of one of the two: what a power cut within the write left (machine_guid_write). */
+static bool is_parted(const km_journal *journal, const char *now) {
+  const char *before = journal->guid_before, *after = journal->guid_after;
+  size_t length = strlen(now);
+  if (length != strlen(before) || length != strlen(after))
+    return false;
+  for (size_t i = 0; i < length; i++)
+    if (now[i] != before[i] && now[i] != after[i])
+      return false;
+  return true;
+}
+
 static km_status write_guid(km_work *work, const char *from, const char *to, km_error *error) {
   const km_hold *hold = work->hold;
   char now[KM_GUID_VALUE];
-  bool kept = false;
   work->touched = true;
-  km_status status =
-      hold->backend->machine_guid_write(hold->target, work->vault, from, to, &kept, error);
+  km_status status = hold->backend->machine_guid_write(hold->target, from, to, error);
   if (status == KM_OK)
     status = read_now(work, now, error);
   if (status != KM_OK)
@@ -54,20 +64,7 @@ static km_status write_guid(km_work *work, const char *from, const char *to, km_
   if (strcmp(now, to) != 0)
     return km_fail(error, KM_IO, 0, "the machine GUID was set to %s, but reads %s", to, now);
   km_progress(hold, "swap", "the machine GUID is %s now, no longer %s", to, from);
-  if (hold->backend->running)
-    return KM_OK;
-  km_progress(
-      hold, "vault", "%s",
-      kept ? "the hive that was replaced stays in the vault as " KM_HIVE_LINK
-           : "the vault takes no hard link of the hive that was replaced; the journal has its"
-             " machine GUID");
   return KM_OK;
-}
-
-/* It is there already; an earlier run may have set it, and left its tools. */
-static km_status settle(km_work *work, km_error *error) {
-  const km_hold *hold = work->hold;
-  return hold->backend->machine_guid_settle(hold->target, work->vault, error);
 }
 
 km_status km_guid_reach(km_work *work, km_side side, km_care care, km_error *error) {
@@ -80,10 +77,15 @@ km_status km_guid_reach(km_work *work, km_side side, km_care care, km_error *err
     status = km_fail(error, KM_INTERRUPTED, 0, "interrupted");
   if (status != KM_OK)
     return status;
-  bool foreign = strcmp(now, wanted) != 0 && strcmp(now, other) != 0;
+  bool there = strcmp(now, wanted) == 0;
+  bool parted = care != KM_CARE_FORWARD && is_parted(work->journal, now);
+  bool foreign = !there && strcmp(now, other) != 0 && !parted;
   if (foreign && care == KM_CARE_FORWARD)
     return neither(work, now, error);
-  status = strcmp(now, other) == 0 ? write_guid(work, other, wanted, error) : settle(work, error);
+  if (there)
+    status = hold->backend->machine_guid_settle(hold->target, now, error);
+  else if (!foreign)
+    status = write_guid(work, now, wanted, error);
   if (status != KM_OK)
     return status;
   if (foreign && care == KM_CARE_AFTER_COMMIT) {
@@ -101,9 +103,9 @@ km_status km_guid_reach(km_work *work, km_side side, km_care care, km_error *err
 bool km_guid_moves(km_work *work, km_side side, km_care care) {
   char now[KM_GUID_VALUE];
   km_error ignored; /* km_guid_reach meets it again and tells it */
-  const char *other = guid_on(work->journal, side == KM_BEFORE ? KM_AFTER : KM_BEFORE);
   (void)care; /* what is neither stays, in every case */
-  return read_now(work, now, &ignored) != KM_OK || strcmp(now, other) == 0;
+  return read_now(work, now, &ignored) != KM_OK ||
+         (strcmp(now, guid_on(work->journal, side)) != 0 && is_parted(work->journal, now));
 }
 
 km_status km_guid_reached(km_work *work, km_side side, km_error *error) {

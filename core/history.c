@@ -66,8 +66,6 @@ static bool is_vault_file(const char *name) {
   static const char *const suffixes[] = {".copy", ".link", ".new"};
   static const char intruder[] = "intruder-";
   size_t length = strlen(name);
-  if (strcmp(name, KM_HIVE_LINK) == 0)
-    return true;
   if (strncmp(name, intruder, sizeof intruder - 1) == 0)
     return all_digits(name + sizeof intruder - 1, length - (sizeof intruder - 1));
   for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {

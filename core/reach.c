@@ -928,7 +928,7 @@ km_status km_sweep_driver_leftovers(km_work *work, km_side side, km_error *error
   char *names[MAX_PLACES];
   size_t count = 0;
   if (km_guid_changes(work->journal))
-    return KM_OK; /* machine_guid_settle sees to its own */
+    return KM_OK; /* it renames nothing */
   reach *r = make_reach(work, side, KM_CARE_BACK, error);
   if (r == NULL)
     return KM_MEMORY;

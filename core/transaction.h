@@ -5,7 +5,6 @@
  *   <n>.copy        copy of file n, made and flushed before the store is touched; stays until purge
  *   <n>.link        the file n itself, linked or moved out of the store
  *   <n>.new         a copy on its way back into the store
- *   hive.link       offline: the SOFTWARE hive that another machine GUID was put into, as it was before
  *   intruder-<k>    what stood in the way when the transaction was rolled back or recovered
  */
 #ifndef KM_TRANSACTION_H

@@ -50,7 +50,7 @@ static km_status make_paths(km_target *target, const char *folder, km_error *err
 }
 
 static km_status resolve(void *user, const char *path, int *fd, km_error *error) {
-  return km_offline_resolve_hive(user, path, fd, error);
+  return km_offline_resolve(user, path, fd, error);
 }
 
 static km_status open_hive(km_offline *offline, size_t i, km_error *error) {
@@ -86,7 +86,7 @@ static km_status read_headers(km_target *target, km_error *error) {
   for (size_t i = 0; i < MAIN_HIVES; i++) {
     km_hive_header header;
     int fd;
-    km_status status = km_offline_resolve_hive(offline, offline->hives->path[i], &fd, error);
+    km_status status = km_offline_resolve(offline, offline->hives->path[i], &fd, error);
     if (status != KM_OK)
       return status;
     status = km_hive_header_read(fd, offline->hives->path[i], &header, error);

@@ -84,13 +84,12 @@ km_status km_offline_folder_open(km_target *target, const char *path, km_folder 
                                  km_error *error);
 km_status km_offline_lock(km_target *target, km_folder *store, km_error *error);
 void km_offline_unlock(km_target *target);
-/* guid.c: as km_offline_resolve; where SOFTWARE itself is missing, what machine_guid_write puts in its place is opened. */
-km_status km_offline_resolve_hive(km_offline *offline, const char *path, int *fd, km_error *error);
+/* guid.c */
 km_status km_offline_guid_read(km_target *target, char text[KM_GUID_VALUE], km_error *error);
 km_status km_offline_guid_check(km_target *target, const char *before, km_error *error);
-km_status km_offline_guid_write(km_target *target, km_folder *vault, const char *before,
-                                const char *after, bool *kept, km_error *error);
-km_status km_offline_guid_settle(km_target *target, km_folder *vault, km_error *error);
+km_status km_offline_guid_write(km_target *target, const char *before, const char *after,
+                                km_error *error);
+km_status km_offline_guid_settle(km_target *target, const char *now, km_error *error);
 /* offline.c: the hive is read again when it is next asked for. */
 void km_offline_forget_software(km_target *target);
 km_status km_offline_file_version(km_target *target, const char *path, km_version_info *out,

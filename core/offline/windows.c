@@ -41,7 +41,7 @@ static bool has_hive(search *s, const char *folder, const char *hive, km_error *
                         s->offline->volumes[0].letter, folder, hive);
   if (length < 0 || (size_t)length >= sizeof path)
     return km_fail(error, KM_NOT_FOUND, 0, "the path is too long") == KM_OK;
-  if (km_offline_resolve_hive(s->offline, path, &fd, error) != KM_OK)
+  if (km_offline_resolve(s->offline, path, &fd, error) != KM_OK)
     return false;
   km_disk_close(fd);
   return true;

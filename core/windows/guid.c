@@ -88,12 +88,10 @@ static km_status flush(HKEY key, km_error *error) {
   return code == ERROR_SUCCESS ? KM_OK : fail(error, code, "flush");
 }
 
-km_status km_win_guid_write(km_target *target, km_folder *vault, const char *before,
-                            const char *after, bool *kept, km_error *error) {
+km_status km_win_guid_write(km_target *target, const char *before, const char *after,
+                            km_error *error) {
   wchar_t wide[GUID_CHARACTERS + 1];
   HKEY key;
-  (void)vault;
-  *kept = false; /* the journal has the old value */
   if (strlen(after) != GUID_CHARACTERS)
     return km_fail(error, KM_MISUSE, 0, "a machine GUID has 36 characters");
   km_status status = km_win_guid_check(target, before, error);
@@ -109,10 +107,10 @@ km_status km_win_guid_write(km_target *target, km_folder *vault, const char *bef
   return status;
 }
 
-km_status km_win_guid_settle(km_target *target, km_folder *vault, km_error *error) {
+km_status km_win_guid_settle(km_target *target, const char *now, km_error *error) {
   HKEY key;
   (void)target;
-  (void)vault;
+  (void)now;
   km_status status = open_key(false, &key, error);
   if (status != KM_OK)
     return status;

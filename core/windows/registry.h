@@ -25,8 +25,8 @@ void km_win_registry_close(km_target *target, km_key key);
 /* guid.c: the backend's machine_guid_* */
 km_status km_win_guid_read(km_target *target, char text[KM_GUID_VALUE], km_error *error);
 km_status km_win_guid_check(km_target *target, const char *before, km_error *error);
-km_status km_win_guid_write(km_target *target, km_folder *vault, const char *before,
-                            const char *after, bool *kept, km_error *error);
-km_status km_win_guid_settle(km_target *target, km_folder *vault, km_error *error);
+km_status km_win_guid_write(km_target *target, const char *before, const char *after,
+                            km_error *error);
+km_status km_win_guid_settle(km_target *target, const char *now, km_error *error);
 
 #endif

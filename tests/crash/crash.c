@@ -43,20 +43,25 @@ static void fail_point(const char *where, const char *what) {
 
 /* ---- what must hold ---- */
 
-/* The SOFTWARE hive stands there whole, as it was before or as it is after. */
-static bool hive_whole(const tree *t, char why[512]) {
+static int hive_of(const tree *t) {
   char path[1200];
   snprintf(path, sizeof path, "%s/software", b.config);
-  int now = tree_at(t, path), old = tree_at(&before, path), new = tree_at(&after, path);
-  const int sides[] = {old, new};
-  for (int i = 0; i < 2 && now >= 0; i++) {
-    const node *file = &(i == 0 ? &before : &after)->nodes[sides[i]], *here = &t->nodes[now];
-    if (here->size == file->size && memcmp(here->data, file->data, here->size) == 0)
-      return true;
-  }
-  snprintf(why, 512, "the SOFTWARE hive is %s",
-           now < 0 ? "gone" : "neither the old nor the new one");
-  return false;
+  return tree_at(t, path);
+}
+
+/* The SOFTWARE hive stands there, each of its bytes as it was before or as it is after: a kill within the write of the
+ * machine GUID may leave text of both. */
+static bool hive_whole(const tree *t, char why[512]) {
+  int now = hive_of(t);
+  const node *old = &before.nodes[hive_of(&before)], *new = &after.nodes[hive_of(&after)];
+  const node *here = now < 0 ? NULL : &t->nodes[now];
+  bool whole = here != NULL && here->size == old->size && here->size == new->size;
+  for (size_t i = 0; whole && i < here->size; i++)
+    whole = here->data[i] == old->data[i] || here->data[i] == new->data[i];
+  if (!whole)
+    snprintf(why, 512, "the SOFTWARE hive is %s",
+             now < 0 ? "gone" : "neither the old nor the new one");
+  return whole;
 }
 
 /* Every key file's bytes and last-write time stand in the store or in the vault. */
@@ -79,8 +84,11 @@ static bool nothing_lost(const tree *t, char why[512]) {
   return true;
 }
 
+/* The time of the hive is no promise: it is written in place, and a kill may come before its time is set back. */
 static bool same_store(const tree *t, const tree *wanted, char why[512]) {
-  int now = tree_at(t, b.store);
+  int now = tree_at(t, b.store), hive = hive_of(t);
+  if (hive >= 0)
+    ((tree *)(uintptr_t)t)->nodes[hive].written = wanted->nodes[hive_of(wanted)].written;
   if (now < 0 || tree_at(t, b.config) < 0) {
     snprintf(why, 512, "the store or the folder of the hives is gone");
     return false;

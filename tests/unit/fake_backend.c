@@ -604,7 +604,6 @@ static km_status may_write(km_target *target, km_error *error) {
 /* ---- the machine GUID: a hive in a folder of its own whose bytes are the GUID ---- */
 
 #define HIVE "SOFTWARE"
-#define SIBLING "SOFTWARE.keymend"
 
 static node *hive_folder(fake_volume *v) {
   if (v->config != NULL)
@@ -639,43 +638,19 @@ static km_status machine_guid_check(km_target *target, const char *before, km_er
   return status;
 }
 
-/* As the offline backend does it: what keeps the hive that stands is no copy, and goes. */
-static km_status machine_guid_settle(km_target *target, km_folder *vault, km_error *error) {
+static km_status machine_guid_write(km_target *target, const char *before, const char *after,
+                                    km_error *error) {
   fake_volume *v = target->state;
-  km_folder config = {v, hive_folder(v)};
-  km_status status = reading(v, HIVE, error);
-  if (status == KM_OK && find(config.node, SIBLING) != NULL)
-    status = file_remove(&config, SIBLING, error);
-  const name_row *kept = find(vault->node, KM_HIVE_LINK);
-  if (status == KM_OK && kept != NULL && kept->node == find(config.node, HIVE)->node)
-    status = file_remove(vault, KM_HIVE_LINK, error);
-  return status == KM_OK ? folder_flush(&config, error) : status;
-}
-
-static km_status machine_guid_write(km_target *target, km_folder *vault, const char *before,
-                                    const char *after, bool *kept, km_error *error) {
-  fake_volume *v = target->state;
-  km_folder config = {v, hive_folder(v)};
-  char sha256[KM_SHA256_TEXT];
   km_status status = machine_guid_check(target, before, error);
   if (status == KM_OK)
-    status = machine_guid_settle(target, vault, error);
+    status = writing(v, "change", HIVE, error);
   if (status == KM_OK)
-    status = file_copy(&config, HIVE, &config, SIBLING, sha256, error);
-  if (status == KM_OK)
-    status = writing(v, "change", SIBLING, error);
-  if (status == KM_OK)
-    set_data(find(config.node, SIBLING)->node, after, strlen(after));
-  if (status == KM_OK && find(vault->node, KM_HIVE_LINK) != NULL)
-    status = file_remove(vault, KM_HIVE_LINK, error);
-  if (status == KM_OK)
-    status = file_link(&config, HIVE, vault, KM_HIVE_LINK, error);
-  *kept = status == KM_OK;
-  if (status == KM_UNSUPPORTED)
-    status = KM_OK;
-  if (status == KM_OK)
-    status = file_rename(&config, SIBLING, &config, HIVE, true, error);
-  return status == KM_OK ? folder_flush(&config, error) : status;
+    set_data(find(hive_folder(v), HIVE)->node, after, strlen(after));
+  return status;
+}
+
+static km_status machine_guid_settle(km_target *target, const char *now, km_error *error) {
+  return machine_guid_write(target, now, now, error);
 }
 
 void fake_set_guid(fake_volume *v, const char *guid) {

@@ -69,12 +69,6 @@ static void restored(fake_volume *v, char id[KM_TXN_ID]) {
   applied(v, &step, id);
 }
 
-static bool in_vault(fake_volume *v, const char *id, const char *name) {
-  char folder[64];
-  snprintf(folder, sizeof folder, "app/keymend/%s", id);
-  return fake_has(v, folder, name);
-}
-
 /* ---- the plain way ---- */
 
 static void test_apply_and_undo(void **state) {
@@ -92,7 +86,6 @@ static void test_apply_and_undo(void **state) {
   assert_string_equal(info->machine_guid, OLD);
   assert_string_equal(info->guid, OLD);
   assert_int_equal(info->guid_form, KM_GUID_PLAIN);
-  assert_true(in_vault(v, id, KM_HIVE_LINK));
   assert_int_equal(km_history_read(fake_target(v), &history, &error), KM_OK);
   assert_int_equal(history->count, 1);
   assert_int_equal(history->txns[0]->state, KM_TXN_COMMITTED);
@@ -110,7 +103,6 @@ static void test_apply_and_undo(void **state) {
   free(now);
   free(before);
   assert_int_equal(km_purge(fake_target(v), id, &error), KM_OK);
-  assert_false(in_vault(v, id, KM_HIVE_LINK));
   fake_free(v);
 }
 
@@ -152,7 +144,6 @@ static char *snapshot_of(bool no_links, bool after) {
   return text;
 }
 
-/* The hive's links tell whether the vault keeps it; the hive that an undo replaced is kept too. */
 static void check_recovered(fake_volume *v, bool no_links, unsigned point) {
   char *sides[2] = {snapshot_of(no_links, false), snapshot_of(no_links, true)};
   km_outcome outcome;
@@ -210,7 +201,7 @@ static void test_crashes(void **state) {
         points++;
   }
   print_message("machine GUID: %u crash points\n", points);
-  assert_true(points > 200);
+  assert_true(points > 80);
 }
 
 static bool fault_point(verb run, bool no_links, unsigned point, km_status what) {
@@ -356,6 +347,28 @@ static void test_neither_before_commit(void **state) {
   fake_free(v);
 }
 
+/* A power cut within the write leaves characters of both: that is the transaction's own, and goes back. */
+static void test_parted(void **state) {
+  char parted[] = OLD;
+  km_outcome outcome;
+  km_error error;
+  size_t count;
+  (void)state;
+  memcpy(parted, NEW, 11);
+  fake_volume *v = interrupted();
+  fake_set_guid(v, parted);
+  fake_restart(v);
+  if (km_recover(fake_target(v), NULL, &count, &outcome, &error) != KM_OK)
+    fail_msg("%s", error.message);
+  assert_int_equal(outcome, KM_DONE);
+  assert_string_equal(fake_guid(v), NEW);
+  fake_set_guid(v, parted); /* nothing is open: it is somebody's */
+  assert_int_not_equal(apply(v, &outcome, &error), KM_OK);
+  assert_int_equal(outcome, KM_UNTOUCHED);
+  assert_string_equal(fake_guid(v), parted);
+  fake_free(v);
+}
+
 /* Behind the commit record it is a later change, and no business of the transaction. */
 static void test_neither_behind_commit(void **state) {
   km_outcome outcome;
@@ -488,6 +501,7 @@ int test_guid(void) {
       cmocka_unit_test(test_plans),
       cmocka_unit_test(test_refused),
       cmocka_unit_test(test_neither_before_commit),
+      cmocka_unit_test(test_parted),
       cmocka_unit_test(test_neither_behind_commit),
       cmocka_unit_test(test_undo_refused),
       cmocka_unit_test(test_order),

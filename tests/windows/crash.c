@@ -121,15 +121,15 @@ static km_status folder_flush(km_folder *folder, km_error *error) {
   return after(real->folder_flush(folder, error));
 }
 
-static km_status machine_guid_write(km_target *target, km_folder *vault, const char *old,
-                                    const char *new, bool *kept, km_error *error) {
+static km_status machine_guid_write(km_target *target, const char *old, const char *new,
+                                    km_error *error) {
   before("machine_guid_write");
-  return after(real->machine_guid_write(target, vault, old, new, kept, error));
+  return after(real->machine_guid_write(target, old, new, error));
 }
 
-static km_status machine_guid_settle(km_target *target, km_folder *vault, km_error *error) {
+static km_status machine_guid_settle(km_target *target, const char *now, km_error *error) {
   before("machine_guid_settle");
-  return after(real->machine_guid_settle(target, vault, error));
+  return after(real->machine_guid_settle(target, now, error));
 }
 
 static km_status journal_create(km_folder *folder, const char *name, size_t size, km_file **out,
