@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define COPY_BYTES 65536
-#define KM_MAX_COPY (512u << 20) /* bytes of a file that is copied: those of the largest hive */
+#define KM_MAX_COPY (64u << 20) /* bytes of a file that is copied into the vault */
 #define PRIVATE_MODE 0700
 
 /* Nobody keeps a file from being opened or renamed here. */

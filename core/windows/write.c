@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define COPY_BYTES 65536
-#define KM_MAX_COPY (512u << 20) /* bytes of a file that is copied: those of the largest hive */
+#define KM_MAX_COPY (64u << 20) /* bytes of a file that is copied into the vault */
 #define TO_WRITE (KM_PRIVILEGE_BACKUP | KM_PRIVILEGE_RESTORE)
 
 /* ---- Read-only files ---- */
