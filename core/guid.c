@@ -54,7 +54,7 @@ static bool is_parted(const km_journal *journal, const char *now) {
 
 static km_status write_guid(km_work *work, const char *from, const char *to, km_error *error) {
   const km_hold *hold = work->hold;
-  char now[KM_GUID_VALUE];
+  char now[KM_GUID_VALUE] = "";
   work->touched = true;
   km_status status = hold->backend->machine_guid_write(hold->target, from, to, error);
   if (status == KM_OK)
@@ -71,7 +71,7 @@ km_status km_guid_reach(km_work *work, km_side side, km_care care, km_error *err
   const char *wanted = guid_on(work->journal, side);
   const char *other = guid_on(work->journal, side == KM_BEFORE ? KM_AFTER : KM_BEFORE);
   km_hold *hold = work->hold;
-  char now[KM_GUID_VALUE];
+  char now[KM_GUID_VALUE] = "";
   km_status status = read_now(work, now, error);
   if (status == KM_OK && care == KM_CARE_FORWARD && km_interrupted(hold))
     status = km_fail(error, KM_INTERRUPTED, 0, "interrupted");
@@ -101,15 +101,15 @@ km_status km_guid_reach(km_work *work, km_side side, km_care care, km_error *err
 }
 
 bool km_guid_moves(km_work *work, km_side side, km_care care) {
-  char now[KM_GUID_VALUE];
+  char now[KM_GUID_VALUE] = "";
   km_error ignored; /* km_guid_reach meets it again and tells it */
-  (void)care; /* what is neither stays, in every case */
+  (void)care;       /* what is neither stays, in every case */
   return read_now(work, now, &ignored) != KM_OK ||
          (strcmp(now, guid_on(work->journal, side)) != 0 && is_parted(work->journal, now));
 }
 
 km_status km_guid_reached(km_work *work, km_side side, km_error *error) {
-  char now[KM_GUID_VALUE], shown[2 * KM_GUID_VALUE];
+  char now[KM_GUID_VALUE] = "", shown[2 * KM_GUID_VALUE];
   km_status status = read_now(work, now, error);
   if (status != KM_OK || strcmp(now, guid_on(work->journal, side)) == 0)
     return status;

@@ -773,9 +773,9 @@ typedef struct km_step {
   km_time created;
   km_time_source created_source;
   km_time written;
-  char sha256[KM_SHA256_TEXT];
   const km_grant *grants; /* grant: what is added where it is missing; no SID twice */
   size_t grant_count;     /* at most KM_MAX_GRANTS */
+  char sha256[KM_SHA256_TEXT];
   char descriptor_sha256[KM_SHA256_TEXT]; /* grant: as km_access told it */
 } km_step;
 

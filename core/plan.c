@@ -146,9 +146,10 @@ static km_status check_restore_guid(const km_plan *plan, const km_target_info *i
     return km_fail(error, KM_MISUSE, 0, "plan: restore-guid: it does not name the machine GUID %s",
                    info->machine_guid);
   if (info->guid_form != KM_GUID_PLAIN && info->guid_form != KM_GUID_CASE)
-    return km_fail(error, KM_UNSUPPORTED, 0,
-                   "the machine GUID is no text of 36 characters, so it is not written here; set the"
-                   " value MachineGuid of HKLM\\SOFTWARE\\Microsoft\\Cryptography in regedit instead");
+    return km_fail(
+        error, KM_UNSUPPORTED, 0,
+        "the machine GUID is no text of 36 characters, so it is not written here; set the"
+        " value MachineGuid of HKLM\\SOFTWARE\\Microsoft\\Cryptography in regedit instead");
   if (step->to == NULL || km_guid_parse(step->to, guid) != KM_GUID_PLAIN)
     return km_fail(error, KM_MISUSE, 0,
                    "plan: restore-guid: what is to be put back is no GUID of 36 lower-case"

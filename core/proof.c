@@ -29,12 +29,18 @@ struct km_proof {
   km_target *target;
   bool asked; /* for the secrets */
   bool has_problem;
+  bool starved; /* memory ran short since the last question: what came out of it is no verdict */
   uint8_t system[KM_DPAPI_SYSTEM_SIZE];
   held_key *held;
   size_t held_count, held_room, oldest;
   uint64_t rounds; /* that are left */
   char problem[512];
 };
+
+static km_status note(km_proof *proof, km_status status) {
+  proof->starved = proof->starved || status == KM_MEMORY;
+  return status;
+}
 
 static const char *const decryptable_ids[] = {
     [KM_DECRYPT_UNKNOWN] = "unknown",
@@ -168,17 +174,18 @@ static km_status read_secrets(km_proof *proof, km_error *error) {
   return status;
 }
 
-/* Asked once; a running system needs none. */
+/* Asked once, and again after memory was short; a running system needs none. */
 static void ask_secrets(km_proof *proof) {
   km_error why;
   if (proof->asked) {
     return;
   }
-  proof->asked = true;
-  if (proof->target->backend->unprotect || !read_secrets(proof, &why)) {
+  km_status status = proof->target->backend->unprotect ? KM_OK : read_secrets(proof, &why);
+  proof->asked = note(proof, status) != KM_MEMORY;
+  proof->has_problem = status != KM_OK;
+  if (status == KM_OK) {
     return;
   }
-  proof->has_problem = true;
   snprintf(proof->problem, sizeof proof->problem, "%.*s", (int)sizeof proof->problem - 1,
            why.message);
 }
@@ -259,6 +266,7 @@ static bool open_file(void *user, const km_master_key_file *file) {
   if (!status) {
     status = open_bytes(o, data, size, file->user_folder, &why);
   }
+  (void)note(o->proof, status);
   km_secret_free(data, size);
   if (!status) {
     o->key->verdict = KM_DECRYPT_YES;
@@ -286,7 +294,7 @@ static void open_master_key(km_proof *proof, held_key *key) {
   if (key->verdict == KM_DECRYPT_YES) {
     return;
   }
-  if (status) {
+  if (note(proof, status)) {
     tell(key->why, sizeof key->why, why.message);
   } else if (!o.present) {
     key->verdict = KM_DECRYPT_NO_MASTER_KEY;
@@ -335,6 +343,10 @@ static const held_key *hold(km_proof *proof, const char *guid) {
     memcpy(key->guid, guid, KM_GUID_TEXT);
     open_master_key(proof, key);
   }
+  if (key && key->verdict != KM_DECRYPT_YES && proof->starved) {
+    km_wipe(key, sizeof *key); /* to be opened again when it is asked for again */
+    return NULL;
+  }
   return key;
 }
 
@@ -360,8 +372,10 @@ static km_decryptable open_live(km_proof *proof, const km_dpapi_blob *blob, km_b
                                 km_bytes entropy, clear_text *clear, char text[256]) {
   km_error why;
   km_decryptable verdict = KM_DECRYPT_UNKNOWN;
-  if (!proof->target->backend->unprotect(proof->target, bytes.data, bytes.size, entropy.data,
-                                         entropy.size, clear->data, &clear->size, &verdict, &why)) {
+  km_status status =
+      proof->target->backend->unprotect(proof->target, bytes.data, bytes.size, entropy.data,
+                                        entropy.size, clear->data, &clear->size, &verdict, &why);
+  if (note(proof, status) == KM_OK) {
     return KM_DECRYPT_YES;
   }
   if (verdict == KM_DECRYPT_UNKNOWN) {
@@ -376,6 +390,7 @@ static km_decryptable open_own(km_proof *proof, const km_dpapi_blob *blob, km_by
   km_error why;
   const held_key *key = hold(proof, blob->master_key);
   if (!key) {
+    (void)note(proof, KM_MEMORY);
     return say(text, KM_DECRYPT_UNKNOWN, "out of memory");
   }
   if (key->verdict == KM_DECRYPT_NO_MASTER_KEY && !km_dpapi_blob_is_of_machine(blob)) {
@@ -390,7 +405,7 @@ static km_decryptable open_own(km_proof *proof, const km_dpapi_blob *blob, km_by
   }
   km_status status = km_dpapi_blob_open(blob, key->key, entropy, clear->data, &clear->size, &why);
   km_wipe_stack();
-  if (status == KM_DAMAGED) {
+  if (note(proof, status) == KM_DAMAGED) {
     tell_verdict(text, 256, KM_DECRYPT_BAD_SIGNATURE, key->guid);
     return KM_DECRYPT_BAD_SIGNATURE;
   }
@@ -410,6 +425,7 @@ static km_decryptable open_blob(km_proof *proof, km_bytes bytes, km_bytes entrop
   clear->room = bytes.size;
   clear->data = km_locked_alloc(clear->room);
   if (!clear->data) {
+    (void)note(proof, KM_MEMORY);
     return say(text, KM_DECRYPT_UNKNOWN, "out of memory");
   }
   km_decryptable verdict = proof->target->backend->unprotect
@@ -550,6 +566,7 @@ static km_decryptable try_form(km_proof *proof, const one_key *key, const clear_
     if (found == KM_PRIVATE_MISMATCH && may_be_nonsense(proof, key, bytes)) {
       found = KM_PRIVATE_UNKNOWN;
     }
+    (void)note(proof, found == KM_PRIVATE_NO_MEMORY ? KM_MEMORY : KM_OK);
     verdict = judge(found, why, text);
   }
   drop(&clear);
@@ -665,6 +682,7 @@ km_status km_proof_key(km_proof *proof, km_store_kind kind, const char *name, km
   km_rsa rsa;
   memset(out, 0, sizeof *out);
   out->cng = kind != KM_STORE_RSA;
+  proof->starved = false;
   km_status status = source_read(proof->target, kind, name, &source, &why);
   if (!status) {
     one_key signature = choose(&source, false), exchange = choose(&source, true);
@@ -675,6 +693,10 @@ km_status km_proof_key(km_proof *proof, km_store_kind kind, const char *name, km
     try_key(proof, &exchange, &out->exchange, &rsa);
     km_rsa_clear(&rsa);
     sum_up(out);
+    if (proof->starved) {
+      memset(out, 0, sizeof *out);
+      status = km_fail(&why, KM_MEMORY, 0, "try %s: out of memory", name);
+    }
   } else {
     tell(out->text, sizeof out->text, why.message);
   }
@@ -723,8 +745,11 @@ static km_status use_key(km_proof *proof, const one_key *key, const char *name, 
   km_rsa rsa;
   bool memory = false;
   km_status status = KM_OK;
+  proof->starved = false;
   try_key(proof, key, &part, &rsa);
-  if (part.decryptable != KM_DECRYPT_YES) {
+  if (part.decryptable != KM_DECRYPT_YES && proof->starved) {
+    status = km_fail(error, KM_MEMORY, 0, "use %s: out of memory", name);
+  } else if (part.decryptable != KM_DECRYPT_YES) {
     status = km_fail(error, KM_REFUSED, 0, "%s: %s", name, part.text);
   } else if (!km_rsa_private(&rsa, in, out_be, &memory)) {
     status = memory ? km_fail(error, KM_MEMORY, 0, "use %s: out of memory", name)

@@ -23,7 +23,7 @@
 #define GUID_CHARACTERS 36
 #define GUID_BYTES ((size_t)2 * GUID_CHARACTERS)
 #define ENDED_BYTES (GUID_BYTES + 2) /* with its NUL, as Windows writes it */
-#define SPARE_BYTES 65536 /* what a driver may need to write in place */
+#define SPARE_BYTES 65536            /* what a driver may need to write in place */
 #define BY_HAND                                                                                    \
   "set the value MachineGuid of HKLM\\SOFTWARE\\Microsoft\\Cryptography in regedit instead"
 

@@ -22,6 +22,17 @@ static void check_entry(const km_entry *entry) {
   must((entry->meta.descriptor == NULL) == (entry->meta.descriptor_size == 0));
 }
 
+/* A transaction changes files or the machine GUID, from one GUID to another one. */
+static void check_guids(const km_journal *journal) {
+  char guid[KM_GUID_TEXT];
+  must((journal->entry_count > 0) == (journal->guid_before == NULL));
+  must((journal->guid_before == NULL) == (journal->guid_after == NULL));
+  for (int i = 0; i < 2 && journal->guid_before != NULL; i++) {
+    km_guid_form form = km_guid_parse(i ? journal->guid_after : journal->guid_before, guid);
+    must(form == KM_GUID_PLAIN || form == KM_GUID_CASE);
+  }
+}
+
 /* A begin record that was understood is written the same way again. */
 static void check_again(const km_journal *journal) {
   uint8_t *again = NULL;
@@ -43,7 +54,8 @@ static void check(const uint8_t *data, size_t size) {
   km_status status = km_journal_parse(data, size, &journal, &error);
   must(status == KM_OK || status == KM_DAMAGED || status == KM_LIMIT || status == KM_MEMORY);
   if (status == KM_OK && journal.phase != KM_PHASE_NONE) {
-    must(journal.tail <= size && journal.records > 0 && journal.entry_count > 0);
+    must(journal.tail <= size && journal.records > 0);
+    check_guids(&journal);
     must(journal.entry_count <= KM_MAX_STEPS && journal.stop != NULL && journal.start != NULL);
     for (size_t i = 0; i < journal.entry_count; i++)
       check_entry(&journal.entries[i]);

@@ -495,16 +495,11 @@ static void test_hostile_journal(void **state) {
 
 int test_guid(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_apply_and_undo),
-      cmocka_unit_test(test_crashes),
-      cmocka_unit_test(test_faults),
-      cmocka_unit_test(test_plans),
-      cmocka_unit_test(test_refused),
-      cmocka_unit_test(test_neither_before_commit),
-      cmocka_unit_test(test_parted),
-      cmocka_unit_test(test_neither_behind_commit),
-      cmocka_unit_test(test_undo_refused),
-      cmocka_unit_test(test_order),
+      cmocka_unit_test(test_apply_and_undo),  cmocka_unit_test(test_crashes),
+      cmocka_unit_test(test_faults),          cmocka_unit_test(test_plans),
+      cmocka_unit_test(test_refused),         cmocka_unit_test(test_neither_before_commit),
+      cmocka_unit_test(test_parted),          cmocka_unit_test(test_neither_behind_commit),
+      cmocka_unit_test(test_undo_refused),    cmocka_unit_test(test_order),
       cmocka_unit_test(test_hostile_journal),
   };
   return cmocka_run_group_tests_name("guid", tests, NULL, NULL);
