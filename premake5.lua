@@ -384,6 +384,13 @@ if begin("crashshim", "SharedLib", "tests", { "tests/crash/shim*.c" }) then
   links { "dl" }
 end
 
+if begin("starve", "SharedLib", "tests", { "tests/proof/starve.c" }) then
+  linux_only()
+  removeconfigurations { "sanitize" }
+  targetprefix ""
+  buildoptions { "-fvisibility=default", "-fno-builtin" }
+end
+
 local crash_sources = table.filter(os.matchfiles "tests/crash/*.c", function(file)
   return not path.getname(file):match "^shim"
 end)
