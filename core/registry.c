@@ -73,16 +73,26 @@ char *km_registry_text(km_target *target, km_key key, const char *value) {
   return text;
 }
 
-bool km_registry_number(km_target *target, km_key key, const char *value, uint32_t *out) {
+/* The status of reading the value; *is_number is false when it is none, or cannot be read. */
+static km_status read_number(km_target *target, km_key key, const char *value, bool *is_number,
+                             uint32_t *out, km_error *error) {
   km_registry_value found;
-  if (target->backend->registry_value(target, key, value, &found, NULL) != KM_OK)
-    return false;
-  bool is_number = found.type == REG_DWORD && found.size == 4;
-  if (is_number) {
+  *is_number = false;
+  km_status status = target->backend->registry_value(target, key, value, &found, error);
+  if (status != KM_OK)
+    return status;
+  *is_number = found.type == REG_DWORD && found.size == 4;
+  if (*is_number) {
     const uint8_t *p = found.data;
     *out = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
   }
   km_registry_value_free(&found);
+  return KM_OK;
+}
+
+bool km_registry_number(km_target *target, km_key key, const char *value, uint32_t *out) {
+  bool is_number;
+  (void)read_number(target, key, value, &is_number, out, NULL);
   return is_number;
 }
 
@@ -121,8 +131,11 @@ static km_status control_set(km_target *target, km_key root, char name[KM_MAX_KE
   km_status status = target->backend->registry_child(target, root, "Select", &select, error);
   if (status != KM_OK)
     return status;
-  bool found = km_registry_number(target, select, "Current", &number);
+  bool found = false;
+  status = read_number(target, select, "Current", &found, &number, error);
   target->backend->registry_close(target, select);
+  if (status == KM_MEMORY)
+    return status;
   if (!found || number == 0 || number > KM_MAX_CONTROL_SET) {
     return km_fail(
         error, KM_DAMAGED, 0,
