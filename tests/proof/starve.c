@@ -29,6 +29,8 @@ static bool is_due(void) {
   return true;
 }
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the C library's parameters have reserved names */
+
 void *malloc(size_t size) {
   return is_due() ? NULL : __libc_malloc(size);
 }
@@ -46,6 +48,8 @@ void *mmap(void *at, size_t size, int protection, int flags, int file, off_t off
     return MAP_FAILED;
   return (void *)syscall(SYS_mmap, at, size, protection, flags, file, offset);
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 __attribute__((constructor)) static void begin(void) {
   const char *at = getenv("KEYMEND_STARVE_AT");
