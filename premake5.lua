@@ -414,7 +414,7 @@ if begin("logdump", "ConsoleApp", "tests", { "tests/log/*.c" }) then
   links_of_core()
 end
 
-if begin("proof", "ConsoleApp", "tests", { "tests/proof/*.c" }) then
+if begin("proof", "ConsoleApp", "tests", { "tests/proof/proof.c" }) then
   linux_only()
   links { "core" }
   links_of_core()
