@@ -73,27 +73,24 @@ char *km_registry_text(km_target *target, km_key key, const char *value) {
   return text;
 }
 
-/* The status of reading the value; *is_number is false when it is none, or cannot be read. */
-static km_status read_number(km_target *target, km_key key, const char *value, bool *is_number,
-                             uint32_t *out, km_error *error) {
+static km_status read_number(km_target *target, km_key key, const char *value, uint32_t *out,
+                             km_error *error) {
   km_registry_value found;
-  *is_number = false;
   km_status status = target->backend->registry_value(target, key, value, &found, error);
   if (status != KM_OK)
     return status;
-  *is_number = found.type == REG_DWORD && found.size == 4;
-  if (*is_number) {
+  if (found.type == REG_DWORD && found.size == 4) {
     const uint8_t *p = found.data;
     *out = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+  } else {
+    status = km_fail(error, KM_DAMAGED, 0, "the value %s is no number of 32 bits", value);
   }
   km_registry_value_free(&found);
-  return KM_OK;
+  return status;
 }
 
 bool km_registry_number(km_target *target, km_key key, const char *value, uint32_t *out) {
-  bool is_number;
-  (void)read_number(target, key, value, &is_number, out, NULL);
-  return is_number;
+  return read_number(target, key, value, out, NULL) == KM_OK;
 }
 
 /* ---- Paths ---- */
@@ -131,12 +128,11 @@ static km_status control_set(km_target *target, km_key root, char name[KM_MAX_KE
   km_status status = target->backend->registry_child(target, root, "Select", &select, error);
   if (status != KM_OK)
     return status;
-  bool found = false;
-  status = read_number(target, select, "Current", &found, &number, error);
+  status = read_number(target, select, "Current", &number, error);
   target->backend->registry_close(target, select);
   if (status == KM_MEMORY)
     return status;
-  if (!found || number == 0 || number > KM_MAX_CONTROL_SET) {
+  if (status != KM_OK || number == 0 || number > KM_MAX_CONTROL_SET) {
     return km_fail(
         error, KM_DAMAGED, 0,
         "SYSTEM\\Select: the value Current does not tell the current control set; the hive "

@@ -165,7 +165,10 @@ static km_status gather_key_store(km_target *target, km_error *error) {
   if (path == NULL || rows == NULL)
     return no_memory(error);
   (void)snprintf(path, size, "%s%s", info->app_data, MACHINE_KEYS);
-  info->key_store_found = target->backend->folder_open(target, path, &store, &why) == KM_OK;
+  km_status status = target->backend->folder_open(target, path, &store, &why);
+  if (status == KM_MEMORY)
+    return no_memory(error);
+  info->key_store_found = status == KM_OK;
   if (!info->key_store_found) {
     store = NULL;
     info->key_store_problem = strdup(why.message);
