@@ -166,11 +166,16 @@ typedef struct km_lua_data {
   size_t size, room;
 } km_lua_data;
 
-/* Appends the value at `index`. A function becomes {["function"] = n} through `function` (may be NULL: refused),
- * which gives n for the function at the top of its stack. NULL, or why it cannot be packed (static text). May
- * raise a Lua error in `L`; `data` stays valid and is the caller's to clear. */
-const char *km_lua_pack(lua_State *L, int index, km_lua_data *data,
-                        lua_Integer (*function)(lua_State *L));
+/* What a state wants of packing; both may be NULL. A function becomes {["function"] = n} through `function`, which gives
+ * n for the function at the top of its stack; NULL: refused. `charge` is called for every table, and may raise. */
+typedef struct km_lua_packing {
+  lua_Integer (*function)(lua_State *L);
+  void (*charge)(lua_State *L, double work);
+} km_lua_packing;
+
+/* Appends the value at `index`. NULL, or why it cannot be packed (static text). May raise a Lua error in `L`; `data`
+ * stays valid and is the caller's to clear. */
+const char *km_lua_pack(lua_State *L, int index, km_lua_data *data, km_lua_packing how);
 
 /* Pushes the value at *offset and moves the offset behind it. May raise for memory. */
 void km_lua_unpack(lua_State *L, const km_lua_data *data, size_t *offset);

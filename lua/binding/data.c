@@ -62,35 +62,37 @@ static const char *append_function(lua_State *L, int index, km_lua_data *data,
   return problem != NULL ? problem : append(data, "}", 1);
 }
 
-static const char *pack(lua_State *L, int index, km_lua_data *data,
-                        lua_Integer (*function)(lua_State *), int depth);
+static const char *pack(lua_State *L, int index, km_lua_data *data, const km_lua_packing *how,
+                        int depth);
 
-static const char *pack_table(lua_State *L, int index, km_lua_data *data,
-                              lua_Integer (*function)(lua_State *), int depth) {
+static const char *pack_table(lua_State *L, int index, km_lua_data *data, const km_lua_packing *how,
+                              int depth) {
   if (depth >= KM_MAX_DATA_DEPTH)
     return "tables nested deeper than 32, or a table that contains itself, cannot be handed over";
   if (!lua_checkstack(L, 8))
     return "out of stack";
   const char *problem = append(data, "{", 1);
   int top = lua_gettop(L);
+  if (how->charge != NULL)
+    how->charge(L, 1);
   for (lua_pushnil(L); problem == NULL && lua_next(L, index) != 0; lua_settop(L, top + 1)) {
     int type = lua_type(L, top + 1);
     if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN)
       problem = "a table key is no text, number or boolean: only plain data can be handed over";
-    if (function != NULL && type == LUA_TSTRING &&
+    if (how->function != NULL && type == LUA_TSTRING &&
         strcmp(lua_tostring(L, top + 1), "function") == 0)
       problem = "a field \"function\" would stand for a function; give it another name";
     if (problem == NULL)
-      problem = pack(L, top + 1, data, NULL, depth + 1);
+      problem = pack(L, top + 1, data, how, depth + 1);
     if (problem == NULL)
-      problem = pack(L, top + 2, data, function, depth + 1);
+      problem = pack(L, top + 2, data, how, depth + 1);
   }
   lua_settop(L, top);
   return problem != NULL ? problem : append(data, "}", 1);
 }
 
-static const char *pack(lua_State *L, int index, km_lua_data *data,
-                        lua_Integer (*function)(lua_State *), int depth) {
+static const char *pack(lua_State *L, int index, km_lua_data *data, const km_lua_packing *how,
+                        int depth) {
   size_t length = 0;
   switch (lua_type(L, index)) {
   case LUA_TNIL:
@@ -104,21 +106,20 @@ static const char *pack(lua_State *L, int index, km_lua_data *data,
     return append_text(data, text, length);
   }
   case LUA_TTABLE:
-    return pack_table(L, index, data, function, depth);
+    return pack_table(L, index, data, how, depth);
   case LUA_TFUNCTION:
-    return append_function(L, index, data, function);
+    return append_function(L, index, data, how->function);
   default:
     return "userdata and coroutines cannot be handed over, only plain data";
   }
 }
 
-const char *km_lua_pack(lua_State *L, int index, km_lua_data *data,
-                        lua_Integer (*function)(lua_State *)) {
+const char *km_lua_pack(lua_State *L, int index, km_lua_data *data, km_lua_packing how) {
   if (index < 0)
     index = lua_gettop(L) + index + 1;
   if (!lua_checkstack(L, 8))
     return "out of stack";
-  return pack(L, index, data, function, 0);
+  return pack(L, index, data, &how, 0);
 }
 
 /* Copies `size` packed bytes; they were written by pack, so they are there. */

@@ -82,7 +82,8 @@ static int run_request(lua_State *P) {
   lua_call(P, what->arguments, LUA_MULTRET);
   what->results = lua_gettop(P) < MAX_ARGUMENTS ? lua_gettop(P) : MAX_ARGUMENTS;
   for (int i = 1; i <= what->results && policy->problem == NULL; i++)
-    policy->problem = km_lua_pack(P, i, &policy->data, number_function);
+    policy->problem =
+        km_lua_pack(P, i, &policy->data, (km_lua_packing){number_function, km_lua_charge_unknown});
   return 0;
 }
 
@@ -145,7 +146,7 @@ static int policy_call(lua_State *L) {
   luaL_argcheck(L, what.arguments <= MAX_ARGUMENTS, 2, "more than 16 arguments");
   km_lua_data_clear(&what.policy->data); /* an error below leaves it to the next call or close */
   for (int i = 0; i < what.arguments; i++) {
-    const char *problem = km_lua_pack(L, i + 3, &what.policy->data, NULL);
+    const char *problem = km_lua_pack(L, i + 3, &what.policy->data, (km_lua_packing){0});
     if (problem != NULL)
       return luaL_argerror(L, i + 3, problem);
   }

@@ -49,6 +49,11 @@ void km_lua_charge(lua_State *P, double work) {
   pass_limit(P);
 }
 
+void km_lua_charge_unknown(lua_State *P, double work) {
+  km_lua_sandbox_of(P)->unseen = LOOK_STEP;
+  km_lua_charge(P, work);
+}
+
 void km_lua_charge_bytes(lua_State *P, size_t bytes) {
   km_lua_charge(P, (double)bytes / KM_LUA_BYTES_PER_WORK);
 }
@@ -127,9 +132,9 @@ static int handled_call(lua_State *P) {
 /* ---- Coroutines; the stock coroutine.resume is the first upvalue ---- */
 
 /* Resumes the coroutine at 1 with what stands above it; leaves what the stock function returns. A new coroutine counts
- * its instructions from 0, so each resumption is charged as if it ran to the next look. */
+ * its instructions from 0, so each resumption is charged as if it ran to the next look, and looked at. */
 static void resume(lua_State *P) {
-  km_lua_charge(P, HOOK_STEP);
+  km_lua_charge_unknown(P, HOOK_STEP);
   lua_pushvalue(P, lua_upvalueindex(1));
   lua_insert(P, 1);
   lua_call(P, lua_gettop(P) - 1, LUA_MULTRET);
@@ -280,18 +285,45 @@ static int concat(lua_State *P) {
   return 1;
 }
 
-/* Charges what table.insert and remove move when the list at 1 has `length` entries and `place` is argument 2. */
-static void charge_moves(lua_State *P, double length) {
-  double moves = lua_isnumber(P, 2) ? length - lua_tonumber(P, 2) : 0;
+/* Charges what table.insert and remove move: all entries of the list at 1 behind the place, argument 2, which the stock
+ * functions read as an int. */
+static void charge_moves(lua_State *P) {
+  double moves = lua_istable(P, 1) ? (double)lua_objlen(P, 1) - luaL_checkint(P, 2) : 0;
   km_lua_charge(P, moves > 0 ? 1.0 + moves : 1.0);
 }
 
-/* table.insert(list, place, value) and remove(list, place), whose stock function is the first upvalue */
-static int insert_or_remove(lua_State *P) {
-  lua_CFunction stock = lua_tocfunction(P, lua_upvalueindex(1));
-  if (lua_istable(P, 1) && lua_gettop(P) >= 2)
-    charge_moves(P, (double)lua_objlen(P, 1));
-  return stock(P);
+/* table.insert(list, value) and insert(list, place, value), whose stock function is the first upvalue */
+static int insert(lua_State *P) {
+  if (lua_gettop(P) == 3)
+    charge_moves(P);
+  return lua_tocfunction(P, lua_upvalueindex(1))(P);
+}
+
+/* table.remove(list, place), whose stock function is the first upvalue */
+static int remove_entry(lua_State *P) {
+  if (!lua_isnoneornil(P, 2))
+    charge_moves(P);
+  return lua_tocfunction(P, lua_upvalueindex(1))(P);
+}
+
+/* next(t, key): the slots that it walks over to the next entry cannot be counted. */
+static int next_entry(lua_State *P) {
+  luaL_checktype(P, 1, LUA_TTABLE);
+  lua_settop(P, 2);
+  km_lua_charge_unknown(P, 1);
+  if (lua_next(P, 1) != 0)
+    return 2;
+  lua_pushnil(P);
+  return 1;
+}
+
+/* pairs(t) */
+static int all_entries(lua_State *P) {
+  luaL_checktype(P, 1, LUA_TTABLE);
+  lua_pushcfunction(P, next_entry);
+  lua_pushvalue(P, 1);
+  lua_pushnil(P);
+  return 3;
 }
 
 /* table.maxn(t) */
@@ -299,6 +331,7 @@ static int largest_index(lua_State *P) {
   lua_Number largest = 0;
   luaL_checktype(P, 1, LUA_TTABLE);
   lua_settop(P, 1);
+  km_lua_charge_unknown(P, 1);
   for (lua_pushnil(P); lua_next(P, 1) != 0; lua_pop(P, 1)) {
     km_lua_charge(P, 1);
     if (lua_type(P, 2) == LUA_TNUMBER && lua_tonumber(P, 2) > largest)
@@ -357,7 +390,7 @@ static const library libraries[] = {
      "",
      {{"_VERSION", NULL},       {"_G", NULL},           {"assert", NULL},
       {"error", NULL},          {"getmetatable", NULL}, {"ipairs", NULL},
-      {"next", NULL},           {"pairs", NULL},        {"pcall", protected_call},
+      {"next", next_entry},     {"pairs", all_entries}, {"pcall", protected_call},
       {"rawequal", NULL},       {"rawget", NULL},       {"rawset", NULL},
       {"select", NULL},         {"setmetatable", NULL}, {"tonumber", charged_by_argument},
       {"tostring", to_text},    {"type", NULL},         {"unpack", unpack_list},
@@ -391,9 +424,9 @@ static const library libraries[] = {
      luaopen_table,
      "table",
      {{"concat", concat},
-      {"insert", insert_or_remove},
+      {"insert", insert},
       {"maxn", largest_index},
-      {"remove", insert_or_remove},
+      {"remove", remove_entry},
       {"sort", sort}}},
     {"math",
      luaopen_math,

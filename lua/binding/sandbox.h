@@ -15,9 +15,9 @@
  *
  * What it does not stop:
  *   - Lua's own operators are one instruction each, however much they do: two texts of megabytes joined or compared, a
- *     look-up among keys made to collide, a walk over a large table that was emptied, a number read from a text of
- *     megabytes. The memory limit bounds each of them (tens of milliseconds); that many follow each other only the time
- *     stops, so that what a slow machine gives up a fast one may finish.
+ *     look-up among keys made to collide, a number read from a text of megabytes. So is one step of a walk over a large
+ *     table that was emptied. The memory limit bounds each of them (tens of milliseconds); that many follow each other
+ *     only the time stops, so that what a slow machine gives up a fast one may finish.
  *   - Should one step not come to an end at all, which none is known to do, a watchdog ends the whole process at twice the
  *     time, with a message and no JSON document. Nothing is lost by it: a policy never runs while a target is changed
  *     (policy.c refuses), so no transaction is open.
@@ -66,6 +66,8 @@ km_lua_sandbox *km_lua_sandbox_of(lua_State *P);
 /* Adds to the work of the call that runs; raises when a limit is used up. */
 void km_lua_charge(lua_State *P, double work);
 void km_lua_charge_bytes(lua_State *P, size_t bytes);
+/* As km_lua_charge, for a step whose length cannot be counted: the clock is looked at, at once. */
+void km_lua_charge_unknown(lua_State *P, double work);
 
 /* Compiles a text and pushes the function; raises for a text that is none, and for bytecode. */
 void km_lua_load(lua_State *P, const char *text, size_t size, const char *name);

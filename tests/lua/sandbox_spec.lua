@@ -304,6 +304,11 @@ describe("what C functions do for one instruction is work:", function()
       "local t = {} for i = 1, 1e4 do t[i] = '' end while true do table.concat(t) end",
       "local s, t = ('x'):rep(1e5), {} for i = 1, 50 do t[i] = s end while true do pcall(table.concat, t) end",
       "table.insert({ 1, 2, 3 }, -2^30, 1)", "table.insert({}, -2^31, 1)",
+      -- The stock functions read the place as an int: what is beyond it is another place.
+      "table.insert({}, 2^31, 1)", "local t = { 1, 2 } t[2^20] = 1 table.insert(t, 2^32 - 2^30, 1)",
+      "local t = {} for i = 1, 1e5 do t[i] = i end for i = 1, 1000 do table.insert(t, 2^32 + 1, 0) end",
+      "local t = {} for i = 1, 1e5 do t[i] = i end for i = 1, 1000 do table.insert(t, '1', 0) end",
+      "local t = {} for i = 1, 1e5 do t[i] = i end for i = 1, 1000 do table.remove(t, 2^32 + 1) end",
       "local t = {} for i = 1, 1e5 do t[i] = i end while true do table.insert(t, 1, 0) table.remove(t, 1) end",
       "local t = {} for i = 1, 1e5 do t[i] = i end for i = 1, 1000 do table.remove(t, 1) end",
       "local t = {} for i = 1, 1e5 do t[i] = i end while true do table.maxn(t) end",
@@ -312,8 +317,22 @@ describe("what C functions do for one instruction is work:", function()
         for i = 21, 1e5 do t[i] = t[i % 20 + 1] end table.sort(t)]],
       "local t = {} for i = 1, 1e6 do t[i] = i end table.sort(t, rawequal)",
     })
+    -- A value that is appended is no place.
+    assert.same({ -2147024891, 5 }, (run "local t = {} table.insert(t, -2147024891) table.insert(t, 5) return t"))
     -- What contradicts itself is an error or an odd order, never more.
     run "local t = {} for i = 1, 1000 do t[i] = i end table.sort(t, function() return true end)"
+  end)
+
+  -- A table that was emptied keeps its slots, and each walk passes all of them in one step.
+  it("walks over emptied tables, by the time", function()
+    local emptied = "local t = {} for i = 1, 2^18 do t[i] = true end for i = 1, 2^18 do t[i] = nil end "
+    stopped("used up its time", {
+      emptied .. "local list = {} for i = 1, 1e4 do list[i] = t end return list",
+      emptied .. "while true do next(t) end",
+      emptied .. "while true do for _ in pairs(t) do end end",
+      emptied .. "local list = {} for i = 1, 1e4 do list[i] = t end table.sort(list, function(a) next(a) end)",
+      emptied .. "local l = {} for i = 1, 1e5 do l[i] = t end while true do pcall(table.sort, l, table.maxn) end",
+    }, { seconds = 1, instructions = 1e9, memory = 32e6 })
   end)
 
   it("unpack, select, byte, format, tonumber and the rest", function()
@@ -565,6 +584,11 @@ describe("patterns of a policy", function()
       table.sort(t, function(a, b) return a > b end) note "sort down"
       table.insert(t, 7) note "insert"
       table.insert(t, 2, 8) note "insert at"
+      for key, value in pairs { "a" } do note(key, value) end
+      note(tostring(next({})), next({ "a" }), select(2, pcall(next, {}, 1)), select(2, pcall(next)))
+      note(select(2, pcall(pairs)), select(2, pcall(pairs, 1)), select(2, pcall(next, 1)))
+      note(select(2, pcall(table.insert, t, "x", 1)), select(2, pcall(table.insert, 1, 1)))
+      note(select(2, pcall(table.remove, t, "x")), select(2, pcall(table.remove, 1, 1)), tostring(table.remove(t, nil)))
       note(table.remove(t)) note(table.remove(t, 1)) note(tostring((table.remove(t, 99))))
       note(table.maxn { 1, 2, [7.5] = 1, x = 1 }, table.maxn {})
       note(tostring(pcall(table.insert, t)), select(2, pcall(table.insert, t, 1, 2, 3)))
