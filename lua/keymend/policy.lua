@@ -103,6 +103,9 @@ end
 local function describe(value)
   if value == nil then return "nothing" end
   if type(value) == "string" then return '"' .. value .. '"' end
+  if type(value) == "table" and value.builder then
+    return "a builder without its argument; write " .. tostring(value.builder)
+  end
   if type(value) == "table" then return value["function"] and "a function" or "a table" end
   return type(value) == "number" and "the number " .. value or "a " .. type(value)
 end
@@ -155,14 +158,23 @@ local function list_or_nil(value, kind)
   return true
 end
 
+-- Whole numbers from 0 to `most`.
+local function whole_or_nil(value, most)
+  if not list_or_nil(value, "number") then return false end
+  for _, one in ipairs(value or {}) do
+    if not (one >= 0 and one <= most and one % 1 == 0) then return false end
+  end
+  return true
+end
+
 local function text_or_nil(value)
   return value == nil or type(value) == "string" and value ~= ""
 end
 
 local function event_or_nil(one)
   return type(one) == "table" and one.rule == "event" and one.source ~= nil and text_or_nil(one.source)
-    and one.ids ~= nil and list_or_nil(one.ids, "number") and text_or_nil(one.service) and text_or_nil(one.data)
-    and list_or_nil(one.codes, "number")
+    and one.ids ~= nil and whole_or_nil(one.ids, 65535) and text_or_nil(one.service) and text_or_nil(one.data)
+    and whole_or_nil(one.codes, 4294967295)
 end
 
 -- What the builders (policy_env.lua) ensure, for rules that a policy wrote out by hand: what is wrong, or nil.
@@ -424,7 +436,7 @@ end
 -- Runs one text: the plain data that it returns.
 local function run(state, origin)
   -- Lua shows a chunk name after "@" as a file name, whole where it fits.
-  local data, message = state:run(origin.text, "@" .. origin.source)
+  local data, message = state:run((origin.text:gsub("^\239\187\191", "")), "@" .. origin.source)
   if data == nil then
     message = message or NO_POLICY
     fail(message:find(origin.source, 1, true) and message or origin.source .. ": " .. message)

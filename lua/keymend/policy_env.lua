@@ -45,10 +45,15 @@ end
 local function list_of(rule)
   return function(inner)
     expect(type(inner) == "table" and inner.rule == nil, rule, "a list in braces", inner)
-    local made = { rule = rule }
-    for index, one in ipairs(inner) do
-      expect(is_rule(one), ("%s: entry %d"):format(rule, index), "a rule", one)
-      made[index] = one
+    local made, last = { rule = rule }, 0
+    for index in pairs(inner) do
+      local counted = type(index) == "number" and index >= 1 and index % 1 == 0
+      expect(counted, rule, "a list of rules alone", "the field " .. tostring(index))
+      last = math.max(last, index)
+    end
+    for index = 1, math.min(last, #inner + 1000) do
+      expect(is_rule(inner[index]), ("%s: entry %d"):format(rule, index), "a rule", inner[index])
+      made[index] = inner[index]
     end
     expect(#made > 0, rule, "at least one rule", inner)
     return made
@@ -239,8 +244,19 @@ function extends(name)
   return { rule = "extends", name = name }
 end
 
+-- Builders that want an argument; one without it would pass for a function of the policy's own.
+local EXAMPLES = {
+  [windows] = 'windows { from = "5.0" }', [has_service] = 'has_service "W3SVC"', [all_of] = "all_of { ... }",
+  [any_of] = "any_of { ... }", [first_of] = "first_of { ... }", [not_] = "not_(always)",
+  [by_guid] = 'by_guid "4cbde50a-..."', [within] = "within(30)", [restore_guid] = "restore_guid { above = 50 }",
+  [grant] = "grant { ... }", [optional] = 'optional "SMS"', [time] = 'time "2004-09-01T00:00:00Z"',
+  [event] = 'event { source = "W3SVC", id = 116 }', [first_failure] = "first_failure { ... }",
+  [extends] = 'extends "iis5"',
+}
+
 -- Functions answer (key, reason); the host gets one table, so that nil with a reason differs from a failure.
 local function wrap(value, seen)
+  if EXAMPLES[value] then return { builder = EXAMPLES[value] } end
   if type(value) == "function" then
     return function(...)
       local key, reason = value(...)

@@ -34,7 +34,9 @@ while arg[at] do
   local word = arg[at]
   if word == "--older" or word == "--most" then
     local number = tonumber(value(word))
-    if not number or number < 1 then error(word .. ": a number from 1 on was expected", 0) end
+    if not (number and number >= 1 and number < math.huge) then
+      error(word .. ": a number from 1 on was expected", 0)
+    end
     options[word:sub(3)] = number
   elseif word == "--guid" then
     options.guid = core.guid(value(word))

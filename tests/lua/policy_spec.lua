@@ -97,6 +97,30 @@ describe("a policy", function()
     refused(with "retire = regenerate", "regenerate")
   end)
 
+  it("with a builder that lacks its argument is refused with its line", function()
+    refused(with "retire = within", ":4: retire:", "a builder without its argument; write within(30)")
+    refused(with "adopt = by_guid", ":4: adopt:", "write by_guid")
+    refused(with "adopt = first_of", ":4: adopt:", "write first_of")
+    refused(with "adopt = first_of { proved, by_guid }", ":4: adopt:", "write by_guid")
+    refused(with "checks = { within }", ":4: checks, entry 1:", "write within(30)")
+  end)
+
+  it("with a list of rules that has a gap or a name is refused with its line", function()
+    refused(with "adopt = first_of { proved, nil, sole_candidate }", ":4:", "first_of: entry 2", "a rule")
+    refused(with "adopt = first_of { proved, x = 1 }", ":4:", "a list of rules alone", "the field x")
+  end)
+
+  it("may begin with a byte order mark", function()
+    assert(load("\239\187\191" .. with "")).state:close()
+  end)
+
+  it("with an event written by hand is refused when its numbers are none of an event", function()
+    for _, ids in ipairs { "70000", "-1", "1.5", "0/0" } do
+      refused(with('onset = { rule = "first_failure", { rule = "event", source = "x", ids = { ' .. ids .. " } } }"),
+        ":4: onset:", "first_failure")
+    end
+  end)
+
   it("is refused as bytecode", function()
     refused(string.dump(function() end), "bytecode")
   end)
