@@ -111,6 +111,11 @@ return {
     refuses = true,
     text = 'The function %{field} of policy "%{policy}" failed, so nothing is decided for "%{container}": %{message}.',
     remedy = "Correct the policy, then run keymend again. Or decide without it, and name the right key file:",
+    check = {
+      text = 'A function of %{field} of policy "%{policy}" failed, so what it would tell of "%{container}" is not '
+        .. "told: %{message}.",
+      remedy = "Correct the policy, then run keymend again. What keymend itself found stands as it is.",
+    },
   },
 
   -- Prevention

@@ -43,7 +43,10 @@ end
 local LINES = {
   ["key.regenerated"] = { "%c: the machine GUID was reset." },
   ["key.orphaned"] = { "%c: its key file is orphaned." },
-  ["policy.failed"] = { "%c: its policy failed.", "correct the policy (see below)." },
+  ["policy.failed"] = {
+    "%c: its policy failed.", "correct the policy (see below).",
+    check = { beside = "a check of its policy failed.", "correct the policy (see below)." },
+  },
   ["key.ambiguous"] = { "%c: several possible keys.", one = "%c: one possible key, and it is doubtful." },
   ["key.times-useless"] = { "%c: the times tell nothing." },
   ["key.onset-mismatch"] = { "%c: the onset does not fit." },

@@ -263,6 +263,14 @@ local function plain_case(case)
   }
 end
 
+-- A reason stands in plans and journals, which have their limits.
+local MAX_REASON = 1000
+
+local function reason_of(answer)
+  local text = answer.reason and tostring(answer.reason)
+  return text and #text > MAX_REASON and text:sub(1, MAX_REASON) .. " ..." or text
+end
+
 -- Calls a function of a policy: its key among `keys` or nil, reason; third: the field, when the function is at fault
 -- and the reason says how.
 function M.call(rule, keys, case, what)
@@ -270,12 +278,11 @@ function M.call(rule, keys, case, what)
   local answer, message = policy.state:call(rule["function"], plain_keys(keys), plain_case(case))
   if type(answer) ~= "table" then return nil, tostring(message), what end
   if answer.key == nil then
-    return nil, answer.reason and tostring(answer.reason) or ("the %s rule of the policy gave no reason"):format(what)
+    return nil, reason_of(answer) or ("the %s rule of the policy gave no reason"):format(what)
   end
   local key, fault = same_key(answer.key, keys)
   if not key then return nil, fault, what end
-  return key, answer.reason and tostring(answer.reason)
-    or ('the %s rule of policy "%s" chose it'):format(what, policy.name)
+  return key, reason_of(answer) or ('the %s rule of policy "%s" chose it'):format(what, policy.name)
 end
 
 -- Which candidate to adopt: key, reason; or nil, why none, and as M.call.
@@ -310,7 +317,7 @@ local function own_onset(rule, case)
     if seconds then return seconds, ticks, "from the policy's onset rule" end
     why = "the function returned a text that is no time: " .. ticks
   elseif given == nil then
-    if answer.reason then return nil, nil, tostring(answer.reason) end
+    if answer.reason then return nil, nil, reason_of(answer) end
     why = "the function gave neither a time nor a reason"
   else
     why = ("the function returned a %s, not seconds since 1970 or a time as text"):format(type(given))
@@ -331,22 +338,29 @@ end
 
 -- ---- checks: findings of the policy's own ----
 
--- Calls one check: a finding, or nil for none; nil, message when the function is at fault.
+-- The finding of a check that is at fault: it tells nothing, and keymend goes on.
+local function check_failed(case, message)
+  return require("keymend.finding").make("policy.failed", { policy = case.policy.name, field = "checks",
+    container = case.container, message = tostring(message):gsub("%.%s*$", "") },
+    { container = case.container, hash = case.hash, wording = "check",
+      evidence = { { kind = "policy", text = "the policy: " .. case.policy.source } } })
+end
+
+-- Calls one check: a finding, or nil for none.
 function M.check(rule, case)
   local policy = case.policy
   local answer, message = policy.state:call(rule["function"], plain_keys(case.keys), plain_case(case))
-  if type(answer) ~= "table" then return nil, ("%s: checks: %s"):format(policy.shown, tostring(message)) end
+  if type(answer) ~= "table" then return check_failed(case, message) end
   if answer.key == nil then return nil end
   if not policy.findings[answer.key] or not policy.findings[answer.key].severity then
-    return nil, ('%s: checks: the function returned "%s", which is not in the findings of the policy'):format(
-      policy.shown, tostring(answer.key))
+    return check_failed(case, ('the function returned "%s", which is not in the findings of the policy'):format(
+      tostring(answer.key)))
   end
   local fields = type(answer.reason) == "table" and answer.reason or {}
   fields.container = case.container
   local ok, made = pcall(require("keymend.finding").make, answer.key, fields,
     { container = case.container, hash = case.hash }, policy)
-  if not ok then return nil, ("%s: checks: %s"):format(policy.shown, tostring(made)) end
-  return made
+  return ok and made or check_failed(case, made)
 end
 
 -- The rules that a policy may name, by field: for the checks in policy.lua.

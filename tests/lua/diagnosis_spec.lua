@@ -857,11 +857,26 @@ describe("a policy's functions", function()
     assert.equal('Look at the log of Microsoft Internet Information Server.', fake.finding(found, "iis5.note").text)
   end)
 
-  it("that name an unknown finding fail the diagnosis", function()
-    local policy = fake.policy { checks = { { ["function"] = function() return "iis5.other" end } } }
-    local found, message, code = judge(kb(), nil, nil, { policy })
-    assert.is_nil(found)
-    assert.equal("policy", code)
-    assert.truthy(message:find("iis5.other", 1, true))
+  it("that are at fault tell nothing, and the rest goes on", function()
+    local with_field = { severity = "info", text = "%{what}", remedy = "" }
+    for wanted, check in pairs {
+      ["iis5.other"] = function() return "iis5.other" end,
+      ["boom"] = function() error "boom" end,
+      ["what"] = function() return "iis5.field", {} end,
+      ["one of its own"] = function() return 7, "one of its own" end,
+    } do
+      local policy = fake.policy { findings = { ["iis5.field"] = with_field }, checks = { { ["function"] = check } } }
+      policy.state = { call = function(_, rule, ...)
+        local ok, key, reason = pcall(rule, ...)
+        if not ok then return nil, key end
+        return { key = key, reason = reason }
+      end }
+      local found = judge(kb(), nil, nil, { policy })
+      local failed = fake.finding(found, "policy.failed")
+      assert.equal("repair", found.verdict)
+      assert.truthy(fake.finding(found, "key.regenerated"))
+      assert.truthy(failed.text:find('A function of checks of policy "iis5" failed', 1, true), failed.text)
+      if wanted ~= "one of its own" then assert.truthy(failed.text:find(wanted, 1, true), failed.text) end
+    end
   end)
 end)
