@@ -17,7 +17,7 @@ describe("the table of findings", function()
       for field in pairs(entry) do
         local known = " severity text remedy fixable refuses blocks chosen retired current contradiction unknown "
           .. "choices works failing live repair undecided interrupted adopted after busy logged quiet later replayed "
-          .. "restored both refused prerequisite closed forged mismatch identity other disproved remade "
+          .. "restored both refused prerequisite closed forged mismatch identity other disproved remade check "
         assert.truthy(known:find(" " .. field .. " ", 1, true), id .. ": " .. field)
       end
     end
