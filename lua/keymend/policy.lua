@@ -149,20 +149,12 @@ local function version_or_nil(value)
   return value == nil or type(value) == "string" and value:find "^%d+%.?%d*%.?%d*$" ~= nil
 end
 
-local function list_or_nil(value, kind)
+-- A list of whole numbers from 0 to `most`.
+local function numbers_or_nil(value, most)
   if value == nil then return true end
   if type(value) ~= "table" or #value == 0 or #value > M.MAX_ENTRIES then return false end
   for _, one in ipairs(value) do
-    if type(one) ~= kind then return false end
-  end
-  return true
-end
-
--- Whole numbers from 0 to `most`.
-local function whole_or_nil(value, most)
-  if not list_or_nil(value, "number") then return false end
-  for _, one in ipairs(value or {}) do
-    if not (one >= 0 and one <= most and one % 1 == 0) then return false end
+    if not (type(one) == "number" and one >= 0 and one <= most and one % 1 == 0) then return false end
   end
   return true
 end
@@ -173,8 +165,8 @@ end
 
 local function event_or_nil(one)
   return type(one) == "table" and one.rule == "event" and one.source ~= nil and text_or_nil(one.source)
-    and one.ids ~= nil and whole_or_nil(one.ids, 65535) and text_or_nil(one.service) and text_or_nil(one.data)
-    and whole_or_nil(one.codes, 4294967295)
+    and one.ids ~= nil and numbers_or_nil(one.ids, 65535) and text_or_nil(one.service) and text_or_nil(one.data)
+    and numbers_or_nil(one.codes, 4294967295)
 end
 
 -- What the builders (policy_env.lua) ensure, for rules that a policy wrote out by hand: what is wrong, or nil.
@@ -436,7 +428,7 @@ end
 -- Runs one text: the plain data that it returns.
 local function run(state, origin)
   -- Lua shows a chunk name after "@" as a file name, whole where it fits.
-  local data, message = state:run((origin.text:gsub("^\239\187\191", "")), "@" .. origin.source)
+  local data, message = state:run(trust.without_mark(origin.text), "@" .. origin.source)
   if data == nil then
     message = message or NO_POLICY
     fail(message:find(origin.source, 1, true) and message or origin.source .. ": " .. message)

@@ -51,7 +51,7 @@ local function list_of(rule)
       expect(counted, rule, "a list of rules alone", "the field " .. tostring(index))
       last = math.max(last, index)
     end
-    for index = 1, math.min(last, #inner + 1000) do
+    for index = 1, last do -- ends at the first gap
       expect(is_rule(inner[index]), ("%s: entry %d"):format(rule, index), "a rule", inner[index])
       made[index] = inner[index]
     end

@@ -198,9 +198,7 @@ local function judge(target, policies, case)
   end
   result.findings = diagnosis.findings
   for _, one in ipairs(diagnosis.findings) do
-    if one.id == "policy.failed" then
-      result.verdict, result.problem = "failed", result.problem or one.text
-    end
+    if one.id == "policy.failed" then result.verdict, result.problem = "failed", one.text end
   end
   if #diagnosis.policies == 0 then
     result.verdict = result.verdict or "none"

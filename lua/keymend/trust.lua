@@ -47,10 +47,14 @@ function M.check(path)
   return true
 end
 
--- A Lua text as a function, without the byte order mark that some editors put before it; bytecode, which can break
--- out of everything, is refused.
+-- A text without the byte order mark that some editors put before it.
+function M.without_mark(text)
+  return (text:gsub("^\239\187\191", ""))
+end
+
+-- A Lua text as a function; bytecode, which can break out of everything, is refused.
 function M.compile(text, path)
-  text = text:gsub("^\239\187\191", "")
+  text = M.without_mark(text)
   if text:byte(1) == 27 then return nil, path .. ": this is Lua bytecode; a script must be text" end
   return loadstring((text:gsub("^#[^\n]*", "")), "@" .. path)
 end

@@ -115,6 +115,29 @@ describe("on a running Windows", function()
     assert.equal(2, count, out)
   end)
 
+  it("a change stands, and is told, when the target cannot be diagnosed after it", function()
+    for _, words in ipairs { {}, { "--json" } } do
+      use_target(FAILING, { service_results = STARTED })
+      local survey = target.survey
+      function target:survey(hashes)
+        if #self.transactions > 0 then return nil, "the store cannot be read", "io" end
+        return survey(self, hashes)
+      end
+      local status, out, err = run("apply", "--yes", "--root", "x", unpack(words))
+      assert.equal(4, status, out .. err)
+      assert.truthy((out .. err):find("cannot be diagnosed after it: the store cannot be read", 1, true), out .. err)
+      if words[1] then
+        local text = json.decode(out)
+        assert.is_true(text.changed)
+        assert.equal("committed", text.transaction.state)
+        assert.equal("io", text.error.code)
+      else
+        assert.truthy(out:find("Done: transaction", 1, true), out)
+        assert.truthy(out:find("keymend undo " .. TXN, 1, true), out)
+      end
+    end
+  end)
+
   describe("over a remote desktop", function()
     local getenv, session, overruled = os.getenv, nil, nil
     -- What apply says in this session where the plan stops `service`.

@@ -23,7 +23,7 @@ describe("a guarded require", function()
   teardown(function()
     for index, loader in ipairs(loaders) do package.loaders[index] = loader end
     package.path, package.cpath = path, cpath
-    for _, name in ipairs { "", "-plain.lua", "-late-second.lua", "-wrong.lua", "-byte.lua", "-no.so" } do
+    for _, name in ipairs { "", "-plain.lua", "-mark.lua", "-late-second.lua", "-wrong.lua", "-byte.lua", "-no.so" } do
       os.remove(folder .. name)
     end
   end)
@@ -31,6 +31,8 @@ describe("a guarded require", function()
   it("loads a module with its name, by the first template that fits", function()
     write("-plain.lua", "#! a first line\nreturn { ... }")
     assert.same({ "plain" }, require "plain")
+    write("-mark.lua", "\239\187\191return { ... }") -- a byte order mark
+    assert.same({ "mark" }, require "mark")
     write("-late-second.lua", "return 2")
     assert.equal(2, require "late")
   end)
