@@ -91,13 +91,18 @@ end
 
 -- ---- Checking the fields ----
 
--- The line where a field is set, for messages: " line 12" or "".
+-- The line where a field is set: the first that begins with it, else the first where it stands behind another; nil:
+-- there is none.
 local function line_of(text, field)
-  local number = 0
+  local set = field:gsub("%W", "%%%0") .. "%s*="
+  local number, behind = 0, nil
   for line in (text .. "\n"):gmatch "(.-)\n" do
     number = number + 1
-    if line:find("^%s*" .. field:gsub("%W", "%%%0") .. "%s*=") then return number end
+    if line:find("^%s*" .. set) then return number end
+    local code = line:gsub('"[^"]*"', '""'):gsub("%-%-.*", "")
+    if not behind and code:find("[{,;]%s*" .. set) then behind = number end
   end
+  return behind
 end
 
 local function describe(value)
@@ -437,10 +442,16 @@ local function run(state, origin)
   return data
 end
 
+-- The path of a file that `origin` names: "./" and "../" count from the folder of the policy that says it.
+local function beside(origin, name)
+  local folder = origin.from:match "^(.*[/\\])"
+  return folder and name:find "^%.%.?[/\\]" and folder .. name or name
+end
+
 -- The policy that `origin` extends. Its own name, or one that is extended already, means the shipped one, so that a
 -- file in M.folder may change the policy that it stands in for.
 local function base_of(origin, name, chain)
-  local text, source, code = M.find(name)
+  local text, source, code = M.find(beside(origin, name))
   if not text then fail(("%s: extends: %s"):format(origin.source, source), code) end
   local function seen(one)
     for _, other in ipairs(chain) do

@@ -16,7 +16,8 @@ local other = arg[1]
 if not other or arg[2] then error("usage: keymend run --root DIR compare.lua DIR|FILE.json", 0) end
 if not target then error("there is no target: keymend run --root DIR compare.lua " .. other, 0) end
 
--- ---- The two sides: functions that call take(name, sha256, written) for the files of one part ----
+-- ---- The two sides: functions that call take(name, content, written) for the files of one part ----
+-- name: as it is shown, since an inventory has no other; content: the SHA-256, or why there is none.
 
 local parts = 1
 local function is_of(name, part)
@@ -28,9 +29,10 @@ local function store_side(store)
   if not survey then error(why, 0) end
   return function(part, take)
     for name in assert(store:keys()) do
-      if is_of(name, part) then
+      local shown = core.escape(name)
+      if is_of(shown, part) then
         local key, problem = store:inspect(name)
-        take(name, key and key.sha256 or problem, key and key.written and core.time_text(key.written))
+        take(shown, key and (key.sha256 or key.status) or problem, key and key.written and core.time_text(key.written))
       end
     end
   end, survey.files
@@ -57,7 +59,7 @@ local function file_side(path)
   return function(part, take)
     for line in io.lines(path) do
       local key = key_in(line)
-      if key and is_of(key.name, part) then take(key.name, key.sha256 or key.status, key.written) end
+      if key and is_of(core.escape(key.name), part) then take(core.escape(key.name), key.sha256 or key.status, key.written) end
     end
   end, count
 end
@@ -79,20 +81,20 @@ local counts = { ["+"] = 0, ["-"] = 0, ["*"] = 0, t = 0 }
 local function tell(mark, name)
   counts[mark] = counts[mark] + 1
   meter:clear()
-  print(mark .. " " .. core.escape(name))
+  print(mark .. " " .. name)
 end
 
 for part = 0, parts - 1 do
   local seen = {}
-  before(part, function(name, sha256, written)
-    seen[name] = (sha256 or "") .. " " .. (written or "")
+  before(part, function(name, content, written)
+    seen[name] = (content or "") .. " " .. (written or "")
     meter:add(1)
   end)
-  now(part, function(name, sha256, written)
+  now(part, function(name, content, written)
     local old = seen[name]
     seen[name] = nil
     if not old then tell("+", name)
-    elseif old:match "^%S*" ~= (sha256 or ""):match "^%S*" then tell("*", name)
+    elseif old:match "^%S*" ~= (content or ""):match "^%S*" then tell("*", name)
     elseif old:match "%S*$" ~= (written or "") then tell("t", name) end
     meter:add(1)
   end)

@@ -5,7 +5,8 @@
 --   keymend run --root DIR inventory.lua --names > names.csv      the names alone: fast, no file is opened
 --
 -- On Windows leave --root out. Nothing is changed. A million files need no more memory than ten. On a terminal the
--- progress stands on stderr. Times are UTC. Text that a spreadsheet would take for a formula gets a ' before it.
+-- progress stands on stderr. Times are UTC. Text that a spreadsheet would take for a formula gets a ' before it; what
+-- cannot be shown, or is no UTF-8, stands as \u{XXXX} or \xXX, in JSON too.
 
 local core = keymend.core
 local json = require "dkjson"
@@ -50,6 +51,13 @@ local function csv_cell(value)
   return text:find '[",]' and '"' .. text:gsub('"', '""') .. '"' or text
 end
 
+-- JSON has no other text than UTF-8.
+local function json_line(row)
+  local shown = {}
+  for column, value in pairs(row) do shown[column] = type(value) == "string" and core.escape(value) or value end
+  return json.encode(shown, { keyorder = COLUMNS })
+end
+
 local function csv_line(row)
   local cells = {}
   for index, column in ipairs(COLUMNS) do cells[index] = csv_cell(row[column]) end
@@ -72,7 +80,7 @@ local separator = "\n"
 for name, class, hash, guid in assert(target:keys()) do
   local row = row_of(name, class, hash, guid)
   if as_json then
-    io.write(separator, json.encode(row, { keyorder = COLUMNS }))
+    io.write(separator, json_line(row))
     separator = ",\n"
   else
     io.write(csv_line(row))

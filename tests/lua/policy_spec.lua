@@ -305,6 +305,49 @@ describe("a folder of own policies", function()
   end)
 end)
 
+describe("a fault", function()
+  after_each(function() os.remove(path) end)
+
+  it("is told with its line when fields share one", function()
+    refused('return policy {\n  name = "test", containers = { "SMS" }, retire = within,\n}\n', path .. ":2: retire:")
+    refused('-- on lines, adopt = x\nreturn policy { name = "test", containers = { "SMS" }, adopt = 5 }\n',
+      path .. ":2: adopt:")
+  end)
+end)
+
+describe("extends with a path", function()
+  local folder
+
+  before_each(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(os.execute("mkdir -p " .. folder .. "/site") == 0)
+  end)
+  after_each(function() os.execute("rm -r " .. folder) end)
+
+  local function write(name, text)
+    local file = assert(io.open(folder .. name, "wb"))
+    file:write(text)
+    file:close()
+  end
+
+  it("counts from the folder of the file that says it", function()
+    write("/ours.lua", 'return policy {\n  extends "./site/base.lua",\n  name = "ours",\n}\n')
+    write("/site/base.lua", 'return policy { extends "../last.lua", title = "from the base" }\n')
+    write("/last.lua", 'return policy { extends "iis5", kb = "1" }\n')
+    local loaded = assert(policy.load(folder .. "/ours.lua"))
+    assert.equal("from the base", loaded.title)
+    assert.equal("1", loaded.kb)
+    assert.equal(3, #loaded.bases)
+    loaded.state:close()
+    write("/ours.lua", 'return policy { extends "./absent.lua", name = "ours" }\n')
+    local none, message, code = policy.load(folder .. "/ours.lua")
+    assert.is_nil(none)
+    assert.equal("not-found", code)
+    assert.truthy(message:find(folder .. "/./absent.lua", 1, true), message)
+  end)
+end)
+
 describe("time", function()
   after_each(function() os.remove(path) end)
 
