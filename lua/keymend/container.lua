@@ -891,13 +891,27 @@ local function regenerated(case)
     or choose(case, case.candidates, case.current, reason)
 end
 
+-- Where times tell nothing, a policy may trust the master keys: the current key file goes when its own is newer than
+-- those of all candidates, which are no younger than the reset, and no service worked with it.
+local function newer_by_era(case)
+  local bound, current = case.info.guid_written, case.current
+  if not rules.names(case.policy.adopt, "master_key_era") or not eras.is_last(current, case.candidates) then return nil end
+  local undated = current.usable_time == nil
+  for _, key in ipairs(case.candidates) do
+    undated = undated or key.usable_time == nil
+    if bound and key.era.time > bound + M.SAME_TIME then return nil end
+  end
+  if not undated or onset.worked_after(case, current.era.time) then return nil end
+  return regenerated(case)
+end
+
 -- The order is the rule: proof of history beats times, times beat names.
 M.chain = {
   two_currents, overruled, restored, unreadable, adopted_before, restored_before, too_many, nothing_there, same_key,
   current_missing,
   current_unsound, current_proved, in_use,
-  remade, no_candidate, current_useless, times_useless, newer_foreign, guid_time_contradicts, onset_elsewhere,
-  regenerated,
+  remade, no_candidate, current_useless, newer_by_era, times_useless, newer_foreign, guid_time_contradicts,
+  onset_elsewhere, regenerated,
 }
 
 -- ---- What is told of the other files ----

@@ -2,7 +2,7 @@
 --
 -- A key file names, in clear, the master key that its private parts were encrypted under. Windows makes a new one about
 -- every 90 days, so master keys order key files even where the times of these were copied or tunnelled. It is evidence;
--- no rule decides by it.
+-- what is decided by it a policy has to say (master_key_era).
 --
 -- study() fills of a case:
 --   eras      the master keys, oldest first, those without a known time last: { master_key, time, ticks, source =
@@ -71,6 +71,17 @@ end
 -- Whether two eras are in an order: both dated, and far enough apart.
 local function in_order(a, b)
   return a.time ~= nil and b.time ~= nil and b.time - a.time >= APART
+end
+
+-- Whether `key` was made after all of `others`: its master key was, of which the creation time is stored. A key file is
+-- never older than the master key that it names.
+function M.is_last(key, others)
+  local own = key.era
+  if not own or own.source ~= "created" then return false end
+  for _, other in ipairs(others) do
+    if not other.era or not in_order(other.era, own) then return false end
+  end
+  return #others > 0
 end
 
 local function row(list, text, time, ticks)

@@ -609,6 +609,13 @@ function M.ran_since(case)
   end
 end
 
+-- Whether the log tells a success after `time`, and since then no failure that points at the key.
+function M.worked_after(case, time)
+  local log = case.log or {}
+  local good = log.successes and log.successes[#log.successes]
+  return good ~= nil and good.time > time and not (log.open and log.open.of_key)
+end
+
 -- Whether the failures that the events tell began when the current key file had been there for long, so that it is none
 -- that was made because of them: a success was seen since, or the log reaches back and tells no failure of then.
 function M.began_late(case)

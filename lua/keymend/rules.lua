@@ -291,6 +291,15 @@ function M.adopt(rule, candidates, case)
   return adopt[rule.rule](rule, candidates, case)
 end
 
+-- Whether a rule is, or joins, one of this name.
+function M.names(rule, name)
+  if rule.rule == name then return true end
+  for _, inner in ipairs(rule) do
+    if M.names(inner, name) then return true end
+  end
+  return false
+end
+
 -- ---- retire: which current key file goes: key, reason; or nil, why none, and as M.call ----
 
 function M.retire(rule, case)

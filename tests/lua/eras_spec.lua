@@ -61,6 +61,48 @@ describe("master keys", function()
     assert.equal(2, #era_rows(found))
   end)
 
+  describe("order them for a policy that says so", function()
+    local function by_era(keys, times, more)
+      local options = { master_keys = { [FIRST] = true, [SECOND] = true },
+        master_key_times = times or { [FIRST] = LONG_AGO - 60, [SECOND] = RESET + 80 } }
+      for name, value in pairs(more or {}) do options[name] = value end
+      return fake.lines(assert(diagnosis.run(fake.target(keys, options), { fake.policy { adopt = {
+        rule = "first_of", { rule = "proved" }, { rule = "master_key_era" } } } })))
+    end
+    local REFUSED = "error key.times-useless"
+
+    it("the current key file goes when its master key is the newest", function()
+      assert.same({ "error key.regenerated" }, by_era { key(OLD, RESET, FIRST), key(NEW, RESET, SECOND) })
+      assert.same({ "error key.regenerated" }, by_era { key(OLD, RESET, FIRST, { created_source = "birth" }),
+        key(NEW, RESET + 5, SECOND, { created_source = "birth" }) })
+    end)
+
+    it("nothing goes when it is not, or less than a day newer", function()
+      assert.same({ REFUSED }, by_era { key(OLD, RESET, SECOND), key(NEW, RESET, FIRST) })
+      assert.same({ REFUSED }, by_era({ key(OLD, RESET, FIRST), key(NEW, RESET, SECOND) },
+        { [FIRST] = RESET - DAY + 120, [SECOND] = RESET + 80 }))
+      assert.same({ REFUSED }, by_era { key(OLD, RESET, FIRST), key(THIRD, RESET, SECOND), key(NEW, RESET, SECOND) })
+      assert.same({ REFUSED }, by_era({ key(OLD, RESET, FIRST), key(NEW, RESET, SECOND) }, { [FIRST] = LONG_AGO }))
+    end)
+
+    it("nothing goes when a candidate is younger than the reset", function()
+      assert.same({ REFUSED }, by_era({ key(OLD, RESET, FIRST), key(NEW, RESET, SECOND) },
+        { [FIRST] = RESET + DAY, [SECOND] = RESET + 9 * DAY }))
+    end)
+
+    it("nothing goes where the creation times of the master keys are those of a copy", function()
+      local target = fake.target({ key(OLD, RESET, FIRST), key(NEW, RESET, SECOND) }, { master_keys = {
+        [FIRST] = true, [SECOND] = true } })
+      target.master_key = function(_, guid)
+        local made = guid == FIRST and LONG_AGO or RESET + 80
+        return { created = made, created_ticks = fake.ticks(made), created_source = "birth", written = made,
+          written_ticks = fake.ticks(made) }
+      end
+      assert.same({ REFUSED }, fake.lines(assert(diagnosis.run(target, { fake.policy { adopt = {
+        rule = "master_key_era" } } }))))
+    end)
+  end)
+
   it("that contradict the creation times are a finding", function()
     local found = judge { key(OLD, LONG_AGO, SECOND), key(NEW, RESET + 82, FIRST) }
     assert.same({ "error key.regenerated", "warning key.era-contradiction" }, fake.lines(found))
