@@ -125,11 +125,15 @@ static void visit_store(search *s, km_folder *folder, const char *path, const ch
 static void visit_profile(search *s, km_folder *folder, const char *path, const char *name,
                           bool is_folder) {
   char inner[MAX_PATH_TEXT];
+  km_error why = {KM_OK, 0, ""};
   km_file_info info = {0};
   const char *below = km_pattern_match("AppData", name) ? "\\Roaming" : "";
+  if (!is_folder)
+    return;
+  km_status status = s->target->backend->file_info(folder, name, &info, &why);
+  complain(s, status, path, &why);
   /* Since Vista, Application Data is a junction to AppData\Roaming, which is visited itself. */
-  bool real = is_folder && s->target->backend->file_info(folder, name, &info, NULL) == KM_OK &&
-              !info.reparse && !info.regular;
+  bool real = status == KM_OK && !info.reparse && !info.regular;
   if (real &&
       snprintf(inner, sizeof inner, "%s\\%s%s\\" STORES, path, name, below) < (int)sizeof inner)
     walk_folder(s, inner, visit_store);
@@ -172,14 +176,19 @@ static bool each_profile(void *user, const char *name, km_time written) {
   return !s->stopped;
 }
 
-/* Calls `each` for the subkeys of s->path with `below` behind it. */
+/* Calls `each` for the subkeys of `path`, which is s->path meanwhile. */
 static void walk_keys(search *s, const char *path,
                       bool (*each)(void *user, const char *name, km_time written)) {
   km_error why = {KM_OK, 0, ""};
   const char *above = s->path;
+  if (s->stopped)
+    return;
   s->path = path;
-  if (!s->stopped)
-    complain(s, km_registry_keys(s->target, path, each, s, &why), path, &why);
+  km_status status = km_registry_keys(s->target, path, each, s, &why);
+  /* Every Windows has profiles; one without would have no certificate of any user. */
+  if (status == KM_NOT_FOUND && strcmp(path, PROFILES) == 0)
+    give(s, NULL, path, why.message);
+  complain(s, status, path, &why);
   s->path = above;
 }
 

@@ -263,11 +263,105 @@
 ---@field signature table? decryptable, text, master_key, exportable
 ---@field exchange table? the same
 
----Which key containers must keep their key files.
----@class keymend.keep
----@field missing string[] what could not be looked at; while it is not empty the set is not complete
----@field why fun(self: keymend.keep, hash: string): string? why a container is kept; nil: nothing is known
----@field add fun(self: keymend.keep, container: string, why?: string): boolean? keeps one more
+---What `keymend.progress.new` takes.
+---@class keymend.progress_options
+---@field what string? what is counted, in the plural; "files" when left out
+---@field total number? how many there will be; nil: not known
+---@field after number? seconds in which nothing is shown; 0 when left out
+---@field terminal boolean? false: nothing is shown; nil: whether stderr is a terminal
+
+---@class keymend.core
+local core = {}
+
+---What cannot be shown, or is no UTF-8, as \u{XXXX} or \xXX, so that it cannot harm a terminal.
+---@param text string
+---@return string
+function core.escape(text) end
+
+---64 hex digits.
+---@param text string
+---@return string
+function core.sha256(text) end
+
+---A GUID in lower case, or an empty text, and its form: absent, plain, case, braces, malformed.
+---@param text? string
+---@return string
+---@return string
+function core.guid(text) end
+
+---What a key file's name says: hash, guid, upper; nil when it is none.
+---@param name string
+---@return table?
+function core.unique_name(name) end
+
+---The name of a well-known key container; nil when it is none.
+---@param hash string
+---@return string?
+function core.known_container(hash) end
+
+---Whether a name fits a pattern with * and ?, as services are named.
+---@param pattern string
+---@param name string
+---@return boolean
+function core.match(pattern, name) end
+
+---The time: seconds, and ticks.
+---@return number
+---@return string
+function core.time_now() end
+
+---Seconds or ticks as RFC 3339 in UTC.
+---@param time number|string
+---@return string
+function core.time_text(time) end
+
+---RFC 3339 with a zone as seconds, and ticks.
+---@param text string
+---@return number|nil
+---@return string|string
+---@return string? code
+---@return number? native
+function core.time_parse(text) end
+
+---@class keymend.meter
+local meter = {}
+
+---N more are done (1 when left out).
+---@param number? number
+function meter:add(number) end
+
+---Takes the line away, so that something else can be printed.
+function meter:clear() end
+
+---Takes the line away for good.
+function meter:finish() end
+
+---The line as it stands now.
+---@return string
+function meter:text() end
+
+---@class keymend.progress
+local progress = {}
+
+---A line on the terminal that tells count, rate and time left; nothing in a pipe.
+---@param options keymend.progress_options
+---@return keymend.meter
+function progress.new(options) end
+
+---75 as 1 min 15 s.
+---@param seconds number
+---@return string
+function progress.duration(seconds) end
+
+---@class keymend.plans
+---@field MAX_STEPS number the most steps of one plan
+local plans = {}
+
+---Why target:prune_plan would refuse a key file; nil: it would not.
+---@param key keymend.key
+---@param keep keymend.keep
+---@return string?
+function plans.kept_because(key, keep) end
 
 ---@class keymend.policy
 local policy = {}
@@ -299,6 +393,59 @@ function policy:seal() end
 
 ---Frees the state.
 function policy:close() end
+
+---@class keymend.policies
+local policies = {}
+
+---The names of the shipped policies, sorted.
+---@return string[]
+function policies.names() end
+
+---The names of the files in the site's folder that no shipped policy has.
+---@return string[]|nil
+---@return string? message
+---@return string? code
+---@return number? native
+function policies.own_names() end
+
+---The text of a policy, by its name or path, and where it is from.
+---@param name string
+---@return string|nil
+---@return string|string
+---@return string? code
+---@return number? native
+function policies.find(name) end
+
+---The policy as a table of its fields, checked; policies.close{POLICY} after that.
+---@param name string
+---@return table|nil
+---@return string? message
+---@return string? code
+---@return number? native
+function policies.load(name) end
+
+---Ends the Lua states of loaded policies.
+---@param policies table[]
+function policies.close(policies) end
+
+---@class keymend.keep
+---@field missing string[] what could not be looked at; while it is not empty the set is not complete
+---@field count number how many containers it holds
+local keep = {}
+
+---Why the key files of a container are kept; nil: nothing is known to need them.
+---@param hash string
+---@return string?
+function keep:why(hash) end
+
+---Keeps one more.
+---@param container string
+---@param why? string
+---@return boolean|nil
+---@return string? message
+---@return string? code
+---@return number? native
+function keep:add(container, why) end
 
 ---@class keymend.proof
 local proof = {}
@@ -701,7 +848,11 @@ function target:purge(id) end
 function target:close() end
 
 ---@class keymend
----@field findings table<string, keymend.finding_entry> the table of everything a diagnosis can say
+---@field findings table<string, keymend.finding_entry> the table of everything a diagnosis can say: keymend.findings[ID]
+---@field policies keymend.policies the policies: names, texts; help(keymend.policies)
+---@field plans keymend.plans what plans are bound by; help(keymend.plans)
+---@field progress keymend.progress how far long work is; help(keymend.progress)
+---@field core keymend.core names, times and texts as keymend has them; help(keymend.core)
 ---@field version string the version of keymend
 local keymend = {}
 

@@ -192,7 +192,8 @@ end
 
 local TYPE_ORDER = {
   "keymend", "keymend.target", "keymend.diagnosis", "keymend.plan", "keymend.transaction", "keymend.keys",
-  "keymend.services", "keymend.events", "keymend.identities", "keymend.proof", "keymend.policy",
+  "keymend.services", "keymend.events", "keymend.identities", "keymend.proof", "keymend.keep", "keymend.policies",
+  "keymend.policy", "keymend.plans", "keymend.progress", "keymend.meter", "keymend.core",
 }
 
 local function check_order()

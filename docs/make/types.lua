@@ -159,8 +159,9 @@ return {
       "`yes`, `unknown`, `no-master-key`, `master-key-closed`, `bad-signature`, `mismatch`" },
     { "text", "string", "" }, { "cng", "boolean", "" },
     { "signature", "table?", "decryptable, text, master_key, exportable" }, { "exchange", "table?", "the same" } },
-  { "keymend.keep", "Which key containers must keep their key files",
-    { "missing", "string[]", "what could not be looked at; while it is not empty the set is not complete" },
-    { "why", "fun(self: keymend.keep, hash: string): string?", "why a container is kept; nil: nothing is known" },
-    { "add", "fun(self: keymend.keep, container: string, why?: string): boolean?", "keeps one more" } },
+  { "keymend.progress_options", "What `keymend.progress.new` takes",
+    { "what", "string?", "what is counted, in the plural; \"files\" when left out" },
+    { "total", "number?", "how many there will be; nil: not known" },
+    { "after", "number?", "seconds in which nothing is shown; 0 when left out" },
+    { "terminal", "boolean?", "false: nothing is shown; nil: whether stderr is a terminal" } },
 }

@@ -15,6 +15,7 @@ local M = {}
 local Keep = {}
 Keep.__index = Keep
 Keep.__name = "keymend.keep"
+M.metatable = Keep
 
 -- Containers that are known by their hash alone.
 local KNOWN_HASHES = { ["4f692a7dc1b824e1f679f93fadd08a3b"] = "the failover cluster uses it" }

@@ -17,6 +17,8 @@ M.SETTLED = 1
 
 local Meter = {}
 Meter.__index = Meter
+Meter.__name = "keymend.meter"
+M.metatable = Meter
 
 -- options: what (plural), total (nil: not known), after (seconds in which nothing is shown; default 0), terminal
 -- (false: nothing is shown; default: whether stderr is one), and for tests clock (seconds), write, width

@@ -20,7 +20,8 @@ Type Lua: a value is printed, and what is not finished goes on in the next line.
 Local variables live for one line.
   keymend   the module              help(keymend)
   target    what --root opened      help(target), help(target.keys), help "keys"
-  exit      or Ctrl-D leaves; Ctrl-C stops what runs; Tab completes names]]
+  exit      or Ctrl-D leaves; Tab completes names
+  Ctrl-C    stops what runs; a second one ends the prompt too, should a call hang]]
 
 ---- Printing ----
 
@@ -212,21 +213,26 @@ local function method_tables()
   return found
 end
 
--- The name that the module has for the function.
+-- The name that the module has for the function or the part of it.
 local function method_name(wanted)
   for _, methods in ipairs(method_tables()) do
     for name, method in next, methods do
-      if method == wanted and type(name) == "string" then return name end
+      if rawequal(method, wanted) and type(name) == "string" then return name end
     end
   end
 end
 
 -- help(), help(object), help(object.method), help("method") -> text
-function repl.help(value)
-  if value == nil then return GENERAL end
+function repl.help(...)
+  local value = ...
+  if select("#", ...) == 0 then return GENERAL end
+  if value == nil then
+    return "This is nil, so there is no help on it: is the name misspelt? help(target) tells the names of a target."
+  end
   local rows = HELP[help_name(value)]
   if rows then return help_lines(rows) end
-  local name = type(value) == "function" and method_name(value) or value
+  local named = type(value) == "function" or type(value) == "table"
+  local name = named and method_name(value) or value
   rows = type(name) == "string" and rows_about(name) or {}
   if #rows > 0 then return help_lines(rows) end
   if type(value) == "string" then

@@ -6,7 +6,8 @@
 -- the file system keeps security descriptors, and replaces nothing; undo takes them away again. The list holds only
 -- what every version of Windows needs.
 -- Do not use it where an administrator has narrowed a key on purpose, or while a container is orphaned or regenerated:
--- repair that first, since the adopted file brings its own descriptor.
+-- repair that first, since the adopted file brings its own descriptor. After sysprep, or with the DPAPI master keys
+-- gone, permissions are not the cause: nobody can decrypt the keys.
 
 return policy {
   api = 1,

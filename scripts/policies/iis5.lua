@@ -7,6 +7,10 @@
 -- Read it as the article's steps; "step" and "rename step" below count as its two lists do. Every field but name and
 -- containers has a default. To change a field, do not copy this file: write a policy that says extends "iis5" and that
 -- field alone. docs/own-policy.md leads from there to the repair; docs/policy-language.md names every field and rule.
+--
+-- Do not use it after sysprep or where the DPAPI master keys are gone: nothing can decrypt the old key files then
+-- (key.disproved says so), and IIS has to be set up anew. Nor where the metabase was restored, or IIS set up, since the
+-- reset: it belongs to the new key.
 
 return policy {
   api = 1,

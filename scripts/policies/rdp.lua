@@ -5,7 +5,8 @@
 -- and the current key is not the one of the certificate, it is retired, and TermService makes both anew.
 -- TermService is stopped and started for that, which cuts every session: over a remote desktop apply refuses, unless
 -- --disconnect is given. On Windows 2000 and 2003 TermService takes no stop: restart Windows.
--- Do not use it where a certificate authority issued the certificate and the key is elsewhere (a smart card, CNG).
+-- Do not use it where a certificate authority issued the certificate and the key is elsewhere (a smart card, CNG), nor
+-- to get an old key back after sysprep or without the DPAPI master keys: nothing can decrypt it, and it is only retired.
 
 return policy {
   api = 1,

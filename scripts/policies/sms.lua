@@ -2,8 +2,9 @@
 --
 -- Used only where it is named (keymend diagnose --policy sms): a client that finds no key makes a new one and registers
 -- anew by itself, which costs its history on the site and nothing else. With its old key it goes on as the client that
--- it was. Do not use it on a cloned computer (two clients with one identity are worse than a new one), after sysprep,
--- or when the client has registered anew since: the site trusts the new key then.
+-- it was. Do not use it on a cloned computer (two clients with one identity are worse than a new one), after sysprep or
+-- where the DPAPI master keys are gone (nothing can decrypt the old key), or when the client has registered anew since:
+-- the site trusts the new key then.
 
 return policy {
   api = 1,

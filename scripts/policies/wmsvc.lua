@@ -1,8 +1,8 @@
 -- wmsvc.lua: the certificate key of the IIS Web Management Service after the machine GUID was changed
 --
 -- The certificate stands in the registry and tells its public key, so it proves the right key file. Do not use it where
--- a certificate of your own is bound to the service (its key has another container), or after sysprep: there make a
--- new certificate in the Management Service page of IIS Manager.
+-- a certificate of your own is bound to the service (its key has another container), after sysprep or where the DPAPI
+-- master keys are gone: there make a new certificate in the Management Service page of IIS Manager.
 
 return policy {
   api = 1,

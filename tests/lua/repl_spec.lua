@@ -13,9 +13,10 @@ local function types()
       found[name] = meta
     end
   end
-  for _, name in ipairs { "diagnosis", "plan", "transaction" } do
+  for _, name in ipairs { "diagnosis", "plan", "transaction", "keep" } do
     found["keymend." .. name] = require("keymend." .. name).metatable
   end
+  found["keymend.meter"] = require("keymend.progress").metatable
   return found
 end
 
@@ -69,6 +70,26 @@ describe("help", function()
     end
   end)
 
+  it("knows what the shipped scripts use of the module's parts, and no more than there is", function()
+    local parts = { core = core, plans = keymend.plans, progress = keymend.progress, policies = keymend.policies }
+    local seen = 0
+    for name, part in pairs(parts) do
+      local listed = {}
+      for _, row in ipairs(reference["keymend." .. name]) do
+        local field = row[1]:match("^" .. name .. "%.([%w_]+)")
+        listed[field] = true
+        assert.is_not_nil(part[field], row[1])
+      end
+      local pipe = assert(io.popen("cat scripts/repair/*.lua"))
+      for field in (" " .. pipe:read "*a"):gmatch("[^%w_]" .. name .. "%.([%w_]+)") do
+        seen = seen + 1
+        assert.is_true(listed[field], ("no help on %s.%s"):format(name, field))
+      end
+      pipe:close()
+    end
+    assert.is_true(seen > 20, tostring(seen))
+  end)
+
   it("is given for types, objects, functions and names", function()
     assert.has.match("help%(target%)", repl.help())
     local target = assert(keymend.open { root = "build/tests/repl", times = "build/tests/repl.times" })
@@ -89,6 +110,12 @@ describe("help", function()
     assert.equal('There is no help on "nothing\\u{001B}". help() tells how to begin.', repl.help "nothing\27")
     assert.has.match("no help on this function", repl.help(print))
     assert.has.match("no help on this number", repl.help(1))
+    assert.has.match("is nil.*misspelt", repl.help(target.inspct))
+    assert.has.match("everything a diagnosis can say", repl.help(keymend.findings))
+    assert.has.match("policies.load%(NAME%)", repl.help(keymend.policies))
+    assert.has.match("core.escape", repl.help(keymend.core))
+    assert.has.match("meter:add", repl.help(keymend.progress.new {}))
+    assert.has.match("keep:why", repl.help(target:keep_set()))
     target:close()
   end)
 end)

@@ -374,6 +374,14 @@ end
 
 -- ---- new ----
 
+-- Names that Windows takes for devices, whatever follows a dot.
+local DEVICES = { con = true, prn = true, aux = true, nul = true }
+
+local function is_device(name)
+  name = name:lower()
+  return DEVICES[name] or name:find "^com%d$" ~= nil or name:find "^lpt%d$" ~= nil
+end
+
 local function new(context)
   local given = context.arguments[2]
   if not given then return context:fail("policies new needs a name: keymend policies new NAME", "usage") end
@@ -381,6 +389,9 @@ local function new(context)
   local path = given:find "%.lua$" and given or given .. ".lua"
   if not name or not given:find "^[^%c]+$" or given:match "[^/\\]*$":gsub("%.lua$", "") ~= name then
     return context:fail(('policies new %s: a name of letters, digits, _ and - was expected'):format(given), "usage")
+  end
+  if is_device(name) then
+    return context:fail(('policies new %s: Windows keeps this name for a device; give another'):format(given), "usage")
   end
   local text = require("keymend.template")(name)
   local made, message, code, native = core.new_file(path, text)
