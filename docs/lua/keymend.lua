@@ -273,7 +273,7 @@
 ---@class keymend.core
 local core = {}
 
----What cannot be shown, or is no UTF-8, as \u{XXXX} or \xXX, so that it cannot harm a terminal.
+---What cannot be shown, or is no UTF-8, as \u{XXXX} or \xXX: harmless to a terminal.
 ---@param text string
 ---@return string
 function core.escape(text) end

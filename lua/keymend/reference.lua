@@ -49,7 +49,7 @@ return {
     { "meter:text()", "the line as it stands now", "-> string" },
   },
   ["keymend.core"] = {
-    { "core.escape(TEXT)", [[what cannot be shown, or is no UTF-8, as \u{XXXX} or \xXX, so that it cannot harm a terminal]],
+    { "core.escape(TEXT)", [[what cannot be shown, or is no UTF-8, as \u{XXXX} or \xXX: harmless to a terminal]],
       "text: string -> string" },
     { "core.sha256(TEXT)", "64 hex digits", "text: string -> string" },
     { "core.guid(TEXT)", "a GUID in lower case, or an empty text, and its form: absent, plain, case, braces, malformed",

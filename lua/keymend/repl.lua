@@ -347,8 +347,8 @@ function repl.session(options)
     for index = 1, select("#", ...) do shown[index] = safe_lines(tostring((select(index, ...)))) end
     print(table.concat(shown, "\t"))
   end or nil
-  environment.help = function(value)
-    print(repl.help(value))
+  environment.help = function(...)
+    print(repl.help(...))
   end
 
   function session.eval(line)

@@ -6,7 +6,7 @@
 -- TermService is stopped and started for that, which cuts every session: over a remote desktop apply refuses, unless
 -- --disconnect is given. On Windows 2000 and 2003 TermService takes no stop: restart Windows.
 -- Do not use it where a certificate authority issued the certificate and the key is elsewhere (a smart card, CNG), nor
--- to get an old key back after sysprep or without the DPAPI master keys: nothing can decrypt it, and it is only retired.
+-- to get an old key back after sysprep or with the DPAPI master keys gone: nothing can decrypt it.
 
 return policy {
   api = 1,

@@ -59,7 +59,8 @@ local function file_side(path)
   return function(part, take)
     for line in io.lines(path) do
       local key = key_in(line)
-      if key and is_of(core.escape(key.name), part) then take(core.escape(key.name), key.sha256 or key.status, key.written) end
+      local shown = key and core.escape(key.name)
+      if key and is_of(shown, part) then take(shown, key.sha256 or key.status, key.written) end
     end
   end, count
 end

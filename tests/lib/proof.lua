@@ -269,7 +269,7 @@ end
 -- application pools. options: right, candidates (GUIDs; default: two), current (true: a regenerated
 -- key too), bits, history (GUID: a backup of the configuration made with that one's key), keys and
 -- master_keys (more of them, as in a description; the candidates' master key is "m"), volume; security = false: no
--- SECURITY hive; configuration = false: none; cng (true: a key of iisCngWasKey too, which a provider names).
+-- SECURITY hive; configuration = false: none; cng (true: keys of iisCngWasKey and iisCngConfigurationKey too, which providers name).
 function proof.was(options)
   options = options or {}
   local function configuration(id, right, path)
@@ -288,10 +288,15 @@ function proof.was(options)
   end
   local list = options.configuration ~= false and { configuration("present", options.right or THIRD) } or {}
   if options.cng then
-    options.keys = { { id = "cng", kind = "cng", container = "iisCngWasKey", guid = NEW, master_key = "m",
-      exchange = 2048, made = MADE } }
-    table.insert(list[1].providers, { name = "IISWASOnlyCngProvider", container = "iisCngWasKey", key = "cng",
-      kind = "cng" })
+    options.keys = {}
+    for _, one in ipairs {
+      { id = "cng", container = "iisCngWasKey", provider = "IISWASOnlyCngProvider" },
+      { id = "cng2", container = "iisCngConfigurationKey", provider = "IISCngProvider" },
+    } do
+      table.insert(options.keys, { id = one.id, kind = "cng", container = one.container, guid = NEW, master_key = "m",
+        exchange = 2048, made = MADE })
+      table.insert(list[1].providers, { name = one.provider, container = one.container, key = one.id, kind = "cng" })
+    end
   end
   if options.history then
     list[2] = configuration("history", options.history,

@@ -115,3 +115,63 @@ describe("verify, offline", function()
     assert.matches('belongs to "SMS"', row.text)
   end)
 end)
+
+describe("verify of CNG", function()
+  local core = require "keymend.core"
+  local NAMED, ASKED = "iisCngWasKey", "Another key"
+
+  -- A target whose store "cng" has these files; `tries` by file name: what a session finds.
+  local function rows_of(files, asked, tries, sources)
+    local target = { keys = function(_, kind)
+      if kind ~= "cng" then return nil, "there is no such folder", "not-found" end
+      local at = 0
+      return setmetatable({ close = function() end }, { __call = function()
+        at = at + 1
+        if files[at] then return files[at].name, files[at].class, files[at].name:sub(1, 32) end
+      end })
+    end }
+    local session = {
+      sources = function() return sources or { { container = NAMED, cng = true }, { container = "rsa", cng = false } } end,
+      try = function(_, kind, name)
+        assert.equal("cng", kind)
+        local found = { rows = {}, verdict = "unknown" }
+        for field, value in pairs(tries[name] or {}) do found[field] = value end
+        return found
+      end,
+      problem = function() end,
+    }
+    return verify.cng_trials(target, asked, session)
+  end
+  local function file(container, guid, class)
+    return { name = core.cng_hash(container) .. "_" .. guid, class = class }
+  end
+  local YES = { proof = { decryptable = "yes", text = "it decrypts" } }
+  local NO = { proof = { decryptable = "missing" }, refuted = { why = "its master key is gone" } }
+
+  it("tells those that the configuration names, also one without a file", function()
+    local rows = rows_of({}, nil, {})
+    assert.equal(1, #rows)
+    assert.same({ NAMED, "cng", "unknown" }, { rows[1].container, rows[1].store, rows[1].works })
+    assert.matches("no key file", rows[1].text)
+    assert.equal(0, #rows_of({}, nil, {}, {}))
+  end)
+
+  it("tells one that decrypts as working, whatever GUID it has", function()
+    local old, new = file(NAMED, fake.OLD, "foreign"), file(NAMED, fake.NEW, "current")
+    local row = rows_of({ new, old }, nil, { [old.name] = YES, [new.name] = NO })[1]
+    assert.same({ "yes", 1, new.name, 2 }, { row.works, row.foreign, row.file, #row.keys })
+    row = rows_of({ new, old }, nil, { [old.name] = NO, [new.name] = NO })[1]
+    assert.same({ "unknown", "its master key is gone" }, { row.works, row.text })
+    row = rows_of({ new }, nil, { [new.name] = NO })[1]
+    assert.same({ "no", "its master key is gone" }, { row.works, row.text })
+  end)
+
+  it("tells of those that were asked for no others", function()
+    local one = file(ASKED, fake.NEW, "current")
+    assert.equal(0, #rows_of({ one }, nil, { [one.name] = YES }, {}))
+    local rows = rows_of({ one, file(NAMED, fake.NEW, "current") }, { ASKED }, { [one.name] = YES })
+    assert.equal(1, #rows)
+    assert.same({ ASKED, "yes" }, { rows[1].container, rows[1].works })
+    assert.equal(0, #rows_of({ one }, { "SMS" }, {}))
+  end)
+end)

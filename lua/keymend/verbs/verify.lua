@@ -1,5 +1,8 @@
 -- verify.lua: the verb verify: whether each key container works now, and by what proof
 --
+-- Beside the containers of CryptoAPI stand those of CNG that the configuration of IIS uses, or that were named; keymend
+-- changes none of these, and Windows is not asked about them: their key files are decrypted, also on a running one.
+--
 -- On the running Windows its own CryptoAPI opens each container and uses its keys; nothing is created or changed. Of an
 -- offline one the key file is decrypted with that system's own secrets. Beside that stands what proof (proof.lua) says
 -- of each key file of the container: whether it decrypts, and whether what was made with the key is there to tell.
@@ -25,6 +28,13 @@ local NOT_TRIED = { [0x80090008] = true, [0x80090022] = true, [0x80090029] = tru
 -- Key files of one container that are tried and shown.
 M.MAX_FILES = 30
 
+local function sort_files(files)
+  table.sort(files, function(a, b)
+    if a.class ~= b.class then return a.class < b.class end -- current, foreign, stray
+    return a.name < b.name
+  end)
+end
+
 -- What the store holds of a container: { name, foreign, files = { { name, class } } }: the current file, the number of
 -- foreign ones, and all.
 local function look(target, hash)
@@ -36,10 +46,7 @@ local function look(target, hash)
     if match.class == "foreign" then found.foreign = found.foreign + 1 end
     found.files[#found.files + 1] = { name = match.name, class = match.class }
   end
-  table.sort(found.files, function(a, b)
-    if a.class ~= b.class then return a.class < b.class end -- current, foreign, stray
-    return a.name < b.name
-  end)
+  sort_files(found.files)
   return found
 end
 
@@ -102,11 +109,11 @@ end
 
 -- ---- What proof says ----
 
--- Tries the key files of a container: row.keys = { { name, class, and what proof.lua tells } }.
-local function try_files(row, container, session, files)
+-- Tries the key files of a container, of row.store: row.keys = { { name, class, and what proof.lua tells } }.
+local function try_files(row, session, files)
   row.keys, row.more_keys = {}, math.max(0, #files - M.MAX_FILES)
   for index = 1, math.min(M.MAX_FILES, #files) do
-    local key = session:try("rsa", files[index].name, container.name)
+    local key = session:try(row.store, files[index].name, row.container)
     key.name, key.class = files[index].name, files[index].class
     row.keys[index] = key
     if key.name == row.file then row.key = key end
@@ -200,13 +207,13 @@ local function judge_trial(trial, row)
       .. codes.words(signature == "not-tried" and sign_code or encrypt_code)
 end
 
--- Tries one container: { container, hash, file?, foreign, works = "yes", "no" or "unknown", by?, text, code?, means?,
+-- Tries one container: { container, hash, store, file?, foreign, works = "yes", "no" or "unknown", by?, text, code?, means?,
 -- keys = { { name, class, proof, rows, verdict, proved, refuted } }, more_keys, key (the current one of these), ... },
 -- or nil, message, code, native when CryptoAPI must not be asked. session: of proof.open.
 function M.trial(target, container, session)
   local info, found = target:info(), look(target, container.hash)
   local row = {
-    container = container.name, hash = container.hash, policy = container.policy, file = found.name,
+    container = container.name, hash = container.hash, policy = container.policy, store = "rsa", file = found.name,
     foreign = found.foreign, problem = found.problem,
   }
   local trial, message, code, native = target:test_container(container.name)
@@ -217,9 +224,103 @@ function M.trial(target, container, session)
   else
     return nil, message, code, native
   end
-  try_files(row, container, session, found.files)
+  try_files(row, session, found.files)
   judge_proof(row, session, trial ~= nil, not trial and doubtful_guid(info) ~= nil)
   return row
+end
+
+-- ---- Containers of CNG ----
+
+local CNG_STORES = { "cng", "cng-system" }
+-- Shown where they have key files, whatever the configuration says.
+local CNG_OF_IIS = { "iisCngConfigurationKey", "iisCngWasKey" }
+
+-- The CNG containers that were asked for, or that are named here: rows { container, hash, named }, also by their hash.
+local function cng_wanted(asked, session)
+  local list, by_hash = {}, {}
+  local function want(name, named)
+    local hash = core.cng_hash(name)
+    if not hash then return end
+    local row = by_hash[hash]
+    if not row and (not asked or not named) then
+      row = { container = name, hash = hash }
+      by_hash[hash], list[#list + 1] = row, row
+    end
+    if row then row.named = row.named or named end
+  end
+  for _, name in ipairs(asked or CNG_OF_IIS) do want(name, false) end
+  for _, one in ipairs(session:sources()) do
+    if one.cng then want(one.container, true) end
+  end
+  return list, by_hash
+end
+
+-- The files of these containers in one store: by hash, { name, class }; nil, why it cannot be looked at.
+local function cng_files(target, kind, by_hash)
+  local found = {}
+  local iterator, message, code = target:keys(kind)
+  if not iterator then
+    if code == "not-found" then return found end
+    return nil, message
+  end
+  local walked, problem = pcall(function()
+    for name, class, hash in iterator do
+      hash = hash or name:sub(1, 32):lower()
+      if by_hash[hash] then
+        found[hash] = found[hash] or {}
+        table.insert(found[hash], { name = name, class = class })
+      end
+    end
+  end)
+  iterator:close()
+  if not walked then return nil, cli.error_text(problem) end
+  return found
+end
+
+-- What its key files say of a CNG container: one that decrypts is enough, since one of an older GUID may be in use.
+local function judge_cng(row, session)
+  local bad
+  for _, key in ipairs(row.keys) do
+    if key.refuted then
+      bad = bad or key
+    elseif row.works ~= "yes" and proof.decrypts(key) then
+      row.works, row.key = "yes", key
+      row.by, row.text = "decryption with this system's own secrets", proof.words(key)
+    end
+  end
+  if row.works == "yes" then return end
+  if bad and #row.keys == 1 then
+    row.works, row.by, row.text = "no", "decryption", bad.refuted.why
+  elseif #row.keys == 0 then
+    row.works, row.text = "unknown", row.problem or "it has no key file here"
+  else
+    local key = row.key or row.keys[1]
+    row.works = "unknown"
+    row.text = bad and bad.refuted.why or session:problem() or proof.words(key) or "it cannot be tried"
+  end
+end
+
+-- The rows of CNG containers: of each store that has files of one, else one that says so where it is named.
+function M.cng_trials(target, asked, session)
+  local list, by_hash = cng_wanted(asked, session)
+  local rows = {}
+  for _, kind in ipairs(#list > 0 and CNG_STORES or {}) do
+    local found, problem = cng_files(target, kind, by_hash)
+    for _, one in ipairs(list) do
+      local files = found and found[one.hash]
+      if files or one.named and kind == CNG_STORES[1] then
+        local row = { container = one.container, hash = one.hash, store = kind, foreign = 0, problem = problem }
+        sort_files(files or {})
+        for _, file in ipairs(files or {}) do
+          if file.class == "current" then row.file = file.name else row.foreign = row.foreign + 1 end
+        end
+        try_files(row, session, files or {})
+        judge_cng(row, session)
+        rows[#rows + 1] = row
+      end
+    end
+  end
+  return rows
 end
 
 -- ---- Which containers ----
@@ -244,7 +345,7 @@ local function containers_of(context)
     for _, one in ipairs(rules.applies(policy.applies, facts) and policy.containers or {}) do
       if not seen[one.hash] then
         seen[one.hash] = true
-        list[#list + 1] = { name = one.name, hash = one.hash, policy = policy.name }
+        list[#list + 1] = { name = one.name, hash = one.hash, policy = policy.name, optional = one.optional }
       end
     end
   end
@@ -255,14 +356,21 @@ end
 
 local STYLE = { yes = "good", no = "error", unknown = "warning" }
 
+local function title(row)
+  return row.store == "rsa" and ('"%s"'):format(row.container) or ('"%s" (CNG)'):format(row.container)
+end
+
 local function print_row(page, row)
-  page:heading(('"%s"'):format(row.container))
+  page:heading(title(row))
   page:item("  works", row.works .. (row.by and ", by " .. row.by or ""), { indent = 9, text_style = STYLE[row.works] })
   page:text_block(row.text, 9)
   if row.means then page:text_block(row.means, 9) end
   if (row.provider or "") ~= "" then page:text_block("with the " .. row.provider, 9) end
   page:item("  file", row.file or "none in the key store", { indent = 9 })
-  if row.foreign > 0 then
+  if row.foreign > 0 and row.store ~= "rsa" then
+    page:text_block(("%s of it %s not under the machine GUID and may be in use all the same; keymend changes none"):format(
+      report.plural(row.foreign, "key file"), row.foreign == 1 and "is" or "are"), 9)
+  elseif row.foreign > 0 then
     page:text_block(("%s of it %s in the store; keymend diagnose tells which key is the right one"):format(
       report.plural(row.foreign, "foreign key file"), row.foreign == 1 and "is" or "are"), 9)
   end
@@ -291,7 +399,7 @@ local function print_proofs(page, rows, problem)
   page:heading "Proof"
   page:line(("    %-9s %-19s %s"):format("class", "decryptable", "identity"))
   for _, row in ipairs(rows) do
-    if #row.keys > 0 then page:line(('"%s"'):format(row.container), "strong") end
+    if #row.keys > 0 then page:line(title(row), "strong") end
     for _, key in ipairs(row.keys) do print_proof(page, key) end
     if row.more_keys > 0 then page:text_block(("and %d more key files"):format(row.more_keys), 2) end
   end
@@ -307,7 +415,7 @@ local function print_rows(context, rows, problem)
     worked = worked or row.works == "yes"
     unproved = unproved or row.works == "yes" and not (row.key and row.key.proved)
     if context.options.quiet then
-      page:item(('"%s"'):format(row.container), row.works, { text_style = STYLE[row.works] })
+      page:item(title(row), row.works, { text_style = STYLE[row.works] })
     else
       print_row(page, row)
     end
@@ -328,7 +436,7 @@ local function proof_part(key)
   }
 end
 
-local PLAIN = { "container", "hash", "policy", "file", "foreign", "works", "by", "text", "means", "provider",
+local PLAIN = { "container", "hash", "policy", "store", "file", "foreign", "works", "by", "text", "means", "provider",
   "unique_name", "signature", "exchange" }
 
 local function document_part(rows)
@@ -346,9 +454,23 @@ local function document_part(rows)
   return list
 end
 
--- All rows, or nil, message, code, native.
-local function try_all(target, list, session)
-  local rows, meter = {}, require("keymend.progress").new { what = "key containers", total = #list, after = 1 }
+-- Those of CryptoAPI: a name that only CNG knows is none of them, nor is one that a policy names where it is there.
+local function of_capi(target, list, cng)
+  local elsewhere, kept = {}, {}
+  for _, row in ipairs(cng) do elsewhere[row.container:lower()] = #row.keys > 0 end
+  for _, container in ipairs(list) do
+    local may_lack = container.optional or elsewhere[container.name:lower()]
+    local found = may_lack and look(target, container.hash)
+    if not may_lack or #found.files > 0 or found.problem then kept[#kept + 1] = container end
+  end
+  return kept
+end
+
+-- All rows, or nil, message, code, native. asked: the names of containers, nil: those that are to be had.
+local function try_all(target, list, session, asked)
+  local cng, rows = M.cng_trials(target, asked, session), {}
+  list = of_capi(target, list, cng)
+  local meter = require("keymend.progress").new { what = "key containers", total = #list, after = 1 }
   for index, container in ipairs(list) do
     local row, message, code, native = M.trial(target, container, session)
     if not row then
@@ -359,6 +481,7 @@ local function try_all(target, list, session)
     meter:add(1)
   end
   meter:finish()
+  for _, row in ipairs(cng) do rows[#rows + 1] = row end
   return rows
 end
 
@@ -370,7 +493,7 @@ function M.verify(context)
   list, status = containers_of(context)
   if not list then return status end
   local session = proof.open(target)
-  local ran, rows, message, code, native = pcall(try_all, target, list, session)
+  local ran, rows, message, code, native = pcall(try_all, target, list, session, context.options.container)
   local problem = ran and rows and session:problem()
   session:close()
   if not ran then error(rows, 0) end

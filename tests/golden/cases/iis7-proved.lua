@@ -15,6 +15,11 @@ return proof.case("was", {
     t.check.equal(one.exit, 4, "there is no current key file")
     t:expect("iis7-proved.verify.txt", one.out .. one.err)
     t:expect("iis7-proved.verify.json", t:json("verify", { "--container", "iisWasKey" }).out)
+    local all = t:keymend "verify"
+    t:expect("iis7-proved.verify-all.txt", all.out .. all.err)
+    local cng = t:json("verify", { "--container", "iisCngConfigurationKey" }).document.verify
+    t.check.equal(#cng, 1, "a container of CNG alone")
+    t.check.equal(cng[1].store .. " " .. cng[1].works, "cng yes", "it decrypts")
     local keys = t:keymend("keys", { "--proof" })
     t.check.equal(keys.exit, 0, "exit status of keys --proof")
     t:expect("iis7-proved.keys.txt", keys.out .. keys.err)
