@@ -74,9 +74,6 @@ local FAULTS = {
     if key.status == "ok" and key.keyless then return "it holds no key" end
   end },
   { id = "key.disproved", disproves = true, says = function(key)
-    if key.master_keys_present == false and not key.spare then
-      return ("its DPAPI master key %s is not on this computer"):format(key.missing_master_key or "")
-    end
     if key.refuted then return key.refuted.why, key.refuted.wording end
   end },
   { id = "key.foreign-owner", says = function(key)
@@ -696,8 +693,6 @@ local function runs_disproved(case)
   made_evidence(list, case, case.current, "the current key file")
   evidence(list, "service", ("%s, which runs, was started then or later"):format(service.name), service.started,
     service.started_ticks)
-  local fault = has_fault(case.current, "key.disproved")
-  if fault and not case.current.refuted then evidence(list, "against", fault) end
   proof.evidence(list, case, case.candidates)
   find(case, "key.in-use", { names = service.name }, { evidence = list, wording = "disproved",
     keys = names_of { case.current, unpack(case.candidates) } })

@@ -179,23 +179,6 @@ local function without_absent(cases)
   return list
 end
 
--- Whether every master key of the private parts is there: true, false and the missing GUID, or nil for unknown.
-local function master_keys(facts, key)
-  local known = true
-  for _, part in ipairs { "signature", "exchange" } do
-    local guid = key[part] and key[part].master_key
-    if guid and guid ~= "" then
-      if facts.master_keys[guid] == nil then
-        local present = facts.target:master_key_present(guid)
-        if present == nil then facts.master_keys[guid] = "unknown" else facts.master_keys[guid] = present end
-      end
-      if facts.master_keys[guid] == false then return false, guid end
-      if facts.master_keys[guid] == "unknown" then known = nil end
-    end
-  end
-  return known
-end
-
 -- Inspects one file of the store; nil when it has gone since the survey.
 local function inspect(facts, name, class)
   local key, message, code, native = facts.target:inspect(name)
@@ -205,9 +188,6 @@ local function inspect(facts, name, class)
   end
   key.class = class or key.class
   key.status = key.status or "ok"
-  if key.status == "ok" then
-    key.master_keys_present, key.missing_master_key = master_keys(facts, key)
-  end
   return key
 end
 
@@ -381,7 +361,7 @@ end
 function M.gather(target, policies, options)
   local facts = {
     target = target, info = target:info(), options = copy(options or {}), policies = {}, unknown = {}, cases = {},
-    master_keys = {}, services = services_of(target),
+    services = services_of(target),
   }
   facts.events = events_of(facts)
   facts.proof, facts.close_proof = proof_of(facts)

@@ -269,7 +269,8 @@ end
 -- application pools. options: right, candidates (GUIDs; default: two), current (true: a regenerated
 -- key too), bits, history (GUID: a backup of the configuration made with that one's key), keys and
 -- master_keys (more of them, as in a description; the candidates' master key is "m"), volume; security = false: no
--- SECURITY hive; configuration = false: none; cng (true: keys of iisCngWasKey and iisCngConfigurationKey too, which providers name).
+-- SECURITY hive; configuration = false: none; cng (true: keys of iisCngWasKey and iisCngConfigurationKey too, which
+-- providers name).
 function proof.was(options)
   options = options or {}
   local function configuration(id, right, path)

@@ -160,9 +160,18 @@ function Target:inspect(name)
   return nil, "inspect " .. name .. ": no such file", "not-found"
 end
 
-function Target:master_key_present(guid)
-  if self.master_keys == nil then return nil, "no Protect folder", "not-found" end
-  return self.master_keys[guid] or false
+-- As the core tells it without a SECURITY hive: a master key that is not there disproves.
+local function without_secrets(target, name)
+  for _, key in ipairs(target.master_keys and target.store or {}) do
+    for _, part in ipairs(key.name == name and { "signature", "exchange" } or {}) do
+      local guid = key[part] and key[part].master_key
+      if guid and not target.master_keys[guid] then
+        local one = { decryptable = "no-master-key", text = ("its master key %s is not here"):format(guid) }
+        return { decryptable = one.decryptable, text = ("the %s key: %s"):format(part, one.text), [part] = one }
+      end
+    end
+  end
+  return { decryptable = "unknown", text = "no SECURITY hive" }
 end
 
 -- proofs: by file name { decryptable, text }; others cannot be decrypted, since there is no SECURITY hive.
@@ -172,7 +181,7 @@ function Target:proof()
   local target = self
   return {
     key = function(_, _, name)
-      return target.proofs and target.proofs[name] or { decryptable = "unknown", text = "no SECURITY hive" }
+      return target.proofs and target.proofs[name] or without_secrets(target, name)
     end,
     problem = function() return not target.proofs and "no SECURITY hive" or nil end,
     close = function() target.closed_proofs = (target.closed_proofs or 0) + 1 end,

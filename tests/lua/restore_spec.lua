@@ -194,7 +194,7 @@ describe("--restore-guid", function()
     local damaged = store()
     damaged[1].status, damaged[1].damage = "damaged", "its lengths do not add up"
     refused(by_hand(damaged), "has " .. fake.name(OLD) .. " under it, but its lengths do not add up")
-    refused(by_hand(store(), { master_keys = {} }, { both() }), "is not on this computer")
+    refused(by_hand(store(), { master_keys = {} }, { both() }), "is not here")
     local planted = store()
     planted[1].owner_trusted, planted[1].owner = false, "S-1-5-21-1-2-3-1000"
     refused(by_hand(planted), "its owner is S-1-5-21-1-2-3-1000")

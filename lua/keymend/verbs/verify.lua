@@ -50,15 +50,7 @@ local function look(target, hash)
   return found
 end
 
--- The first master key that a private part names and that is gone; nil when none is, or when nobody can tell.
-local function missing_master_key(target, key)
-  for _, part in ipairs { "signature", "exchange" } do
-    local guid = key[part] and key[part].master_key or ""
-    if guid ~= "" and target:master_key_present(guid) == false then return guid end
-  end
-end
-
--- What a key file alone tells: "no", "gone" (no, since a master key of it is) or "unknown", and why.
+-- What a key file alone tells: "no" or "unknown", and why.
 local function judge_file(target, container, name)
   local key, message = target:inspect(name)
   if not key then return "unknown", message end
@@ -67,11 +59,6 @@ local function judge_file(target, container, name)
   end
   if key.status and key.status ~= "ok" then return "unknown", key.damage or key.status end
   if key.keyless then return "no", "its key file holds no key" end
-  local gone = missing_master_key(target, key)
-  if gone then
-    return "gone", ("the DPAPI master key %s that its key file names is gone, so nobody can decrypt the key"):format(
-      gone)
-  end
   if key.container_hash ~= container.hash then
     return "unknown", ('its key file says that it belongs to "%s"'):format(key.container or "")
   end
@@ -97,8 +84,6 @@ local function judge_offline(target, info, container, row)
     row.works, row.by, row.text = "no", "the registry", "there is no plain machine GUID, so no key file is current"
   elseif row.file then
     row.works, row.text = judge_file(target, container, row.file)
-    row.gone = row.works == "gone"
-    if row.gone then row.works = "no" end
     if row.works == "unknown" then row.by = nil end
   elseif row.problem then
     row.works, row.by, row.text = "unknown", nil, row.problem
@@ -137,16 +122,19 @@ local function judge_decryption(row, key, session)
   end
 end
 
+-- By what a key file is disproved; where its master key is gone, nothing had to be decrypted to tell.
+local function refuted_by(refuted)
+  if refuted.wording == "identity" then return "what was made with its key" end
+  return refuted.wording and "decryption" or "its key file"
+end
+
 -- What is proved of the current key file beside what was judged.
 local function judge_proof(row, session, live, doubtful)
   local key = row.key
   if not key or doubtful then return end
-  if row.gone and key.spare then -- of a part that nobody needs
-    row.works, row.by = "unknown", nil
-  end
   if key.refuted and row.works ~= "no" and (not live or key.refuted.wording == "identity") then
     row.text = key.refuted.why .. (live and ("; %s says: %s"):format(row.by, row.text) or "")
-    row.works, row.by = "no", key.refuted.wording == "identity" and "what was made with its key" or "decryption"
+    row.works, row.by = "no", refuted_by(key.refuted)
   elseif not live and row.works == "unknown" then
     judge_decryption(row, key, session)
   end
@@ -207,8 +195,8 @@ local function judge_trial(trial, row)
       .. codes.words(signature == "not-tried" and sign_code or encrypt_code)
 end
 
--- Tries one container: { container, hash, store, file?, foreign, works = "yes", "no" or "unknown", by?, text, code?, means?,
--- keys = { { name, class, proof, rows, verdict, proved, refuted } }, more_keys, key (the current one of these), ... },
+-- Tries one container: { container, hash, store, file?, foreign, works = "yes", "no" or "unknown", by?, text, code?,
+-- means?, keys = { { name, class, proof, rows, verdict, proved, refuted } }, more_keys, key (the current one of these), ... },
 -- or nil, message, code, native when CryptoAPI must not be asked. session: of proof.open.
 function M.trial(target, container, session)
   local info, found = target:info(), look(target, container.hash)
@@ -368,8 +356,8 @@ local function print_row(page, row)
   if (row.provider or "") ~= "" then page:text_block("with the " .. row.provider, 9) end
   page:item("  file", row.file or "none in the key store", { indent = 9 })
   if row.foreign > 0 and row.store ~= "rsa" then
-    page:text_block(("%s of it %s not under the machine GUID and may be in use all the same; keymend changes none"):format(
-      report.plural(row.foreign, "key file"), row.foreign == 1 and "is" or "are"), 9)
+    page:text_block(("%s of it %s not under the machine GUID and may be in use all the same; keymend changes none")
+      :format(report.plural(row.foreign, "key file"), row.foreign == 1 and "is" or "are"), 9)
   elseif row.foreign > 0 then
     page:text_block(("%s of it %s in the store; keymend diagnose tells which key is the right one"):format(
       report.plural(row.foreign, "foreign key file"), row.foreign == 1 and "is" or "are"), 9)

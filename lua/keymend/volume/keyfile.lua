@@ -14,6 +14,7 @@ local u16, u32 = bytes.u16, bytes.u32
 
 local PROVIDER = "df9d8cd0-1501-11d1-8c7a-00c04fc297eb"
 local TRIPLE_DES, SHA1 = 0x6603, 0x8004
+local OF_MACHINE = 4 -- flags: CRYPTPROTECT_LOCAL_MACHINE
 
 local function public_part(seed, bits)
   local size = bits / 8
@@ -27,7 +28,7 @@ end
 
 local function dpapi_blob(seed, master_key, description, size)
   local text = bytes.utf16(description) .. "\0\0"
-  return u32(1) .. bytes.guid(PROVIDER) .. u32(1) .. bytes.guid(master_key) .. u32(0)
+  return u32(1) .. bytes.guid(PROVIDER) .. u32(1) .. bytes.guid(master_key) .. u32(OF_MACHINE)
     .. u32(#text) .. text
     .. u32(TRIPLE_DES) .. u32(192) .. u32(16) .. bytes.noise(seed .. " salt", 16) .. u32(0)
     .. u32(SHA1) .. u32(160) .. u32(16) .. bytes.noise(seed .. " hmac", 16)
