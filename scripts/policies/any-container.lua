@@ -5,8 +5,8 @@
 -- is known of the program, a key file is adopted only when something that uses it proves it, or when it is the only
 -- candidate and a backup of the registry names its GUID as the one of before.
 -- Do not use it for a store that was cloned or bloated by imported certificates: its old key files are leftovers that
--- nobody misses. Look with keymend run scripts/repair/orphans.lua first, and adopt nothing that nobody misses. Nor use it
--- after sysprep or where the DPAPI master keys are gone: nothing can decrypt the old key files then.
+-- nobody misses. Look with keymend run scripts/repair/orphans.lua first, and adopt nothing that nobody misses. Nor use
+-- it after sysprep or where the DPAPI master keys are gone: nothing can decrypt the old key files then.
 
 return policy {
   api = 1,

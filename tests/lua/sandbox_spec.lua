@@ -327,7 +327,7 @@ describe("what C functions do for one instruction is work:", function()
   it("walks over emptied tables, by the time", function()
     local emptied = "local t = {} for i = 1, 2^18 do t[i] = true end for i = 1, 2^18 do t[i] = nil end "
     stopped("used up its time", {
-      emptied .. "local list = {} for i = 1, 1e4 do list[i] = t end return list",
+      emptied .. "local list = {} for i = 1, 6e4 do list[i] = t end return list",
       emptied .. "while true do next(t) end",
       emptied .. "while true do for _ in pairs(t) do end end",
       emptied .. "local list = {} for i = 1, 1e4 do list[i] = t end table.sort(list, function(a) next(a) end)",

@@ -196,8 +196,8 @@ local function judge_trial(trial, row)
 end
 
 -- Tries one container: { container, hash, store, file?, foreign, works = "yes", "no" or "unknown", by?, text, code?,
--- means?, keys = { { name, class, proof, rows, verdict, proved, refuted } }, more_keys, key (the current one of these), ... },
--- or nil, message, code, native when CryptoAPI must not be asked. session: of proof.open.
+-- means?, keys = { { name, class, proof, rows, verdict, proved, refuted } }, more_keys, key (the current one of these),
+-- ... }, or nil, message, code, native when CryptoAPI must not be asked. session: of proof.open.
 function M.trial(target, container, session)
   local info, found = target:info(), look(target, container.hash)
   local row = {
