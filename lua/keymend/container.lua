@@ -138,7 +138,8 @@ local function time_problem(case, key)
   if key.written and key.created > key.written + M.SAME_TIME then
     return "it was created after its last write, so it is a copy"
   end
-  if source == "times-file" and time_of_former(case, key) then
+  key.time_of_former = source == "times-file" and time_of_former(case, key) or nil
+  if key.time_of_former then
     return "keymend gave it this name, and the time given for the name may be that of the file before it"
   end
 end
@@ -890,7 +891,8 @@ end
 -- those of all candidates, which are no younger than the reset, and no service worked with it.
 local function newer_by_era(case)
   local bound, current = case.info.guid_written, case.current
-  if not rules.names(case.policy.adopt, "master_key_era") or not eras.is_last(current, case.candidates) then return nil end
+  if not rules.names(case.policy.adopt, "master_key_era") then return nil end
+  if not eras.is_last(current, case.candidates) then return nil end
   local undated = current.usable_time == nil
   for _, key in ipairs(case.candidates) do
     undated = undated or key.usable_time == nil

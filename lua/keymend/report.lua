@@ -477,6 +477,7 @@ local SOURCE = { ntfs = "NTFS", ["times-file"] = "--times", birth = "of the copy
 -- "made 2001-03-14T10:22:31Z (NTFS)" or "made at an unknown time"
 function M.made_text(key)
   if not key.created then return "made at an unknown time" end
+  if key.time_of_former then return "made at an unknown time (--times may tell that of the file before it)" end
   return ("made %s (%s)"):format(facts.time(key.created, key.created_ticks),
     SOURCE[key.created_source] or tostring(key.created_source))
 end

@@ -428,6 +428,10 @@ function M.policies(context)
   if context.options.differs and word ~= "test" then
     return context:fail("--differs goes with policies test alone", "usage")
   end
+  if context.options.policy and word ~= "list" then
+    return context:fail(("--policy goes with policies list alone: policies %s takes the policy as a word"):format(
+      word), "usage")
+  end
   local most = MOST[word]
   if most and #context.arguments > most then
     return context:fail(('policies %s: "%s" is one word too many'):format(word, context.arguments[most + 1]), "usage")
