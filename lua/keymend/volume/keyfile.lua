@@ -26,9 +26,10 @@ local function public_part(seed, bits)
     .. ("\0"):rep(8)
 end
 
-local function dpapi_blob(seed, master_key, description, size)
+local function dpapi_blob(seed, master_key, description, size, flags)
   local text = bytes.utf16(description) .. "\0\0"
-  return u32(1) .. bytes.guid(PROVIDER) .. u32(1) .. bytes.guid(master_key) .. u32(OF_MACHINE)
+  return u32(1) .. bytes.guid(PROVIDER) .. u32(1) .. bytes.guid(master_key)
+    .. u32(flags or OF_MACHINE)
     .. u32(#text) .. text
     .. u32(TRIPLE_DES) .. u32(192) .. u32(16) .. bytes.noise(seed .. " salt", 16) .. u32(0)
     .. u32(SHA1) .. u32(160) .. u32(16) .. bytes.noise(seed .. " hmac", 16)
@@ -37,12 +38,12 @@ local function dpapi_blob(seed, master_key, description, size)
 end
 
 -- Public, private and export part of one key pair; three empty ones when `bits` is nil.
-local function pair(seed, bits, master_key)
+local function pair(seed, bits, master_key, flags)
   if not bits then return "", "", "" end
   local private = math.ceil((20 + bits / 8 * 4.5 + 36) / 8) * 8 + 144
   return public_part(seed, bits),
-    dpapi_blob(seed .. " private", master_key, "CryptoAPI Private Key", private),
-    dpapi_blob(seed .. " export", master_key, "Export Flag", 8)
+    dpapi_blob(seed .. " private", master_key, "CryptoAPI Private Key", private, flags),
+    dpapi_blob(seed .. " export", master_key, "Export Flag", 8, flags)
 end
 
 -- What can be wrong with a file: each takes the whole content and gives back a damaged one.
@@ -62,13 +63,14 @@ function keyfile.damaged(data, damage)
 end
 
 -- The bytes of a key file. options: container (the name inside), seed (a text; files of one seed
--- are equal), signature and exchange (bits, nil: no such key), master_key (GUID), damage (of the
--- above).
+-- are equal), signature and exchange (bits, nil: no such key), master_key (GUID), flags (of the DPAPI
+-- blobs; nil: those of a machine key, 0: a user's), damage (of the above).
 function keyfile.compose(options)
   local seed, master_key = options.seed, options.master_key
   local sig_public, sig_private, sig_export = pair(seed .. " signature", options.signature,
-    master_key)
-  local ex_public, ex_private, ex_export = pair(seed .. " exchange", options.exchange, master_key)
+    master_key, options.flags)
+  local ex_public, ex_private, ex_export = pair(seed .. " exchange", options.exchange, master_key,
+    options.flags)
   local name = assert(bytes.latin1(options.container)) .. "\0"
   local hash = #sig_public + #ex_public > 0 and ("\0"):rep(20) or ""
   local data = u32(2) .. u32(0) .. u32(#name) .. u32(#sig_public) .. u32(#sig_private)
